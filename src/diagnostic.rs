@@ -1,0 +1,261 @@
+//! What is wrong with a user's file: data only; `report/diagnostics.rs` draws it.
+
+use crate::source::Span;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing; the result stands.
+    Warning,
+    /// There is no result.
+    Error,
+}
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])* $name:ident = $code:literal,)*) => {
+        /// The kind of a diagnostic: stable, kebab-case, to search for.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code { $($(#[doc = $doc])* $name,)* }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The code as it is printed.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// One sentence on what it means.
+            pub fn description(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),*).trim_ascii(),)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The text is not valid JSON.
+    Syntax = "syntax",
+    /// The file is not UTF-8 text.
+    NotUtf8 = "not-utf8",
+    /// The file is empty or holds only white space.
+    EmptyFile = "empty-file",
+    /// The file is larger than the reader accepts.
+    FileTooLarge = "file-too-large",
+    /// The format of the file is not known.
+    UnknownFormat = "unknown-format",
+    /// A key stands twice in one object.
+    DuplicateKey = "duplicate-key",
+    /// Two things in one scope have the same name.
+    DuplicateName = "duplicate-name",
+    /// A name has characters that references cannot spell.
+    InvalidName = "invalid-name",
+    /// A key that this object does not have.
+    UnknownKey = "unknown-key",
+    /// An op that is not in the list of ops.
+    UnknownOp = "unknown-op",
+    /// An attribute that the op does not have.
+    UnknownAttribute = "unknown-attribute",
+    /// A reference to a tensor that does not exist.
+    UnknownReference = "unknown-reference",
+    /// A block that is not defined.
+    UnknownBlock = "unknown-block",
+    /// A parameter, argument or function that does not exist.
+    UnknownName = "unknown-name",
+    /// A parameter given on the command line that the file does not have.
+    UnknownParameter = "unknown-parameter",
+    /// A required key, attribute or argument is absent.
+    Missing = "missing",
+    /// A value of the wrong type.
+    WrongType = "wrong-type",
+    /// A value outside what is allowed.
+    OutOfRange = "out-of-range",
+    /// A value that is not whole where a whole one is needed.
+    NotWhole = "not-whole",
+    /// An expression that cannot be read.
+    Expression = "expression",
+    /// A division by zero.
+    DivisionByZero = "division-by-zero",
+    /// A number or count that does not fit.
+    Overflow = "overflow",
+    /// Layers that depend on each other in a circle.
+    Cycle = "cycle",
+    /// A block that contains itself.
+    RecursiveBlock = "recursive-block",
+    /// More nodes, edges or nesting than the limits allow.
+    TooLarge = "too-large",
+    /// Inputs whose shapes do not fit the op or each other.
+    ShapeMismatch = "shape-mismatch",
+    /// Channels that the number of groups does not divide.
+    Indivisible = "indivisible",
+    /// An output of no elements.
+    VanishingSize = "vanishing-size",
+    /// The wrong number of inputs or outputs.
+    WrongCount = "wrong-count",
+    /// Something that is defined and never used.
+    Unused = "unused",
+    /// A published figure that the file itself does not meet.
+    PublishedFact = "published-fact",
+}
+
+/// A place in a source with a few words about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What is there; may be empty for the primary label.
+    pub text: String,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Its kind.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// One sentence, lower case, without a full stop.
+    pub message: String,
+    /// Places; the first is the primary one.
+    pub labels: Vec<Label>,
+    /// The ways out.
+    pub help: Vec<String>,
+}
+
+impl Diagnostic {
+    /// An error without a place yet.
+    pub fn error(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            labels: Vec::new(),
+            help: Vec::new(),
+        }
+    }
+
+    /// A warning without a place yet.
+    pub fn warning(code: Code, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, message) }
+    }
+
+    /// Adds a place; the first one added is the primary one.
+    #[must_use]
+    pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// Adds a way out.
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help.push(text.into());
+        self
+    }
+
+    /// Adds "did you mean", where a candidate is near enough to the word.
+    #[must_use]
+    pub fn did_you_mean<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
+        match nearest(word, candidates) {
+            Some(candidate) => self.help(format!("did you mean `{candidate}`?")),
+            None => self,
+        }
+    }
+}
+
+/// The candidate nearest to a word, if it is near: at most a third of the letters differ, or one contains the other.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Long words make the distance quadratic; nobody mistypes 200 letters.
+    if word.is_empty() || word.len() > 200 {
+        return None;
+    }
+    let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
+    let sought = plain(word);
+    candidates
+        .into_iter()
+        .take(10_000)
+        .filter(|candidate| candidate.len() <= 200)
+        .map(|candidate| {
+            let spelled = plain(candidate);
+            let distance = strsim::damerau_levenshtein(&sought, &spelled);
+            let contained = spelled.len() >= 3
+                && sought.len() >= 3
+                && (spelled.starts_with(&sought) || sought.starts_with(&spelled));
+            (if contained { distance.min(1) } else { distance }, candidate)
+        })
+        .filter(|(distance, _)| *distance * 3 <= sought.chars().count().max(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Collects diagnostics: each distinct one once, a bounded number of them.
+#[derive(Clone, Debug, Default)]
+pub struct Sink {
+    diagnostics: Vec<Diagnostic>,
+    seen: rustc_hash::FxHashSet<(&'static str, Option<Span>)>,
+    errors: usize,
+    dropped: usize,
+}
+
+impl Sink {
+    /// The most diagnostics that are kept; the rest are only counted.
+    pub const LIMIT: usize = 50;
+
+    /// Adds one, unless the same code at the same place is there already (a block that is used many times).
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        let place = diagnostic.labels.first().map(|label| label.span);
+        if place.is_some() && !self.seen.insert((diagnostic.code.name(), place)) {
+            return;
+        }
+        if diagnostic.severity == Severity::Error {
+            self.errors += 1;
+        }
+        if self.diagnostics.len() < Self::LIMIT {
+            self.diagnostics.push(diagnostic);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// Whether any error was added.
+    pub fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// How many were left out beyond [`Sink::LIMIT`].
+    pub fn dropped(&self) -> usize {
+        self.dropped
+    }
+
+    /// All that were kept, in the order of their finding.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_words_are_found() {
+        assert_eq!(nearest("conv2", ["concat", "conv2d", "conv1d"]), Some("conv2d"));
+        assert_eq!(nearest("out_chanels", ["out_channels", "kernel"]), Some("out_channels"));
+        assert_eq!(nearest("BatchNorm", ["batch_norm", "layer_norm"]), Some("batch_norm"));
+        assert_eq!(nearest("zebra", ["conv2d", "relu"]), None);
+        assert_eq!(nearest("", ["conv2d"]), None);
+    }
+
+    #[test]
+    fn codes_are_kebab_case_and_described() {
+        for code in Code::ALL {
+            assert!(
+                code.name().chars().all(|c| c.is_ascii_lowercase() || c == '-' || c.is_ascii_digit()),
+                "{}",
+                code.name()
+            );
+            assert!(code.description().ends_with('.'), "{}", code.name());
+        }
+    }
+}

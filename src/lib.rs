@@ -1,0 +1,6 @@
+//! placeholder
+pub mod diagnostic;
+pub mod ops;
+pub mod source;
+pub mod tensor;
+pub mod units;

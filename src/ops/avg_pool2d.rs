@@ -1,0 +1,100 @@
+use std::ops::RangeInclusive;
+
+use super::attribute::{Attributes, Padding, Pair, attributes};
+use super::window::{self, Window};
+use super::{Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one};
+use crate::tensor::TensorType;
+use crate::units::{Overflow, product};
+
+attributes! {
+    /// The mean of each window.
+    ///
+    /// ## Formula
+    /// `h' = ⌊(h + top + bottom − kernel) / stride⌋ + 1`; with `ceil_mode` rounded up, but a window that would start
+    /// in the padding after is dropped. With `count_include_pad` the divisor is always `kh·kw`, else the number of
+    /// window elements that lie in the input.
+    ///
+    /// ## Counted
+    /// FLOPs: `kh·kw − 1` add and 1 div for each output, the full window at borders.
+    ///
+    /// ## Source
+    /// `torch.nn.AvgPool2d`; ONNX AveragePool; darknet `[local_avgpool]`.
+    AvgPool2d = "avg_pool2d" {
+        /// Height and width of the window.
+        kernel: Pair,
+        /// Steps of the window; the kernel's size if not given.
+        stride: Option<Pair> = None,
+        /// Around the input.
+        padding: Padding = Padding::all(0),
+        /// Whether the output's size is rounded up.
+        ceil_mode: bool = false,
+        /// Whether padding counts in the divisor.
+        count_include_pad: bool = true,
+    }
+}
+
+impl AvgPool2d {
+    fn windows(&self) -> [Window; 2] {
+        let ([kh, kw], [sh, sw]) = (self.kernel.get(), self.stride.unwrap_or(self.kernel).get());
+        [Window { kernel: kh, stride: sh, dilation: 1 }, Window { kernel: kw, stride: sw, dilation: 1 }]
+    }
+}
+
+impl Operator for AvgPool2d {
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
+        let input = inputs[0];
+        let [height, width] = window::output_2d(input, self.windows(), self.padding, self.ceil_mode)?;
+        one(input.reshaped([input.shape.axes()[0], input.channels(), height, width]))
+    }
+
+    fn weights(&self, _: &[&TensorType]) -> Weights {
+        Weights::new()
+    }
+
+    fn family(&self) -> Family {
+        Family::Pooling
+    }
+
+    fn cost(&self, io: Io<'_>) -> Result<Cost, Overflow> {
+        let [kh, kw] = self.kernel.get();
+        let (outputs, taps) = (io.output_elements(), product(&[kh, kw])?);
+        Cost { window: product(&[outputs, taps])?, ..Cost::NONE }
+            .each(outputs, &[(Kind::Add, taps - 1), (Kind::Div, 1)])
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::New
+    }
+
+    fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
+        // PyTorch keeps the input for its shape's sake; the rule itself needs nothing.
+        Ok(Backward { eager: Kept::INPUT, ..Backward::keeps(Kept::NOTHING) })
+    }
+
+    fn channels(&self, _: Io<'_>, _: usize) -> Channels {
+        Channels::Same
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::tests::check;
+
+    #[test]
+    fn the_transition_of_densenet() {
+        let pool = AvgPool2d {
+            kernel: Pair::both(2),
+            stride: None,
+            padding: Padding::all(0),
+            ceil_mode: false,
+            count_include_pad: true,
+        };
+        // 128·28·28 = 100,352 outputs; 3 add and 1 div each.
+        check(pool, &[&[1, 128, 56, 56]]).outputs("1x128x28x28").learned(0).macs(0).flops(401_408);
+    }
+}

@@ -1,0 +1,91 @@
+use std::ops::RangeInclusive;
+
+use super::attribute::{Attributes, attributes};
+use super::{Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Role, Storage, Weight, Weights};
+use super::{elementwise, norm};
+use crate::diagnostic::Code;
+use crate::tensor::TensorType;
+use crate::units::{Overflow, product};
+
+attributes! {
+    /// Batch normalization, in evaluation mode.
+    ///
+    /// Scales and shifts each channel (axis 1) by its running statistics.
+    ///
+    /// ## Formula
+    /// `y = γ·(x − μ)/√(σ² + ε) + β = a·x + b`, where a and b are known for each channel before the first image.
+    /// Parameters: 2c (γ, β); buffers: 2c (μ, σ²). The counter of batches that PyTorch stores is not counted.
+    ///
+    /// ## Counted
+    /// FLOPs: 1 mul and 1 add for each element.
+    ///
+    /// ## Source
+    /// Ioffe and Szegedy 2015, arXiv 1502.03167; `torch.nn.BatchNorm2d`; ONNX BatchNormalization.
+    BatchNorm = "batch_norm" {
+        /// ε, added to the variance.
+        epsilon: f64 = 1e-5,
+        /// Whether γ and β are learned.
+        affine: bool = true,
+        /// Whether running statistics are stored.
+        track_running_stats: bool = true,
+    }
+}
+
+impl Operator for BatchNorm {
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
+        if inputs[0].shape.rank() < 2 {
+            return Err(Mismatch::new(Code::ShapeMismatch, "the input must have a batch and a channel axis")
+                .input(0, format!("this is {}", inputs[0].shape)));
+        }
+        elementwise::same(inputs)
+    }
+
+    fn weights(&self, inputs: &[&TensorType]) -> Weights {
+        let channels = [inputs[0].channels()];
+        let mut weights = norm::affine(self.affine, &channels);
+        if self.track_running_stats {
+            weights.extend(["running_mean", "running_var"].map(|name| Weight::new(name, channels, Role::Buffer)));
+        }
+        weights
+    }
+
+    fn family(&self) -> Family {
+        Family::Normalization
+    }
+
+    fn cost(&self, io: Io<'_>) -> Result<Cost, Overflow> {
+        Cost::NONE.each(io.output_elements(), &[(Kind::Mul, 1), (Kind::Add, 1)])
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Overwrites
+    }
+
+    fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
+        // The input, and the mean and inverse deviation of the batch (f32, one of each a channel).
+        Ok(Backward::keeps(Kept::INPUT.and_bytes(product(&[8, io.inputs[0].channels()])?)))
+    }
+
+    fn channels(&self, _: Io<'_>, _: usize) -> Channels {
+        Channels::Same
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::tests::check;
+
+    #[test]
+    fn counts() {
+        let norm = BatchNorm { epsilon: 1e-5, affine: true, track_running_stats: true };
+        // 64 scales, 64 shifts, 128 statistics; 2 FLOPs for each of 64·10·10 elements.
+        check(norm.clone(), &[&[1, 64, 10, 10]]).outputs("1x64x10x10").learned(128).buffers(128).macs(0).flops(12_800);
+        check(BatchNorm { affine: false, ..norm.clone() }, &[&[1, 64]]).learned(0).buffers(128).flops(128);
+        check(norm, &[&[64]]).refused("must have a batch and a channel axis");
+    }
+}

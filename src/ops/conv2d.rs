@@ -1,0 +1,161 @@
+use std::num::NonZeroU64;
+use std::ops::RangeInclusive;
+
+use super::attribute::{Attributes, Padding, Pair, attributes};
+use super::window::{self, Window};
+use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Role, Storage, Weight, Weights, one};
+use crate::diagnostic::Code;
+use crate::tensor::TensorType;
+use crate::units::{Overflow, product};
+
+attributes! {
+    /// Two-dimensional convolution.
+    ///
+    /// Slides `out_channels` kernels over `[n, c, h, w]`. With `groups` = g the channels fall into g groups and each
+    /// kernel reads one of them; g = c is a depthwise convolution.
+    ///
+    /// ## Formula
+    /// `h' = ⌊(h + top + bottom − dilation·(kernel − 1) − 1) / stride⌋ + 1`, the width likewise.
+    /// Weights: `out_channels · c/g · kh · kw`, and `out_channels` for a bias.
+    ///
+    /// ## Counted
+    /// MACs: `n · out_channels · h' · w' · c/g · kh · kw`, the full kernel at borders. FLOPs: 2 for each, and 1 for each
+    /// output that a bias is added to.
+    ///
+    /// ## Source
+    /// `torch.nn.Conv2d`; ONNX Conv; darknet `[convolutional]`.
+    Conv2d = "conv2d" {
+        /// Channels of the output.
+        out_channels: NonZeroU64,
+        /// Height and width of the kernel.
+        kernel: Pair,
+        /// Steps of the kernel.
+        stride: Pair = Pair::both(1),
+        /// Zeros around the input.
+        padding: Padding = Padding::all(0),
+        /// Distance between the kernel's taps.
+        dilation: Pair = Pair::both(1),
+        /// Groups of channels.
+        groups: NonZeroU64 = NonZeroU64::MIN,
+        /// Whether a bias is added to each output channel.
+        bias: bool = true,
+    }
+}
+
+impl Conv2d {
+    fn windows(&self) -> [Window; 2] {
+        let ([kh, kw], [sh, sw], [dh, dw]) = (self.kernel.get(), self.stride.get(), self.dilation.get());
+        [Window { kernel: kh, stride: sh, dilation: dh }, Window { kernel: kw, stride: sw, dilation: dw }]
+    }
+
+    /// Input elements that one output element reads: `c/g · kh · kw`.
+    fn taps(&self, channels: u64) -> Result<u64, Overflow> {
+        let [kh, kw] = self.kernel.get();
+        product(&[channels / self.groups, kh, kw])
+    }
+}
+
+/// The error for channels that groups do not divide.
+pub(super) fn indivisible(input: &TensorType, what: &str, channels: u64, groups: u64) -> Box<Mismatch> {
+    Mismatch::new(Code::Indivisible, format!("{groups} groups do not divide {channels} {what} channels"))
+        .input(0, format!("this is {}", input.shape))
+        .attribute("groups")
+        .help(format!("use a divisor of {channels}"))
+}
+
+impl Operator for Conv2d {
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
+        let input = inputs[0];
+        let &[batch, channels, ..] = input.shape.axes() else { return Err(window::rank(input, 4, "[n, c, h, w]")) };
+        let (out, groups) = (self.out_channels.get(), self.groups.get());
+        for (what, channels) in [("input", channels), ("output", out)] {
+            if channels % groups != 0 {
+                return Err(indivisible(input, what, channels, groups));
+            }
+        }
+        let [height, width] = window::output_2d(input, self.windows(), self.padding, false)?;
+        product(&[out, self.taps(channels)?])?;
+        one(input.reshaped([batch, out, height, width]))
+    }
+
+    fn weights(&self, inputs: &[&TensorType]) -> Weights {
+        let ([kh, kw], out) = (self.kernel.get(), self.out_channels.get());
+        let kernel = Weight::new("weight", [out, inputs[0].channels() / self.groups, kh, kw], Role::Weight);
+        let bias = self.bias.then(|| Weight::new("bias", [out], Role::Bias));
+        [kernel].into_iter().chain(bias).collect()
+    }
+
+    fn family(&self) -> Family {
+        Family::Convolution
+    }
+
+    fn cost(&self, io: Io<'_>) -> Result<Cost, Overflow> {
+        let outputs = io.output_elements();
+        Cost::products(outputs, self.taps(io.inputs[0].channels())?)?.bias(self.bias, outputs)
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::New
+    }
+
+    fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
+        let macs = self.cost(io)?.macs;
+        Ok(Backward { grad_input_macs: macs, grad_weight_macs: macs, ..Backward::keeps(Kept::INPUT) })
+    }
+
+    fn channels(&self, _: Io<'_>, _: usize) -> Channels {
+        Channels::Weighted { groups: self.groups.get() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::tests::check;
+
+    fn conv(out_channels: u64, kernel: u64, stride: u64, padding: u64) -> Conv2d {
+        Conv2d {
+            out_channels: NonZeroU64::new(out_channels).unwrap(),
+            kernel: Pair::both(kernel),
+            stride: Pair::both(stride),
+            padding: Padding::all(padding),
+            dilation: Pair::both(1),
+            groups: NonZeroU64::MIN,
+            bias: false,
+        }
+    }
+
+    #[test]
+    fn the_stem_of_resnet50() {
+        // 64·3·7·7 = 9,408 weights; 9,408·112·112 = 118,013,952 MACs.
+        check(conv(64, 7, 2, 3), &[&[1, 3, 224, 224]]).outputs("1x64x112x112").learned(9_408).macs(118_013_952).flops(236_027_904);
+    }
+
+    #[test]
+    fn bias_groups_and_rectangles() {
+        let depthwise = Conv2d { groups: NonZeroU64::new(32).unwrap(), bias: true, ..conv(32, 3, 1, 1) };
+        // 32·9 + 32 parameters; 9 MACs and one bias for each of 32·10·10 outputs.
+        check(depthwise, &[&[1, 32, 10, 10]]).outputs("1x32x10x10").learned(320).macs(28_800).flops(2 * 28_800 + 3_200);
+        let row = Conv2d {
+            kernel: Pair { height: NonZeroU64::MIN, width: NonZeroU64::new(7).unwrap() },
+            padding: Padding::Explicit { top: 0, left: 3, bottom: 0, right: 3 },
+            ..conv(4, 1, 1, 0)
+        };
+        check(row, &[&[2, 2, 5, 9]]).outputs("2x4x5x9").learned(4 * 2 * 7).macs(2 * 4 * 5 * 9 * 14);
+        check(Conv2d { padding: Padding::Same, ..conv(8, 3, 2, 0) }, &[&[1, 3, 7, 8]]).outputs("1x8x4x4");
+        check(Conv2d { dilation: Pair::both(2), ..conv(8, 3, 1, 2) }, &[&[1, 3, 7, 8]]).outputs("1x8x7x8");
+    }
+
+    #[test]
+    fn what_does_not_fit() {
+        let grouped = Conv2d { groups: NonZeroU64::new(3).unwrap(), ..conv(6, 3, 1, 1) };
+        check(grouped, &[&[1, 32, 8, 8]]).refused("3 groups do not divide 32 input channels");
+        check(conv(6, 9, 1, 0), &[&[1, 32, 8, 8]]).refused("the window spans 9 but the height is 8");
+        check(conv(6, 1, 1, 0), &[&[1, 32]]).refused("the input must have 4 axes");
+        check(conv(u64::MAX, 1, 1, 0), &[&[1, 32, 1, 1]]).refused("does not fit in 64 bits");
+    }
+}

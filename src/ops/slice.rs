@@ -1,0 +1,122 @@
+use std::num::NonZeroU64;
+use std::ops::RangeInclusive;
+
+use super::attribute::{Attributes, attributes};
+use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Run, Storage, Weights, one, shape};
+use crate::diagnostic::Code;
+use crate::tensor::TensorType;
+use crate::units::Overflow;
+
+attributes! {
+    /// Cuts a range out of one axis.
+    ///
+    /// ## Formula
+    /// `y = x[start : end : step]` along `axis`; `end` left out means the axis's end. CSPNet's split of a stage's
+    /// channels is two slices.
+    ///
+    /// ## Counted
+    /// No FLOPs: data is moved or viewed. Bytes: `explain traffic`.
+    ///
+    /// ## Source
+    /// `torch.narrow`, indexing; ONNX Slice; darknet `[route]` with `groups`.
+    Slice = "slice" {
+        /// The axis to cut; 1 is the channels.
+        axis: i64 = 1,
+        /// The first index that stays.
+        start: u64 = 0,
+        /// One past the last index that may stay.
+        end: Option<u64> = None,
+        /// From one index that stays to the next.
+        step: NonZeroU64 = NonZeroU64::MIN,
+    }
+}
+
+impl Slice {
+    /// How many indices of an axis of that size stay.
+    fn length(&self, size: u64) -> u64 {
+        let end = self.end.unwrap_or(size).min(size);
+        end.saturating_sub(self.start).div_ceil(self.step.get())
+    }
+}
+
+impl Operator for Slice {
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
+        let input = inputs[0];
+        let axis = shape::axis(self.axis, input.shape.rank(), "axis")?;
+        let size = input.shape.axes()[axis];
+        if let Some(end) = self.end.filter(|&end| end > size) {
+            return Err(Mismatch::new(Code::OutOfRange, format!("the slice ends at {end}, past the axis's size {size}"))
+                .input(0, format!("this is {}", input.shape))
+                .attribute("end"));
+        }
+        match self.length(size) {
+            0 => Err(Mismatch::new(
+                Code::VanishingSize,
+                format!("the slice {}..{} of {size} is empty", self.start, self.end.unwrap_or(size)),
+            )
+            .input(0, format!("this is {}", input.shape))
+            .attribute(if self.end.is_some() { "end" } else { "start" })),
+            length => one(input.reshaped(input.shape.with_axis(axis, length))),
+        }
+    }
+
+    fn weights(&self, _: &[&TensorType]) -> Weights {
+        Weights::new()
+    }
+
+    fn family(&self) -> Family {
+        Family::Movement
+    }
+
+    fn cost(&self, _: Io<'_>) -> Result<Cost, Overflow> {
+        Ok(Cost::NONE)
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::PartOfInput
+    }
+
+    fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
+        Ok(Backward::keeps(Kept::NOTHING))
+    }
+
+    fn channels(&self, io: Io<'_>, _: usize) -> Channels {
+        match shape::axis(self.axis, io.inputs[0].shape.rank(), "axis") {
+            Ok(1) => Channels::Runs(vec![Run {
+                input: 0,
+                start: self.start,
+                step: self.step.get(),
+                length: self.length(io.inputs[0].channels()),
+            }]),
+            _ => Channels::Same,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::tests::check;
+
+    fn slice(start: u64, end: Option<u64>) -> Slice {
+        Slice { axis: 1, start, end, step: NonZeroU64::MIN }
+    }
+
+    #[test]
+    fn cuts() {
+        check(slice(0, Some(16)), &[&[1, 64, 8, 8]]).outputs("1x16x8x8").flops(0);
+        check(slice(16, None), &[&[1, 64, 8, 8]]).outputs("1x48x8x8").channels(&Channels::Runs(vec![Run::new(0, 16, 48)]));
+        check(Slice { step: NonZeroU64::new(2).unwrap(), ..slice(1, None) }, &[&[1, 5]]).outputs("1x2");
+    }
+
+    #[test]
+    fn what_does_not_fit() {
+        check(slice(0, Some(65)), &[&[1, 64, 8, 8]]).refused("the slice ends at 65, past the axis's size 64");
+        check(slice(64, None), &[&[1, 64, 8, 8]]).refused("is empty");
+        check(slice(0, Some(0)), &[&[1, 64, 8, 8]]).refused("the slice 0..0 of 64 is empty");
+    }
+}

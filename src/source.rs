@@ -1,5 +1,7 @@
 //! The texts that a user gave, and positions in them.
 
+pub mod json;
+
 use std::sync::Arc;
 
 /// Which text a [`Span`] points into.

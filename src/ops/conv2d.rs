@@ -1,7 +1,7 @@
 use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 
-use super::attribute::{Attributes, Padding, Pair, attributes};
+use super::attribute::{Padding, Pair, attributes};
 use super::window::{self, Window};
 use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Role, Storage, Weight, Weights, one};
 use crate::diagnostic::Code;

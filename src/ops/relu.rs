@@ -1,6 +1,6 @@
 use std::ops::RangeInclusive;
 
-use super::attribute::{Attributes, attributes};
+use super::attribute::attributes;
 use super::{Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, elementwise};
 use crate::tensor::TensorType;
 use crate::units::Overflow;

@@ -1,7 +1,7 @@
 use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 
-use super::attribute::{Attributes, attributes};
+use super::attribute::attributes;
 use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Run, Storage, Weights, one, shape};
 use crate::diagnostic::Code;
 use crate::tensor::TensorType;

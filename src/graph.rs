@@ -147,6 +147,34 @@ impl Graph {
     /// # Panics
     /// If an input does not exist.
     pub fn add(&mut self, new: NewNode) -> Result<NodeId, Box<Mismatch>> {
+        let outputs = self.infer(&new)?;
+        let NewNode { name, op, inputs, origin, stage, block, shares, called_as } = new;
+        let sources: SmallVec<[NodeId; 4]> = inputs.iter().map(|outlet| outlet.node).collect();
+        let is_input = op.name() == "input";
+        let index = self.network.add_node(Node {
+            name,
+            op,
+            inputs,
+            outputs,
+            origin,
+            stage,
+            block,
+            shares,
+            called_as,
+        });
+        let id =
+            NodeId(u32::try_from(index.index()).expect("fewer than 2^32 nodes: readers stop at two million"));
+        for source in sources {
+            self.network.add_edge(source.petgraph(), index, ());
+        }
+        if is_input {
+            self.inputs.push(id);
+        }
+        Ok(id)
+    }
+
+    /// The types of a new node's outputs, every count checked.
+    fn infer(&self, new: &NewNode) -> Result<Outputs, Box<Mismatch>> {
         let types: SmallVec<[&TensorType; 4]> =
             new.inputs.iter().map(|&outlet| self.tensor(outlet)).collect();
         let arity = new.op.arity();
@@ -176,30 +204,7 @@ impl Graph {
         let io = Io { inputs: &types, outputs: &outputs };
         new.op.cost(io)?.flops()?;
         new.op.backward(io)?;
-
-        let NewNode { name, op, inputs, origin, stage, block, shares, called_as } = new;
-        let sources: SmallVec<[NodeId; 4]> = inputs.iter().map(|outlet| outlet.node).collect();
-        let is_input = op.name() == "input";
-        let index = self.network.add_node(Node {
-            name,
-            op,
-            inputs,
-            outputs,
-            origin,
-            stage,
-            block,
-            shares,
-            called_as,
-        });
-        let id =
-            NodeId(u32::try_from(index.index()).expect("fewer than 2^32 nodes: readers stop at two million"));
-        for source in sources {
-            self.network.add_edge(source.petgraph(), index, ());
-        }
-        if is_input {
-            self.inputs.push(id);
-        }
-        Ok(id)
+        Ok(outputs)
     }
 
     /// The stage of that full name (`outer/inner`), made if it is new.

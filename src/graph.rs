@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexSet;
 use petgraph::graph::{DiGraph, NodeIndex};
 use smallvec::SmallVec;
 
@@ -56,6 +57,17 @@ pub enum CalledAs {
     Function,
     /// Through a module of a class derived from the library's, which tools that match exact classes miss.
     Subclass,
+}
+
+impl CalledAs {
+    /// The names in architecture files.
+    pub const NAMES: [&str; 3] = ["module", "function", "subclass"];
+
+    /// The way of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let index = Self::NAMES.iter().position(|&known| known == name)?;
+        Some([Self::Module, Self::Function, Self::Subclass][index])
+    }
 }
 
 /// A stage: a label of the file, or one that was found. Stages nest.
@@ -123,7 +135,7 @@ pub struct Graph {
     pub outputs: Vec<Outlet>,
     network: DiGraph<Node, ()>,
     inputs: Vec<NodeId>,
-    stages: Vec<String>,
+    stages: IndexSet<String>,
     blocks: Vec<Arc<str>>,
 }
 
@@ -209,10 +221,10 @@ impl Graph {
 
     /// The stage of that full name (`outer/inner`), made if it is new.
     pub fn stage(&mut self, name: &str) -> StageId {
-        let index = self.stages.iter().rposition(|stage| stage == name).unwrap_or_else(|| {
-            self.stages.push(name.to_owned());
-            self.stages.len() - 1
-        });
+        let index = match self.stages.get_index_of(name) {
+            Some(index) => index,
+            None => self.stages.insert_full(name.to_owned()).0,
+        };
         StageId(u32::try_from(index).expect("fewer stages than nodes"))
     }
 
@@ -223,7 +235,7 @@ impl Graph {
     }
 
     /// All stages' names in the order of their first use.
-    pub fn stages(&self) -> &[String] {
+    pub fn stages(&self) -> &IndexSet<String> {
         &self.stages
     }
 

@@ -1,7 +1,9 @@
 //! placeholder
 pub mod diagnostic;
+pub mod frontend;
 pub mod graph;
 pub mod ops;
+pub mod published;
 pub mod source;
 pub mod tensor;
 pub mod units;

@@ -375,6 +375,7 @@ ops! {
     conv2d::Conv2d,
     flatten::Flatten,
     global_avg_pool::GlobalAvgPool,
+    input::Input,
     linear::Linear,
     max_pool2d::MaxPool2d,
     relu::Relu,

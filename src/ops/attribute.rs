@@ -4,7 +4,6 @@ use std::fmt;
 use std::num::NonZeroU64;
 
 use num_rational::Ratio;
-use num_traits::Signed;
 use serde_json::{Value, json};
 
 use crate::diagnostic::{Code, Diagnostic};
@@ -130,6 +129,8 @@ pub trait AttributeType: Sized {
     const NUMERIC: bool;
     /// What is expected, for errors and manuals: "a whole number, at least 1".
     const EXPECTS: &'static str;
+    /// Words that stand for themselves although texts are expressions.
+    const WORDS: &'static [&'static str] = &[];
     /// The JSON Schema of the value.
     fn schema() -> Value;
     /// Reads it.
@@ -391,6 +392,7 @@ impl Padding {
 impl AttributeType for Padding {
     const NUMERIC: bool = true;
     const EXPECTS: &'static str = "a number, [height, width], [top, left, bottom, right] or \"same\"";
+    const WORDS: &'static [&'static str] = &["same"];
     fn schema() -> Value {
         let size = number_schema(Some(0));
         json!({"anyOf": [
@@ -488,6 +490,8 @@ pub struct Attribute {
     pub expects: &'static str,
     /// Whether a text is an expression.
     pub numeric: bool,
+    /// Words that stand for themselves all the same.
+    pub words: &'static [&'static str],
     /// Its default; required without one.
     pub default: fn() -> Option<Value>,
     /// Its JSON Schema.
@@ -551,6 +555,7 @@ macro_rules! attributes {
                     doc: concat!($($field_doc, "\n",)*),
                     expects: <$type as $crate::ops::attribute::AttributeType>::EXPECTS,
                     numeric: <$type as $crate::ops::attribute::AttributeType>::NUMERIC,
+                    words: <$type as $crate::ops::attribute::AttributeType>::WORDS,
                     default: || {
                         let default: Option<$type> = $crate::ops::attribute::attributes!(@default $($default)?);
                         default.map(|value| $crate::ops::attribute::AttributeType::write(&value))
@@ -605,6 +610,5 @@ mod tests {
         {
             assert_eq!(decimal(Exact::new(numer, denom)), text);
         }
-        assert!(!Exact::new(1, 2).is_negative());
     }
 }

@@ -1,4 +1,5 @@
 //! placeholder
+pub mod analysis;
 pub mod diagnostic;
 pub mod frontend;
 pub mod graph;

@@ -1,0 +1,3 @@
+//! What a profile says about a network.
+
+pub mod conventions;

@@ -12,6 +12,7 @@ struct Facts {
     outputs: Vec<TensorType>,
     weights: Weights,
     cost: Cost,
+    backward: Backward,
     channels: Channels,
 }
 
@@ -33,7 +34,7 @@ pub(crate) fn check_types(op: impl Into<Op>, inputs: &[TensorType]) -> Checked {
     let io = Io { inputs: &inputs, outputs: &outputs };
     let weights = op.weights(&inputs);
     let cost = op.cost(io).expect("a cost");
-    op.backward(io).expect("a backward pass");
+    let backward = op.backward(io).expect("a backward pass");
     assert_eq!(cost.macs > 0, cost.activations > 0, "{}: products write activations", op.name());
     for (port, output) in outputs.iter().enumerate() {
         let channels = op.channels(io, port);
@@ -58,7 +59,7 @@ pub(crate) fn check_types(op: impl Into<Op>, inputs: &[TensorType]) -> Checked {
         assert_eq!(inputs[0].bytes(), outputs[0].bytes(), "{}: an alias has its input's bytes", op.name());
     }
     let channels = op.channels(io, 0);
-    Checked { result: Ok(Facts { outputs, weights, cost, channels }) }
+    Checked { result: Ok(Facts { outputs, weights, cost, backward, channels }) }
 }
 
 impl Checked {
@@ -111,6 +112,20 @@ impl Checked {
     #[track_caller]
     pub(crate) fn flops(self, count: u64) -> Self {
         assert_eq!(self.facts().cost.flops(), Ok(count), "FLOPs");
+        self
+    }
+
+    /// What PyTorch's autograd saves.
+    #[track_caller]
+    pub(crate) fn eager(self, kept: Kept) -> Self {
+        assert_eq!(self.facts().backward.eager, kept, "saved by PyTorch");
+        self
+    }
+
+    /// The least that a backward rule needs.
+    #[track_caller]
+    pub(crate) fn minimal(self, kept: Kept) -> Self {
+        assert_eq!(self.facts().backward.minimal, kept, "needed by a backward rule");
         self
     }
 

@@ -48,25 +48,37 @@ pub struct Origin {
     pub section: Option<u32>,
 }
 
-/// How PyTorch code calls an op. Some tools' counts depend on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// How PyTorch code called an op. Programs that hook modules, or patch functions, count by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CalledAs {
-    /// Through a module of the library's own class: `nn.ReLU()(x)`.
+    /// A module of exactly PyTorch's class: `nn.ReLU()(x)`.
     Module,
-    /// Through a function: `F.relu(x)`.
-    Function,
-    /// Through a module of a class derived from the library's, which tools that match exact classes miss.
+    /// A module of a class derived from PyTorch's, such as timm's `BatchNormAct2d`: missed where exact classes
+    /// are looked up.
     Subclass,
+    /// A function: `F.relu(x)`, `torch.add(a, b)`; also the methods `Tensor.add`, `mul` and `matmul`.
+    Function,
+    /// A Python operator, an in-place method or another method of the tensor: `a + b`, `a @ b`, `x.softmax(-1)`.
+    Operator,
 }
 
 impl CalledAs {
-    /// The names in architecture files.
-    pub const NAMES: [&str; 3] = ["module", "function", "subclass"];
+    /// Every way.
+    pub const ALL: &[Self] = &[Self::Module, Self::Subclass, Self::Function, Self::Operator];
+
+    /// Its name in architecture files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Module => "module",
+            Self::Subclass => "subclass",
+            Self::Function => "function",
+            Self::Operator => "operator",
+        }
+    }
 
     /// The way of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        let index = Self::NAMES.iter().position(|&known| known == name)?;
-        Some([Self::Module, Self::Function, Self::Subclass][index])
+        Self::ALL.iter().copied().find(|way| way.name() == name)
     }
 }
 
@@ -77,6 +89,15 @@ pub struct StageId(pub u32);
 /// A block instance: a named group of layers that the file repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BlockId(pub u32);
+
+/// A named group of layers, one use of it.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// Its full name.
+    pub name: Arc<str>,
+    /// The block instance around it.
+    pub parent: Option<BlockId>,
+}
 
 /// One op with its place in the network.
 #[derive(Clone, Debug)]
@@ -136,7 +157,7 @@ pub struct Graph {
     network: DiGraph<Node, ()>,
     inputs: Vec<NodeId>,
     stages: IndexSet<String>,
-    blocks: Vec<Arc<str>>,
+    blocks: Vec<Block>,
 }
 
 impl Graph {
@@ -228,9 +249,9 @@ impl Graph {
         StageId(u32::try_from(index).expect("fewer stages than nodes"))
     }
 
-    /// A new block instance of that name.
-    pub fn block(&mut self, name: Arc<str>) -> BlockId {
-        self.blocks.push(name);
+    /// A new block instance of that name within another.
+    pub fn block(&mut self, name: Arc<str>, parent: Option<BlockId>) -> BlockId {
+        self.blocks.push(Block { name, parent });
         BlockId(u32::try_from(self.blocks.len() - 1).expect("fewer blocks than nodes"))
     }
 
@@ -239,8 +260,8 @@ impl Graph {
         &self.stages
     }
 
-    /// All block instances' names.
-    pub fn blocks(&self) -> &[Arc<str>] {
+    /// All block instances, outer ones before inner ones.
+    pub fn blocks(&self) -> &[Block] {
         &self.blocks
     }
 

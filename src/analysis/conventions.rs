@@ -6,6 +6,8 @@
 //!
 //! Several programs see not the op but how PyTorch code called it; an ONNX file no longer knows. See [`CalledAs`].
 
+use crate::graph::CalledAs;
+use crate::ops::peers::{Quantities, Quantity};
 use crate::units::{Overflow, product, sum};
 
 use CalledAs::{Function, Module, Subclass};
@@ -16,134 +18,16 @@ use Quantity::{
     ShrunkBiasedOutputs, SizedPositions, Weights, WindowElements,
 };
 
-macro_rules! quantities {
-    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
-        /// What a convention can count of one node, for one image.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Quantity { $($(#[doc = $doc])* $name,)* }
-
-        impl Quantity {
-            /// Every quantity, in the order of [`Quantities`].
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-        }
-    };
-}
-
-quantities! {
-    /// Multiply-accumulates of convolutions and products; full kernel at borders, no bias.
-    Macs,
-    /// Elements of the left operand of a product × the last axis of the right one: its MACs, unless the left
-    /// operand is broadcast over a batch that only the right one has.
-    LeftProducts,
-    /// Elements of the first input.
-    InputElements,
-    /// Elements of the first input of a normalization that has a learned scale; else 0.
-    AffineInputElements,
-    /// Elements of the output.
-    OutputElements,
-    /// Output elements × (operands − 1): what a chain of two-operand operations writes. A scalar is an operand.
-    PairwiseOutputs,
-    /// Output elements that had a bias added.
-    BiasedOutputs,
-    /// Input elements that pooling windows visit, padding included: `k·k·c·h'·w'`.
-    WindowElements,
-    /// Additions that sum the rows of a softmax: input elements − rows.
-    RowAdditions,
-    /// Elements of an attention matrix: heads × queries × keys.
-    Scores,
-    /// Elements of the kernel of a convolution or the matrix of a linear layer.
-    Weights,
-    /// Elements of the bias of a convolution or linear layer.
-    Biases,
-    /// Learned scale and shift of a normalization.
-    NormParameters,
-    /// Other learned elements, such as the slopes of a PReLU.
-    OtherParameters,
-    /// Elements of a convolution's kernel × output positions. Its MACs, unless it is transposed: the MACs of a
-    /// transposed convolution are its kernel × *input* positions.
-    KernelAtOutputs,
-    /// MACs of a transposed convolution divided by its groups once more, as calflops does:
-    /// `k·k·c_in·⌊c_out/g/g⌋·h·w`.
-    RegroupedMacs,
-    /// Biased outputs of a transposed convolution if it had `c_out/g` channels and shrank its input as a
-    /// convolution does, as calflops takes it: `⌊(n + 2·padding − dilation·(k − 1) − 1)/stride⌋ + 1` an axis.
-    ShrunkBiasedOutputs,
-    /// Output elements of a nearest-neighbour resize (`nearest`, not `nearest-exact`).
-    NearestOutputs,
-    /// Output elements of a bilinear resize.
-    BilinearOutputs,
-    /// Output elements of a bicubic resize.
-    BicubicOutputs,
-    /// Input elements of a resize by a factor; 0 for one to a size.
-    ScaledInputElements,
-    /// Output positions, `h'·w'`, of a resize to a size; 0 for one by a factor.
-    SizedPositions,
-    /// Zeros that a local response normalization puts around its channels: `(size − 1)·h·w`.
-    ChannelPadding,
-}
-
-/// The quantities of one node, or sums of those of several nodes of one op called in one way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quantities([u64; Quantity::ALL.len()]);
-
-impl Quantities {
-    /// Nothing to count.
-    pub const NONE: Self = Self([0; Quantity::ALL.len()]);
-
-    /// The value of one quantity.
-    pub fn get(&self, quantity: Quantity) -> u64 {
-        self.0[quantity as usize]
-    }
-
-    /// The same with one quantity set.
-    #[must_use]
-    pub fn with(mut self, quantity: Quantity, value: u64) -> Self {
-        self.0[quantity as usize] = value;
-        self
-    }
-}
-
-/// How PyTorch code called an op. Programs that hook modules, or patch functions, count by it.
-///
-/// Where nothing is known (an ONNX or darknet file, or an architecture that does not say) the way of
-/// [`CalledAs::usual`] is assumed; [`Convention::depends_on_call`] tells where that matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CalledAs {
-    /// A module of exactly PyTorch's class: `nn.ReLU()(x)`.
-    Module,
-    /// A module of a class derived from PyTorch's, such as timm's `BatchNormAct2d`: missed where exact classes
-    /// are looked up.
-    Subclass,
-    /// A function: `F.relu(x)`, `torch.add(a, b)`; also the methods `Tensor.add`, `mul` and `matmul`.
-    Function,
-    /// A Python operator, an in-place method or another method of the tensor: `a + b`, `a @ b`, `x.softmax(-1)`.
-    Operator,
-}
-
-impl CalledAs {
-    /// Every way.
-    pub const ALL: &[Self] = &[Self::Module, Self::Subclass, Self::Function, Self::Operator];
-
-    /// Its name in architecture files and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Module => "module",
-            Self::Subclass => "subclass",
-            Self::Function => "function",
-            Self::Operator => "operator",
-        }
-    }
-
-    /// How code usually calls an op: arithmetic with operators, what has no class under `torch.nn` as a function,
-    /// everything else as a module.
-    pub fn usual(op: &str) -> Self {
-        if OPERATORS.contains(&op) {
-            Self::Operator
-        } else if FUNCTIONS.contains(&op) {
-            Self::Function
-        } else {
-            Self::Module
-        }
+/// How code usually calls an op: arithmetic with operators, what has no class under `torch.nn` as a function,
+/// everything else as a module. Assumed where nothing is known (an ONNX or darknet file, or an architecture that does
+/// not say); [`Convention::depends_on_call`] tells where that matters.
+pub fn usual_call(op: &str) -> CalledAs {
+    if OPERATORS.contains(&op) {
+        CalledAs::Operator
+    } else if FUNCTIONS.contains(&op) {
+        CalledAs::Function
+    } else {
+        CalledAs::Module
     }
 }
 
@@ -243,7 +127,7 @@ impl Convention {
         called_as: Option<CalledAs>,
         quantities: &Quantities,
     ) -> Result<u64, Overflow> {
-        let called_as = called_as.unwrap_or_else(|| CalledAs::usual(op));
+        let called_as = called_as.unwrap_or_else(|| usual_call(op));
         let rules = self.rules.iter().filter(|rule| rule.applies(op, called_as));
         let counts = rules.flat_map(|rule| rule.counts);
         counts
@@ -758,10 +642,10 @@ mod tests {
 
     #[test]
     fn what_is_not_told_is_called_in_the_usual_way() {
-        assert_eq!(CalledAs::usual("conv2d"), Module);
-        assert_eq!(CalledAs::usual("add"), Operator);
-        assert_eq!(CalledAs::usual("matmul"), Function);
-        assert_eq!(CalledAs::usual("attention"), Function);
+        assert_eq!(usual_call("conv2d"), Module);
+        assert_eq!(usual_call("add"), Operator);
+        assert_eq!(usual_call("matmul"), Function);
+        assert_eq!(usual_call("attention"), Function);
         let ptflops = Convention::find("ptflops").unwrap();
         let hundred = quantities(&[(InputElements, 100), (OutputElements, 100)]);
         assert_eq!(ptflops.count("relu", None, &hundred), Ok(200));

@@ -51,8 +51,8 @@ pub(super) fn elaborate(
     for stage in &expansion.stages {
         graph.stage(stage);
     }
-    for block in &expansion.blocks {
-        graph.block(block.clone());
+    for (name, parent) in &expansion.blocks {
+        graph.block(name.clone(), parent.map(BlockId));
     }
     let mut builder = Builder {
         document,

@@ -121,7 +121,8 @@ pub(super) struct Expansion<'d> {
     pub(super) scopes: Vec<Scope<'d>>,
     pub(super) names: FxHashMap<Arc<str>, Named>,
     pub(super) stages: IndexSet<String>,
-    pub(super) blocks: Vec<Arc<str>>,
+    /// Names of block instances and the instances around them.
+    pub(super) blocks: Vec<(Arc<str>, Option<u32>)>,
     /// What the whole list of layers gives.
     pub(super) last: Feed,
     /// What came before a layer that names its inputs and mentions tensors: only those need both.
@@ -514,7 +515,8 @@ impl<'d> Expansion<'d> {
                     return previous;
                 };
                 let block = &self.document.blocks[*block];
-                self.blocks.push(name.clone());
+                let outer = self.scopes[scope as usize].block;
+                self.blocks.push((name.clone(), outer));
                 let inner = self.scope(Scope {
                     parent: Some(scope),
                     prefix: format!("{name}/").into(),

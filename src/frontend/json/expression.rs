@@ -266,7 +266,8 @@ impl Parser<'_> {
     }
 
     fn unexpected(&self, expected: &str) -> Diagnostic {
-        let rest = &self.text[self.position..];
+        let position = self.next_symbol();
+        let rest = &self.text[position..];
         let (found, length) = match rest.chars().next() {
             Some(letter) => (format!("`{letter}`"), letter.len_utf8()),
             None => ("the end".to_owned(), 0),
@@ -274,34 +275,39 @@ impl Parser<'_> {
         self.error(
             Code::Expression,
             format!("expected {expected}, found {found}, in `{}`", shorten(self.text)),
-            offsets(self.position, self.position + length),
+            offsets(position, position + length),
             &format!("expected {expected}"),
         )
     }
 
     fn skip_space(&mut self) {
-        let rest = &self.text[self.position..];
-        self.position += rest.len() - rest.trim_start().len();
+        self.position = self.next_symbol();
     }
 
-    /// Takes a symbol if it stands here.
+    /// Where the next symbol begins.
+    fn next_symbol(&self) -> usize {
+        let rest = &self.text[self.position..];
+        self.position + rest.len() - rest.trim_start().len()
+    }
+
+    /// Takes a symbol if it comes next; else nothing moves, so that ranges end where terms do.
     fn take(&mut self, symbol: &str) -> bool {
-        self.skip_space();
-        let found = self.text[self.position..].starts_with(symbol);
+        let start = self.next_symbol();
+        let found = self.text[start..].starts_with(symbol);
         if found {
-            self.position += symbol.len();
+            self.position = start + symbol.len();
         }
         found
     }
 
-    /// Takes a word if it stands here, whole.
+    /// Takes a word if it comes next, whole.
     fn take_word(&mut self, word: &str) -> bool {
-        self.skip_space();
-        let found = self.text[self.position..]
+        let start = self.next_symbol();
+        let found = self.text[start..]
             .strip_prefix(word)
             .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'));
         if found {
-            self.position += word.len();
+            self.position = start + word.len();
         }
         found
     }
@@ -345,7 +351,7 @@ impl Parser<'_> {
                 "too deep",
             ));
         }
-        let start = self.position;
+        let start = self.next_symbol();
         let mut left = self.and()?;
         while self.take_word("or") {
             let right = self.and()?;
@@ -356,7 +362,7 @@ impl Parser<'_> {
     }
 
     fn and(&mut self) -> Result<Term, Diagnostic> {
-        let start = self.position;
+        let start = self.next_symbol();
         let mut left = self.not()?;
         while self.take_word("and") {
             let right = self.not()?;
@@ -366,7 +372,7 @@ impl Parser<'_> {
     }
 
     fn not(&mut self) -> Result<Term, Diagnostic> {
-        let start = self.position;
+        let start = self.next_symbol();
         if self.take_word("not") {
             let operand = self.compare()?;
             let range = self.range(start);
@@ -376,7 +382,7 @@ impl Parser<'_> {
     }
 
     fn compare(&mut self) -> Result<Term, Diagnostic> {
-        let start = self.position;
+        let start = self.next_symbol();
         let left = self.sum()?;
         for (symbol, operator) in [
             ("==", Binary::Equal),
@@ -399,7 +405,7 @@ impl Parser<'_> {
     }
 
     fn sum(&mut self) -> Result<Term, Diagnostic> {
-        let start = self.position;
+        let start = self.next_symbol();
         let mut left = self.product()?;
         loop {
             let operator = if self.take("+") {
@@ -415,7 +421,7 @@ impl Parser<'_> {
     }
 
     fn product(&mut self) -> Result<Term, Diagnostic> {
-        let start = self.position;
+        let start = self.next_symbol();
         let mut left = self.sign()?;
         loop {
             let operator = if self.take("*") {
@@ -433,7 +439,7 @@ impl Parser<'_> {
     }
 
     fn sign(&mut self) -> Result<Term, Diagnostic> {
-        let start = self.position;
+        let start = self.next_symbol();
         let mut negative = false;
         while self.take("-") {
             negative = !negative;
@@ -447,7 +453,7 @@ impl Parser<'_> {
     }
 
     fn power(&mut self) -> Result<Term, Diagnostic> {
-        let start = self.position;
+        let start = self.next_symbol();
         let base = self.atom()?;
         if !self.take("^") {
             return Ok(base);

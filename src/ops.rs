@@ -369,13 +369,17 @@ macro_rules! ops {
 // In the order of their names.
 ops! {
     add::Add,
+    attention::Attention,
     avg_pool2d::AvgPool2d,
     batch_norm::BatchNorm,
     concat::Concat,
+    conv1d::Conv1d,
     conv2d::Conv2d,
+    conv_transpose2d::ConvTranspose2d,
     flatten::Flatten,
     global_avg_pool::GlobalAvgPool,
     linear::Linear,
+    matmul::Matmul,
     max_pool2d::MaxPool2d,
     relu::Relu,
     slice::Slice,

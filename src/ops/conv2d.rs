@@ -55,12 +55,17 @@ impl Conv2d {
     }
 }
 
-/// The error for channels that groups do not divide.
-pub(super) fn indivisible(input: &TensorType, what: &str, channels: u64, groups: u64) -> Box<Mismatch> {
-    Mismatch::new(Code::Indivisible, format!("{groups} groups do not divide {channels} {what} channels"))
-        .input(0, format!("this is {}", input.shape))
-        .attribute("groups")
-        .help(format!("use a divisor of {channels}"))
+/// Refuses channels that the groups do not divide.
+pub(super) fn check_groups(input: &TensorType, channels: u64, out: u64, groups: u64) -> Result<(), Box<Mismatch>> {
+    for (what, channels) in [("input", channels), ("output", out)] {
+        if channels % groups != 0 {
+            return Err(Mismatch::new(Code::Indivisible, format!("{groups} groups do not divide {channels} {what} channels"))
+                .input(0, format!("this is {}", input.shape))
+                .attribute("groups")
+                .help(format!("use a divisor of {channels}")));
+        }
+    }
+    Ok(())
 }
 
 impl Operator for Conv2d {
@@ -72,11 +77,7 @@ impl Operator for Conv2d {
         let input = inputs[0];
         let &[batch, channels, ..] = input.shape.axes() else { return Err(window::rank(input, 4, "[n, c, h, w]")) };
         let (out, groups) = (self.out_channels.get(), self.groups.get());
-        for (what, channels) in [("input", channels), ("output", out)] {
-            if channels % groups != 0 {
-                return Err(indivisible(input, what, channels, groups));
-            }
-        }
+        check_groups(input, channels, out, groups)?;
         let [height, width] = window::output_2d(input, self.windows(), self.padding, false)?;
         product(&[out, self.taps(channels)?])?;
         one(input.reshaped([batch, out, height, width]))

@@ -8,6 +8,7 @@ pub mod channels;
 pub mod cost;
 mod elementwise;
 mod norm;
+mod reduction;
 mod shape;
 mod window;
 
@@ -368,19 +369,35 @@ macro_rules! ops {
 
 // In the order of their names.
 ops! {
+    adaptive_avg_pool2d::AdaptiveAvgPool2d,
+    adaptive_max_pool2d::AdaptiveMaxPool2d,
     add::Add,
+    argmax::Argmax,
     attention::Attention,
     avg_pool2d::AvgPool2d,
     batch_norm::BatchNorm,
+    cast::Cast,
     concat::Concat,
+    constant::Constant,
     conv1d::Conv1d,
     conv2d::Conv2d,
     conv_transpose2d::ConvTranspose2d,
+    dropout::Dropout,
+    embedding::Embedding,
     flatten::Flatten,
     global_avg_pool::GlobalAvgPool,
+    global_max_pool::GlobalMaxPool,
+    identity::Identity,
+    input::Input,
     linear::Linear,
     matmul::Matmul,
     max_pool2d::MaxPool2d,
+    reduce_l2::ReduceL2,
+    reduce_max::ReduceMax,
+    reduce_mean::ReduceMean,
+    reduce_min::ReduceMin,
+    reduce_prod::ReduceProd,
+    reduce_sum::ReduceSum,
     relu::Relu,
     slice::Slice,
 }

@@ -33,7 +33,7 @@ pub(super) fn joins(io: Io<'_>) -> u64 {
 pub(super) fn channels(io: Io<'_>, axes: &[i64], keep_dims: bool) -> Channels {
     let rank = io.inputs[0].shape.rank();
     match reduced(axes, rank, "axes").as_deref() {
-        Ok([_, true, ..]) if keep_dims => Channels::Fold { by: io.inputs[0].channels() },
+        Ok([_, true, ..]) if keep_dims => Channels::Fold { by: io.inputs[0].channels().max(1) },
         Ok([batch, false, ..]) if keep_dims || !batch => Channels::Same,
         _ => Channels::Mixed,
     }

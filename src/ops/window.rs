@@ -22,7 +22,7 @@ impl Window {
 
     /// Padding before and after that makes the output `ceil(input / stride)`; an odd one goes after (TensorFlow).
     pub(super) fn same(&self, input: u64) -> Result<(u64, u64), Overflow> {
-        let reach = (input.div_ceil(self.stride) - 1).checked_mul(self.stride).ok_or(Overflow)?;
+        let reach = input.div_ceil(self.stride).saturating_sub(1).checked_mul(self.stride).ok_or(Overflow)?;
         let total = reach.checked_add(self.span()?).ok_or(Overflow)?.saturating_sub(input);
         Ok((total / 2, total - total / 2))
     }

@@ -31,9 +31,9 @@ attributes! {
     /// Vaswani et al. 2017, arXiv 1706.03762; shared heads: Ainslie et al. 2023, arXiv 2305.13245; what is kept: Dao et
     /// al. 2022, arXiv 2205.14135; `torch.nn.functional.scaled_dot_product_attention`; ONNX Attention.
     Attention = "attention" {
-        /// Heads of the query; the query's axis 1 if it has four axes, else 1 if not given.
+        /// Heads of the query; if not given, axis 1 where there are four axes, else 1.
         heads: Option<NonZeroU64> = None,
-        /// Heads of key and value; as many as the query's if not given.
+        /// Heads of key and value; if not given, their axis 1 where there are four axes, else as many as the query's.
         kv_heads: Option<NonZeroU64> = None,
     }
 }

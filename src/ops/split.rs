@@ -63,7 +63,7 @@ impl Split {
             (None, Some(parts)) => {
                 let parts = parts.get();
                 check_count(parts, "parts")?;
-                if size % parts != 0 {
+                if !size.is_multiple_of(parts) {
                     return Err(shape::indivisible(input, "size of the axis", size, parts, "parts")
                         .help("give the `sizes` of unequal parts"));
                 }
@@ -114,7 +114,10 @@ impl Operator for Split {
     fn channels(&self, io: Io<'_>, output: usize) -> Channels {
         match (shape::axis(self.axis, io.inputs[0].shape.rank(), "axis"), io.outputs.get(output)) {
             (Ok(1), Some(part)) => {
-                let before = io.outputs.iter().take(output).map(TensorType::channels).sum();
+                let before = match self.parts {
+                    Some(_) => part.channels() * output as u64,
+                    None => io.outputs.iter().take(output).map(TensorType::channels).sum(),
+                };
                 Channels::Runs(vec![Run::new(0, before, part.channels())])
             }
             _ => Channels::Same,
@@ -145,6 +148,10 @@ mod tests {
             .flops(0)
             .channels(&Channels::Runs(vec![Run::new(0, 0, 32)]))
             .keeps(Kept::NOTHING, Kept::NOTHING);
+        let (op, input) = (parts(4), TensorType::new([1, 64], crate::tensor::DType::F32));
+        let outputs = op.infer(&[&input]).unwrap();
+        let io = Io { inputs: &[&input], outputs: &outputs };
+        assert_eq!(op.channels(io, 3), Channels::Runs(vec![Run::new(0, 48, 16)]));
         check(sizes(-1, &[1, 3]), &[&[2, 5, 4]]).outputs("2x5x1 2x5x3").channels(&Channels::Same);
         let (op, input) =
             (sizes(1, &[10, 20, 34]), TensorType::new([1, 64, 8, 8], crate::tensor::DType::F32));

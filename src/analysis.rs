@@ -12,7 +12,7 @@ pub use cost::{NodeCost, Stored, Sum};
 
 use crate::graph::{CalledAs, Graph, NodeId};
 use crate::ops::peers::{self, Quantities};
-use crate::ops::{Elementary, Family, Io, Operator};
+use crate::ops::{Family, Io, Operator, Weight, Weights};
 use crate::units::Overflow;
 use conventions::{CONVENTIONS, Convention};
 
@@ -74,7 +74,10 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
     let mut scales = Vec::with_capacity(graph.len());
     let stage_parents = stage_parents(graph);
     for (_, node) in graph.nodes() {
-        let (cost, full) = cost::of_node(graph, node)?;
+        let inputs = graph.input_types(node);
+        let io = Io { inputs: &inputs, outputs: &node.outputs };
+        let (full, weights) = (node.op.cost(io)?, node.op.weights(&inputs));
+        let cost = cost::of_node(node, io, &full, &weights)?;
         let is_source = node.op.family() == Family::Source;
         let elementary = &full.elementary;
         total.add(is_source, &cost, elementary)?;
@@ -95,15 +98,16 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
         let grows = node.op.name() == "input" || node.inputs.iter().any(|outlet| scales[outlet.node.index()]);
         scales.push(grows);
         let called_as = node.called_as.unwrap_or_else(|| conventions::usual_call(node.op.name()));
-        let inputs = graph.input_types(node);
-        let io = Io { inputs: &inputs, outputs: &node.outputs };
-        let counted = peers::quantities(&node.op, io, &full, &cost_weights(&cost))?;
+        let own: &[Weight] = if node.shares.is_some() { &[] } else { &weights };
+        let counted = peers::quantities(&node.op, io, &full, own)?;
         let class = classes.entry((node.op.name(), called_as, grows)).or_insert(Quantities::NONE);
         *class = class.checked_add(&counted)?;
         nodes.push(cost);
     }
-    let conventions =
-        CONVENTIONS.iter().map(|convention| count(convention, &classes, graph.batch)).collect::<Result<_, _>>()?;
+    let conventions = CONVENTIONS
+        .iter()
+        .map(|convention| count(convention, &classes, graph.batch))
+        .collect::<Result<_, _>>()?;
     Ok(Analysis {
         largest_layer: largest_layer(graph, &nodes, total.macs),
         stages: stage_groups(graph, stages, &stage_parents),
@@ -113,4 +117,88 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
         nodes,
         total,
     })
+}
+
+/// One convention's figure for the whole network and one image.
+fn count(convention: &Convention, classes: &Classes, batch: u64) -> Result<Option<u64>, Overflow> {
+    let mut total = 0u64;
+    for (&(op, called_as, grows), quantities) in classes {
+        let Some(one) = quantities.per_image(if grows { batch } else { 1 }) else { return Ok(None) };
+        total = total.checked_add(convention.count(op, Some(called_as), &one)?).ok_or(Overflow)?;
+    }
+    Ok(Some(total))
+}
+
+/// One convention's figure for each node, all images of the batch: for tables by layer and stage.
+///
+/// # Errors
+/// When a count does not fit in 64 bits.
+pub fn counts_by_node(graph: &Graph, convention: &Convention) -> Result<Vec<u64>, Overflow> {
+    graph
+        .nodes()
+        .map(|(_, node)| {
+            let inputs = graph.input_types(node);
+            let io = Io { inputs: &inputs, outputs: &node.outputs };
+            let weights = if node.shares.is_some() { Weights::new() } else { node.op.weights(&inputs) };
+            let quantities = peers::quantities(&node.op, io, &node.op.cost(io)?, &weights)?;
+            convention.count(node.op.name(), node.called_as, &quantities)
+        })
+        .collect()
+}
+
+/// Ops whose count under some convention depends on how PyTorch calls them, where the network does not say.
+pub fn calls_unknown(graph: &Graph, convention: &Convention) -> Vec<&'static str> {
+    let mut found: Vec<&'static str> = graph
+        .nodes()
+        .filter(|(_, node)| node.called_as.is_none() && convention.depends_on_call(node.op.name()))
+        .map(|(_, node)| node.op.name())
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+fn largest_layer(graph: &Graph, nodes: &[NodeCost], total: u64) -> Option<LargestLayer> {
+    let layers = nodes.iter().filter(|cost| cost.macs > 0).count();
+    let (node, cost) = graph
+        .nodes()
+        .map(|(id, _)| (id, &nodes[id.index()]))
+        .filter(|(_, cost)| cost.macs > 0)
+        .reduce(|best, next| if next.1.macs > best.1.macs { next } else { best })?;
+    #[expect(clippy::cast_precision_loss, reason = "ratios are approximate by nature")]
+    let (most, total, layers) = (cost.macs as f64, total as f64, layers as f64);
+    Some(LargestLayer { node, share: most / total, max_over_mean: most * layers / total })
+}
+
+/// The stage around each stage, where its name is one too.
+fn stage_parents(graph: &Graph) -> Vec<Option<u32>> {
+    let stages = graph.stages();
+    let parent = |name: &String| {
+        let index = stages.get_index_of(name.rsplit_once('/')?.0)?;
+        u32::try_from(index).ok()
+    };
+    stages.iter().map(parent).collect()
+}
+
+fn stage_groups(graph: &Graph, sums: Vec<Sum>, parents: &[Option<u32>]) -> Vec<Group> {
+    let depth =
+        |index: usize| std::iter::successors(parents[index], |&parent| parents[parent as usize]).count();
+    let named = graph.stages().iter().zip(sums).enumerate();
+    named.map(|(index, (name, sum))| Group { name: name.clone(), depth: depth(index), sum }).collect()
+}
+
+fn block_groups(graph: &Graph, sums: Vec<Sum>) -> Vec<Group> {
+    let mut depths: Vec<usize> = Vec::with_capacity(sums.len());
+    for block in graph.blocks() {
+        depths.push(block.parent.map_or(0, |parent| depths[parent.0 as usize] + 1));
+    }
+    let named = graph.blocks().iter().zip(depths).zip(sums);
+    named.map(|((block, depth), sum)| Group { name: block.name.to_string(), depth, sum }).collect()
+}
+
+fn op_groups(sums: IndexMap<&'static str, Sum, rustc_hash::FxBuildHasher>) -> Vec<Group> {
+    let mut groups: Vec<Group> =
+        sums.into_iter().map(|(name, sum)| Group { name: name.into(), depth: 0, sum }).collect();
+    groups.sort_by(|a, b| (b.sum.macs, b.sum.flops, &a.name).cmp(&(a.sum.macs, a.sum.flops, &b.name)));
+    groups
 }

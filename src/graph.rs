@@ -4,6 +4,8 @@
 //! graph that exists is a graph whose shapes fit. petgraph lists neighbours last-added first, so the order of a node's
 //! inputs is kept in the node.
 
+mod stages;
+
 use std::sync::Arc;
 
 use indexmap::IndexSet;

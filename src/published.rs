@@ -43,6 +43,8 @@ pub struct Fact {
     pub rounding: Rounding,
     /// Set where it cannot hold: our figure and why.
     pub differs: Option<Difference>,
+    /// Whether it is about the parameters and inputs that the network was read with.
+    pub applies: bool,
     /// Where it stands.
     pub span: Span,
 }

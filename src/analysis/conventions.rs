@@ -25,9 +25,9 @@ pub fn usual_call(op: &str) -> CalledAs {
     if OPERATORS.contains(&op) {
         CalledAs::Operator
     } else if FUNCTIONS.contains(&op) {
-        CalledAs::Function
+        Function
     } else {
-        CalledAs::Module
+        Module
     }
 }
 

@@ -1,8 +1,8 @@
 //! Parameters, multiply-accumulates, FLOPs and memory elements of single nodes, and their sums.
 
-use crate::graph::{Graph, Node};
-use crate::ops::{Cost, Elementary, Family, Io, Operator, Role};
-use crate::tensor::{DType, TensorType};
+use crate::graph::Node;
+use crate::ops::{Cost, Elementary, Family, Io, Operator, Role, Weight};
+use crate::tensor::DType;
 use crate::units::{Overflow, product};
 
 /// Learned and stored elements.
@@ -62,21 +62,24 @@ pub struct NodeCost {
     pub cio_with_pools: u64,
 }
 
-/// What one forward pass of a node costs, and how many elementary operations of which kind.
-pub(super) fn of_node(graph: &Graph, node: &Node) -> Result<(NodeCost, Cost), Overflow> {
-    let inputs = graph.input_types(node);
-    let io = Io { inputs: &inputs, outputs: &node.outputs };
-    let cost = node.op.cost(io)?;
-    let stored = stored(node, &inputs)?;
+/// What a node costs, from what its op says of one forward pass and the tensors that it stores.
+pub(super) fn of_node(
+    node: &Node,
+    io: Io<'_>,
+    cost: &Cost,
+    weights: &[Weight],
+) -> Result<NodeCost, Overflow> {
+    let stored = stored(io, weights)?;
     let family = node.op.family();
     let moved = || {
-        let read = inputs.iter().map(|input| input.elements().get());
-        let written = node.outputs.iter().map(|output| output.elements().get());
+        let read = io.inputs.iter().map(|input| input.elements().get());
+        let written = io.outputs.iter().map(|output| output.elements().get());
         crate::units::sum(read.chain(written))
     };
-    let (is_conv, is_pool) = (family == Family::Convolution, matches!(family, Family::Pooling | Family::GlobalPooling));
+    let (is_conv, is_pool) =
+        (family == Family::Convolution, matches!(family, Family::Pooling | Family::GlobalPooling));
     let cio = if is_conv { moved()? } else { 0 };
-    let cost_of_node = NodeCost {
+    Ok(NodeCost {
         used: stored.learned()?,
         stored: if node.shares.is_some() { Stored::default() } else { stored },
         macs: cost.macs,
@@ -84,18 +87,13 @@ pub(super) fn of_node(graph: &Graph, node: &Node) -> Result<(NodeCost, Cost), Ov
         activations: cost.activations,
         cio,
         cio_with_pools: if is_pool { moved()? } else { cio },
-    };
-    Ok((cost_of_node, cost))
+    })
 }
 
-fn stored(node: &Node, inputs: &[&TensorType]) -> Result<Stored, Overflow> {
+fn stored(io: Io<'_>, weights: &[Weight]) -> Result<Stored, Overflow> {
     let mut stored = Stored::default();
-    let weights = node.op.weights(inputs);
-    if weights.is_empty() {
-        return Ok(stored);
-    }
-    let dtype = weight_dtype(inputs, &node.outputs);
-    for weight in &weights {
+    let dtype = weight_dtype(io);
+    for weight in weights {
         let elements = weight.shape.elements()?;
         let slot = match weight.role {
             Role::Weight => &mut stored.weights,
@@ -111,8 +109,8 @@ fn stored(node: &Node, inputs: &[&TensorType]) -> Result<Stored, Overflow> {
 }
 
 /// Weights have the element type of what they meet: the first input's, or the output's where that holds no fractions.
-fn weight_dtype(inputs: &[&TensorType], outputs: &[TensorType]) -> DType {
-    let types = inputs.iter().copied().chain(outputs).map(|tensor| tensor.dtype);
+fn weight_dtype(io: Io<'_>) -> DType {
+    let types = io.inputs.iter().copied().chain(io.outputs).map(|tensor| tensor.dtype);
     let float = types.clone().find(|dtype| dtype.is_float());
     float.or_else(|| types.clone().next()).unwrap_or(DType::F32)
 }
@@ -142,7 +140,12 @@ pub struct Sum {
 
 impl Sum {
     /// Adds a node.
-    pub(super) fn add(&mut self, is_source: bool, node: &NodeCost, elementary: &Elementary) -> Result<(), Overflow> {
+    pub(super) fn add(
+        &mut self,
+        is_source: bool,
+        node: &NodeCost,
+        elementary: &Elementary,
+    ) -> Result<(), Overflow> {
         self.nodes += u64::from(!is_source);
         self.stored.add(&node.stored)?;
         add(&mut self.used, node.used)?;

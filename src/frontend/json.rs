@@ -39,7 +39,7 @@ pub(super) fn load(
             }
         });
     }
-    let document = document::Reader::new(sources, sink).document(json?)?;
+    let mut document = document::Reader::new(sources, sink).document(json?)?;
     for (given, _) in &options.inputs {
         if let Some(given) = given
             && !document.inputs.iter().any(|input| *input.name.text == **given)
@@ -57,17 +57,14 @@ pub(super) fn load(
     if sink.has_errors() {
         return None;
     }
-    let expansion = expand::expand(&document, parameters, sink);
+    let mut expansion = expand::expand(&document, parameters, sink);
     let graph = elaborate::elaborate(&document, &expansion, options, name, sink);
     if sink.has_errors() {
         return None;
     }
-    let parameters = document
-        .parameter_names
-        .iter()
-        .zip(&expansion.parameters)
-        .map(|(name, value)| (name.to_string(), value.clone()))
-        .collect();
+    let values = std::mem::take(&mut expansion.parameters);
     drop(expansion);
-    Some(Loaded { graph, parameters, facts: document.facts })
+    facts::mark(&mut document, &values, options, &graph);
+    let names = document.parameter_names.iter().map(|name| name.to_string());
+    Some(Loaded { graph, parameters: names.zip(values).collect(), facts: document.facts })
 }

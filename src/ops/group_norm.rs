@@ -2,8 +2,8 @@ use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
-use super::conv2d::indivisible;
 use super::norm::Rows;
+use super::shape;
 use super::{
     Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, elementwise,
     norm,
@@ -54,7 +54,7 @@ impl Operator for GroupNorm {
         let (input, groups) = (inputs[0], self.groups.get());
         norm::least_rank(input, 2, "a batch and a channel axis")?;
         if input.channels() % groups != 0 {
-            return Err(indivisible(input, "input", input.channels(), groups));
+            return Err(shape::indivisible(input, "number of channels", input.channels(), groups, "groups"));
         }
         elementwise::same(inputs)
     }

@@ -3,7 +3,7 @@
 //! Most follow from an op's cost, weights and types. A few exist only because some program counts an op in a way of
 //! its own; those are stated here, one place for all, for they are facts about programs and not about ops.
 
-use super::{Cost, Io, Op, Operator, Role, Weight};
+use super::{Cost, Io, Op, Role, Weight};
 use crate::units::{Overflow, product};
 
 macro_rules! quantities {
@@ -93,3 +93,124 @@ impl Quantities {
     }
 }
 
+impl Quantities {
+    /// Quantity by quantity, or [`Overflow`].
+    pub fn checked_add(&self, other: &Self) -> Result<Self, Overflow> {
+        let mut total = *self;
+        for (mine, theirs) in total.0.iter_mut().zip(other.0) {
+            *mine = mine.checked_add(theirs).ok_or(Overflow)?;
+        }
+        Ok(total)
+    }
+
+    /// Quantity by quantity divided by the number of images; `None` where one does not divide. Learned elements are
+    /// not divided.
+    pub fn per_image(&self, batch: u64) -> Option<Self> {
+        let mut one = *self;
+        for (&quantity, value) in Quantity::ALL.iter().zip(&mut one.0) {
+            let learned =
+                [Quantity::Weights, Quantity::Biases, Quantity::NormParameters, Quantity::OtherParameters];
+            if !learned.contains(&quantity) {
+                *value = value.checked_div(batch).filter(|part| part * batch == *value)?;
+            }
+        }
+        Some(one)
+    }
+}
+
+/// The quantities of one node. `weights` are its own; none where it uses another's.
+pub fn quantities(op: &Op, io: Io<'_>, cost: &Cost, weights: &[Weight]) -> Result<Quantities, Overflow> {
+    let learned = |role: Role| {
+        crate::units::sum(
+            weights
+                .iter()
+                .filter(|weight| weight.role == role)
+                .map(|weight| weight.shape.elements().unwrap_or(u64::MAX)),
+        )
+    };
+    let norm = learned(Role::Norm)?;
+    let operands = io.inputs.len() as u64;
+    let common = Quantities::NONE
+        .with(Quantity::Macs, cost.macs)
+        .with(Quantity::LeftProducts, cost.macs)
+        .with(Quantity::KernelAtOutputs, cost.macs)
+        .with(Quantity::InputElements, io.input_elements())
+        .with(Quantity::AffineInputElements, if norm > 0 { io.input_elements() } else { 0 })
+        .with(Quantity::OutputElements, io.output_elements())
+        // A lone operand stands beside a scalar.
+        .with(Quantity::PairwiseOutputs, product(&[io.output_elements(), operands.max(2) - 1])?)
+        .with(Quantity::BiasedOutputs, cost.biased)
+        .with(Quantity::WindowElements, cost.window)
+        .with(Quantity::Weights, learned(Role::Weight)?)
+        .with(Quantity::Biases, learned(Role::Bias)?)
+        .with(Quantity::NormParameters, norm)
+        .with(Quantity::OtherParameters, learned(Role::Other)?);
+    match op {
+        Op::Matmul(_) => left_products(io, common),
+        Op::Softmax(_) => Ok(common.with(Quantity::RowAdditions, cost.elementary.get(super::Kind::Add))),
+        Op::Attention(_) => {
+            Ok(common.with(Quantity::Scores, cost.activations.saturating_sub(io.output_elements())))
+        }
+        Op::Lrn(lrn) => {
+            let [input, ..] = io.inputs else { return Ok(common) };
+            let positions = input.elements().get() / input.channels().max(1);
+            Ok(common.with(Quantity::ChannelPadding, product(&[lrn.size.get() - 1, positions])?))
+        }
+        Op::Resize(resize) => {
+            let mode = match resize.mode {
+                super::ResizeMode::Nearest => Quantity::NearestOutputs,
+                super::ResizeMode::Linear => Quantity::BilinearOutputs,
+                super::ResizeMode::Cubic => Quantity::BicubicOutputs,
+            };
+            let channels = io.outputs[0].channels().max(1);
+            let common = common.with(mode, io.output_elements());
+            Ok(match resize.scale {
+                Some(_) => common.with(Quantity::ScaledInputElements, io.input_elements()),
+                None => common.with(Quantity::SizedPositions, io.output_elements() / channels),
+            })
+        }
+        Op::ConvTranspose2d(conv) => transposed(conv, io, cost, common),
+        _ => Ok(common),
+    }
+}
+
+/// Elements of the left operand × the last axis of the right one.
+fn left_products(io: Io<'_>, common: Quantities) -> Result<Quantities, Overflow> {
+    let [left, _] = io.inputs else { return Ok(common) };
+    let columns = io.outputs[0].shape.axes().last().copied().unwrap_or(1);
+    Ok(common.with(Quantity::LeftProducts, product(&[left.elements().get(), columns])?))
+}
+
+fn transposed(
+    conv: &super::ConvTranspose2d,
+    io: Io<'_>,
+    cost: &Cost,
+    common: Quantities,
+) -> Result<Quantities, Overflow> {
+    let [input] = io.inputs else { return Ok(common) };
+    let groups = conv.groups.get();
+    let (out, [kh, kw]) = (conv.out_channels.get(), conv.kernel.get());
+    let taps = product(&[input.channels(), out / groups, kh, kw])?;
+    let positions = io.output_elements() / out;
+    let at_inputs = input.elements().get() / input.channels().max(1);
+    let common = common.with(Quantity::KernelAtOutputs, product(&[taps, positions])?).with(
+        Quantity::RegroupedMacs,
+        product(&[kh, kw, input.channels(), out / groups / groups, at_inputs])?,
+    );
+    if cost.biased == 0 {
+        return Ok(common);
+    }
+    let padding = match conv.padding {
+        super::attribute::Padding::Explicit { top, left, .. } => [top, left],
+        super::attribute::Padding::Same => [0, 0],
+    };
+    let (stride, dilation) = (conv.stride.get(), conv.dilation.get());
+    let kernel = [kh, kw];
+    let shrunk = |axis: usize| {
+        let padded = input.spatial()[axis].saturating_add(padding[axis].saturating_mul(2));
+        let reach = dilation[axis].saturating_mul(kernel[axis] - 1).saturating_add(1);
+        padded.checked_sub(reach).map_or(0, |room| room / stride[axis] + 1)
+    };
+    let batch = input.shape.axis(0).unwrap_or(1);
+    Ok(common.with(Quantity::ShrunkBiasedOutputs, product(&[batch, out / groups, shrunk(0), shrunk(1)])?))
+}

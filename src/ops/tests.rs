@@ -129,6 +129,36 @@ impl Checked {
         self
     }
 
+    /// Elements that matrix products and convolutions write.
+    #[track_caller]
+    pub(crate) fn activations(self, count: u64) -> Self {
+        assert_eq!(self.facts().cost.activations, count, "activations");
+        self
+    }
+
+    /// Input elements that pooling windows visit.
+    #[track_caller]
+    pub(crate) fn window(self, count: u64) -> Self {
+        assert_eq!(self.facts().cost.window, count, "window elements");
+        self
+    }
+
+    /// Multiply-accumulates of the backward pass: for the inputs' gradients and for the weights'.
+    #[track_caller]
+    pub(crate) fn gradient_macs(self, inputs: u64, weights: u64) -> Self {
+        let backward = self.facts().backward;
+        assert_eq!((backward.grad_input_macs, backward.grad_weight_macs), (inputs, weights), "gradient MACs");
+        self
+    }
+
+    /// What backward needs, eager and minimal.
+    #[track_caller]
+    pub(crate) fn keeps(self, eager: Kept, minimal: Kept) -> Self {
+        let backward = self.facts().backward;
+        assert_eq!((backward.eager, backward.minimal), (eager, minimal), "kept for backward");
+        self
+    }
+
     /// The channel rule of the first output.
     #[track_caller]
     pub(crate) fn channels(self, channels: &Channels) -> Self {
@@ -148,7 +178,18 @@ impl Checked {
 
 #[test]
 fn every_file_is_listed() {
-    let helpers = ["attribute", "channels", "cost", "elementwise", "norm", "shape", "tests", "window"];
+    let helpers = [
+        "attribute",
+        "channels",
+        "cost",
+        "elementwise",
+        "norm",
+        "peers",
+        "reduction",
+        "shape",
+        "tests",
+        "window",
+    ];
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops");
     let mut files: Vec<String> = std::fs::read_dir(folder)
         .unwrap()

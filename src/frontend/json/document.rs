@@ -909,7 +909,10 @@ impl<'s> Reader<'s> {
             self.sink.push(
                 Diagnostic::error(Code::OutOfRange, format!("an op is not called as `{text}`"))
                     .at(json.span, "not a way to call an op")
-                    .help(format!("one of {}", CalledAs::ALL.iter().map(|way| way.name()).collect::<Vec<_>>().join(", "))),
+                    .help(format!(
+                        "one of {}",
+                        CalledAs::ALL.iter().map(|way| way.name()).collect::<Vec<_>>().join(", ")
+                    )),
             );
         }
         found

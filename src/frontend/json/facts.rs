@@ -1,7 +1,10 @@
 //! The `published` list of a file.
 
-use super::document::Reader;
-use crate::diagnostic::{Code, Diagnostic};
+use super::document::{Document, Reader};
+use crate::diagnostic::{Code, Diagnostic, Sink};
+use crate::frontend::LoadOptions;
+use crate::graph::Graph;
+use crate::ops::attribute::SettingValue;
 use crate::published::{Difference, Fact, Printed, Rounding};
 use crate::source::json::{Json, Value};
 
@@ -109,6 +112,7 @@ fn fact(reader: &mut Reader<'_>, json: Json<'_>) -> Option<Fact> {
         inputs,
         rounding,
         differs,
+        applies: false,
         span,
     })
 }
@@ -134,4 +138,27 @@ fn sizes(json: &Json<'_>) -> Option<Vec<u64>> {
             _ => None,
         })
         .collect()
+}
+
+/// Marks the facts that are about these parameters and inputs.
+pub(super) fn mark(
+    document: &mut Document,
+    parameters: &[SettingValue],
+    options: &LoadOptions,
+    graph: &Graph,
+) {
+    let mut facts = std::mem::take(&mut document.facts);
+    for fact in &mut facts {
+        let expected = super::expand::parameters(document, &fact.set, &mut Sink::default());
+        let inputs = document.inputs.iter().zip(graph.inputs()).all(|(input, &node)| {
+            let axes = graph.node(node).outputs[0].shape.axes();
+            let (batch, sizes) = axes.split_first().map_or((1, axes), |(batch, sizes)| (*batch, sizes));
+            match fact.inputs.iter().find(|(name, _)| **name == *input.name.text) {
+                Some((_, shape)) => shape == sizes && batch == 1,
+                None => options.inputs.is_empty(),
+            }
+        });
+        fact.applies = expected == parameters && inputs && options.batch.is_none_or(|batch| batch == 1);
+    }
+    document.facts = facts;
 }

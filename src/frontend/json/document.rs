@@ -587,10 +587,12 @@ impl<'s> Reader<'s> {
 
     fn block_arguments(&mut self, json: Json<'_>) -> (Box<[Box<str>]>, Box<[Option<Template>]>) {
         let Some(fields) = self.object(json, "`arguments` of a block") else { return Default::default() };
-        let mut names = Vec::new();
+        let mut names: Vec<Box<str>> = Vec::new();
         let mut defaults = Vec::new();
         for member in fields.into_members() {
             let Some(name) = self.identifier(&member.key, member.key_span) else { continue };
+            // A default may use the arguments above it.
+            self.arguments = names.clone().into_boxed_slice();
             let default = match member.value.value {
                 Value::Null => None,
                 _ => match self.template(member.value, &format!("the argument `{}`", name.text), true, &[]) {
@@ -601,6 +603,7 @@ impl<'s> Reader<'s> {
             names.push(name.text);
             defaults.push(default);
         }
+        self.arguments = Box::default();
         (names.into_boxed_slice(), defaults.into_boxed_slice())
     }
 

@@ -224,6 +224,7 @@ struct Structure<'e, 'd> {
     expansion: &'e Expansion<'d>,
     scope: u32,
     span: Span,
+    arguments: &'e [Argument<'d>],
 }
 
 impl Environment for Structure<'_, '_> {
@@ -232,7 +233,7 @@ impl Environment for Structure<'_, '_> {
     }
 
     fn argument(&self, index: usize) -> Result<SettingValue, Diagnostic> {
-        match &self.expansion.scopes[self.scope as usize].arguments[index] {
+        match &self.arguments[index] {
             Argument::Value(value) => Ok(value.clone()),
             Argument::Later { template, .. } => Err(Diagnostic::error(
                 Code::Expression,
@@ -268,7 +269,7 @@ impl<'d> Expansion<'d> {
     }
 
     fn structure(&self, scope: u32, span: Span) -> Structure<'_, 'd> {
-        Structure { expansion: self, scope, span }
+        Structure { expansion: self, scope, span, arguments: &self.scopes[scope as usize].arguments }
     }
 
     /// Counts a step; `false` once there are too many.
@@ -632,19 +633,26 @@ impl<'d> Expansion<'d> {
         let mut arguments: Vec<Argument<'d>> = Vec::with_capacity(definition.arguments.len());
         for (index, name) in definition.arguments.iter().enumerate() {
             let given = with.iter().find(|(argument, _)| *argument == index).map(|(_, template)| template);
-            let Some(template) = given.or(definition.defaults[index].as_ref()) else {
-                sink.push(
-                    Diagnostic::error(
-                        Code::Missing,
-                        format!("the block `{}` needs the argument `{name}`", definition.name.text),
-                    )
-                    .at(span, format!("`{name}` is not given"))
-                    .at(definition.name.span, "defined here")
-                    .help(format!("add \"with\": {{\"{name}\": …}}")),
-                );
-                return None;
+            let argument = match (given, definition.defaults[index].as_ref()) {
+                (Some(template), _) => {
+                    let outer = self.scopes[scope as usize].arguments.clone();
+                    self.argument(template, &outer, scope, scope, previous)
+                }
+                // A default sees the arguments above it, and the tensors that the block sees: it belongs to the scope
+                // that is made next.
+                (None, Some(template)) => {
+                    let inner = as_u32(self.scopes.len());
+                    self.argument(template, &arguments, scope, inner, previous)
+                }
+                (None, None) => Err(Diagnostic::error(
+                    Code::Missing,
+                    format!("the block `{}` needs the argument `{name}`", definition.name.text),
+                )
+                .at(span, format!("`{name}` is not given"))
+                .at(definition.name.span, "defined here")
+                .help(format!("add \"with\": {{\"{name}\": …}}"))),
             };
-            match self.argument(template, scope, previous) {
+            match argument {
                 Ok(argument) => arguments.push(argument),
                 Err(diagnostic) => {
                     sink.push(diagnostic);
@@ -655,14 +663,17 @@ impl<'d> Expansion<'d> {
         Some(arguments.into())
     }
 
+    /// An argument's value, or a promise of it where it depends on a tensor. `arguments` are those it may use, in
+    /// `scope` its index is found, and `home` is the scope where tensors are looked up.
     fn argument(
         &self,
         template: &'d Template,
+        arguments: &[Argument<'d>],
         scope: u32,
+        home: u32,
         previous: Feed,
     ) -> Result<Argument<'d>, Diagnostic> {
         let mut later = false;
-        let arguments = &self.scopes[scope as usize].arguments;
         template.expressions(&mut |expression| {
             expression.visit(&mut |mention| {
                 later |= match mention {
@@ -674,9 +685,10 @@ impl<'d> Expansion<'d> {
             });
         });
         if later {
-            return Ok(Argument::Later { template, scope, previous });
+            return Ok(Argument::Later { template, scope: home, previous });
         }
-        template.evaluate(&self.structure(scope, template.span)).map(|setting| Argument::Value(setting.value))
+        let environment = Structure { expansion: self, scope, span: template.span, arguments };
+        template.evaluate(&environment).map(|setting| Argument::Value(setting.value))
     }
 }
 

@@ -6,11 +6,15 @@ use super::{Exit, Output, load, usage};
 use crate::analysis::conventions::{CONVENTIONS, Convention};
 use crate::analysis::{analyze, calls_unknown, counts_by_node};
 use crate::cli::{AnalyzeArgs, Format, Grouping};
-use crate::diagnostic::nearest;
+use crate::diagnostic::{Code, Diagnostic, Sink, is_steering, nearest};
+use crate::graph::Graph;
+use crate::ops::{Io, Operator};
 use crate::published::{Fact, Verdict};
+use crate::report::diagnostics::clean;
 use crate::report::sheet::{self, By, Extra, Sheet};
 use crate::report::{Report, csv, markdown, outlet_name, table};
 use crate::source::SourceMap;
+use crate::units::grouped;
 
 pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     let convention = match &args.convention {
@@ -34,8 +38,11 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     };
     loaded.graph.find_stages();
     let (graph, parameters) = (&loaded.graph, &loaded.parameters);
-    let too_large = "the network's costs do not fit in 64 bits";
-    let Ok(analysis) = analyze(graph) else { return usage(output, too_large, None) };
+    let too_large = |output: &mut Output| {
+        let message = "the network's costs together do not fit in 64 bits";
+        usage(output, message, Some(&format!("the costliest layer is `{}`", costliest(graph))))
+    };
+    let Ok(analysis) = analyze(graph) else { return too_large(output) };
     let extra = match convention.map(|convention| (convention, counts_by_node(graph, convention))) {
         None => None,
         Some((convention, Ok(counts))) => {
@@ -50,12 +57,12 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             }
             Some(Extra { convention, counts })
         }
-        Some((_, Err(_))) => return usage(output, too_large, None),
+        Some((_, Err(_))) => return too_large(output),
     };
     let facts: Vec<Fact> = loaded.facts.iter().filter(|fact| fact.applies).cloned().collect();
     let report =
         Report { graph, analysis: &analysis, parameters, facts: &facts, sources: &sources, format: "json" };
-    let grouped = |by: By, limit: Option<usize>| sheet::costs(&report, by, extra.as_ref(), limit);
+    let costs = |by: By, limit: Option<usize>| sheet::costs(&report, by, extra.as_ref(), limit);
     let by = match args.by {
         None => None,
         Some(Grouping::Layer) => Some(By::Layer),
@@ -69,20 +76,20 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             writeln!(output.out())?;
         }
         Format::Csv => {
-            let Ok(sheet) = grouped(by.unwrap_or(By::Layer), None) else {
-                return usage(output, too_large, None);
+            let Ok(sheet) = costs(by.unwrap_or(By::Layer), None) else {
+                return too_large(output);
             };
             csv::write(&sheet, output.out())?;
         }
         Format::Table | Format::Markdown => {
             let mut sheets = vec![sheet::summary(&report)];
             match by {
-                Some(by) => sheets.extend(grouped(by, None).ok()),
+                Some(by) => sheets.extend(costs(by, None).ok()),
                 None => {
                     if !analysis.stages.is_empty() {
-                        sheets.extend(grouped(By::Stage, None).ok());
+                        sheets.extend(costs(By::Stage, None).ok());
                     }
-                    sheets.extend(grouped(By::Layer, Some(args.top)).ok());
+                    sheets.extend(costs(By::Layer, Some(args.top)).ok());
                     sheets.push(sheet::conventions(&report));
                     if !facts.is_empty() {
                         sheets.push(sheet::published(&report));
@@ -92,12 +99,53 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             print(&report, &sheets, args.format, output)?;
         }
     }
-    let failed = facts.iter().filter(|fact| report.judge(fact) == Verdict::Fails).count();
-    if failed > 0 {
-        writeln!(output.err(), "\x1b[1;31merror\x1b[0m: {failed} published figures of the file do not hold")?;
+    let mut sink = Sink::default();
+    for fact in facts.iter().filter(|fact| report.judge(fact) == Verdict::Fails) {
+        sink.push(broken(fact, report.value(&fact.metric, fact.convention.as_deref())));
+    }
+    if sink.has_errors() {
+        output.out().flush()?;
+        output.diagnostics(&sink, &sources)?;
         return Ok(Exit::Failed);
     }
     Ok(Exit::Fine)
+}
+
+/// Why a published figure does not hold.
+fn broken(fact: &Fact, ours: Option<u64>) -> Diagnostic {
+    let (label, published, rounding) = (fact.label(), &fact.value, fact.rounding);
+    let ours = ours.unwrap_or_default();
+    let exact = grouped(ours);
+    let message = match &fact.differs {
+        Some(_) if published.is(ours, rounding) => {
+            format!("`{label}` is said to differ from the published {}, but does not", published.text)
+        }
+        Some(difference) => {
+            format!(
+                "`{label}` is {exact}, neither the published {} nor the stated {}",
+                published.text, difference.ours.text
+            )
+        }
+        None => format!("`{label}` is {exact}, not the published {}", published.text),
+    };
+    let as_printed = published.format(ours, rounding);
+    let diagnostic =
+        Diagnostic::error(Code::PublishedFact, message).at(fact.span, format!("by {}", fact.source));
+    match fact.differs {
+        Some(_) if published.is(ours, rounding) => diagnostic.help("remove `status`, `ours` and `reason`"),
+        _ if as_printed == exact => diagnostic,
+        _ => diagnostic.help(format!("printed alike, ours is {as_printed}")),
+    }
+}
+
+/// The layer with most operations.
+fn costliest(graph: &Graph) -> String {
+    let flops = |node: &crate::graph::Node| {
+        let inputs = graph.input_types(node);
+        let io = Io { inputs: &inputs, outputs: &node.outputs };
+        node.op.cost(io).and_then(|cost| cost.flops()).unwrap_or(u64::MAX)
+    };
+    graph.nodes().max_by_key(|(_, node)| flops(node)).map_or(String::new(), |(_, node)| node.name.to_string())
 }
 
 fn print(report: &Report<'_>, sheets: &[Sheet], format: Format, output: &mut Output) -> io::Result<()> {
@@ -113,17 +161,17 @@ fn print(report: &Report<'_>, sheets: &[Sheet], format: Format, output: &mut Out
     let parameters: Vec<String> = report
         .parameters
         .iter()
-        .map(|(name, value)| format!("{name} = {}", value.to_string().replace('"', "")))
+        .map(|(name, value)| clean(&format!("{name} = {}", value.to_string().replace('"', ""))))
         .collect();
     if format == Format::Markdown {
-        writeln!(output.out(), "## {}\n", graph.name)?;
+        writeln!(output.out(), "## {}\n", clean(&graph.name))?;
         writeln!(output.out(), "{inputs} → {outputs}\n")?;
         for sheet in sheets {
             write!(output.out(), "{}", markdown::render(sheet))?;
         }
         return Ok(());
     }
-    output.heading(&graph.name)?;
+    output.heading(&clean(&graph.name))?;
     if let Some(description) = &graph.description {
         writeln!(output.out(), "{}", wrap(description))?;
     }
@@ -142,6 +190,10 @@ fn print(report: &Report<'_>, sheets: &[Sheet], format: Format, output: &mut Out
 /// Breaks a text into lines of at most the tables' width.
 fn wrap(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
+    let text: String = text
+        .chars()
+        .map(|letter| if is_steering(letter) && !letter.is_whitespace() { '\u{fffd}' } else { letter })
+        .collect();
     for word in text.split_whitespace() {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= table::WIDTH => {

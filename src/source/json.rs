@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use jsonc_parser::errors::ParseError;
+use jsonc_parser::errors::{ParseError, ParseErrorKind};
 use jsonc_parser::tokens::Token;
 use jsonc_parser::{Scanner, ScannerOptions};
 use rustc_hash::FxHashMap;
@@ -54,7 +54,8 @@ impl Json<'_> {
     pub fn kind(&self) -> &'static str {
         match self.value {
             Value::Null => "null",
-            Value::Bool(_) => "true or false",
+            Value::Bool(true) => "true",
+            Value::Bool(false) => "false",
             Value::Number(_) => "a number",
             Value::String(_) => "a text",
             Value::Array(_) => "a list",
@@ -101,6 +102,7 @@ pub fn parse(source: SourceId, text: &str) -> (Option<Json<'_>>, Vec<Fault>) {
     let mut parser = Parser {
         source,
         offset,
+        text: &text[offset..],
         scanner: Scanner::new(&text[offset..], &options),
         faults: Vec::new(),
         depth: 0,
@@ -117,6 +119,7 @@ pub fn parse(source: SourceId, text: &str) -> (Option<Json<'_>>, Vec<Fault>) {
 struct Parser<'a> {
     source: SourceId,
     offset: usize,
+    text: &'a str,
     scanner: Scanner<'a>,
     faults: Vec<Fault>,
     depth: usize,
@@ -137,9 +140,25 @@ impl<'a> Parser<'a> {
             Ok(Some(Token::CommentLine(_) | Token::CommentBlock(_))) => {
                 Err(self.fault("comments are not allowed in JSON".into()))
             }
+            Ok(Some(Token::String(text))) => self.text(text).map(Some),
             Ok(token) => Ok(token),
             Err(error) => Err(self.lexical(&error)),
         }
+    }
+
+    /// The scanner lets control characters through, and with them a text whose closing quote is forgotten.
+    fn text(&self, text: Cow<'a, str>) -> Result<Token<'a>, Fault> {
+        let (start, end) = (self.scanner.token_start(), self.scanner.token_end());
+        let Some(at) = self.text[start..end].bytes().position(|byte| byte < b' ') else {
+            return Ok(Token::String(text));
+        };
+        if matches!(self.text.as_bytes()[start + at], b'\n' | b'\r') {
+            let message = "the text is not closed on its line".to_owned();
+            return Err(Fault::Syntax { message, span: self.at(start, start + at) });
+        }
+        let letter = self.text.as_bytes()[start + at];
+        let message = format!("a control character in a text: write \\u{letter:04x}");
+        Err(Fault::Syntax { message, span: self.at(start + at, start + at + 1) })
     }
 
     fn span(&self) -> Span {
@@ -156,6 +175,24 @@ impl<'a> Parser<'a> {
     }
 
     fn lexical(&self, error: &ParseError) -> Fault {
+        if matches!(error.kind(), ParseErrorKind::UnexpectedToken) {
+            let rest = self.text.get(error.range().start..).unwrap_or("");
+            let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+            let word = &rest[..rest.find(|letter| !is_word(letter)).unwrap_or(rest.len())];
+            let message = match rest.chars().next() {
+                Some(_) if !word.is_empty() => {
+                    format!("`{word}` is no value: a text stands in double quotes")
+                }
+                Some(letter) => format!("`{letter}` has no meaning here"),
+                None => "the file ends here".to_owned(),
+            };
+            let length =
+                if word.is_empty() { rest.chars().next().map_or(0, char::len_utf8) } else { word.len() };
+            return Fault::Syntax {
+                message,
+                span: self.at(error.range().start, error.range().start + length),
+            };
+        }
         let text = error.kind().to_string();
         let mut letters = text.chars();
         let message =
@@ -176,7 +213,7 @@ impl<'a> Parser<'a> {
             Some(Token::String(_)) => "a text".into(),
             Some(Token::Number(_)) => "a number".into(),
             Some(Token::Boolean(_) | Token::Null) => "a value".into(),
-            Some(Token::Word(word)) => format!("`{}`", word.chars().take(30).collect::<String>()),
+            Some(Token::Word(word)) => format!("`{word}`"),
             Some(Token::CommentLine(_) | Token::CommentBlock(_)) => "a comment".into(),
         };
         self.fault(format!("expected {expected}, found {found}"))

@@ -1,9 +1,13 @@
 //! An architecture file as it is written: everything named and compiled, nothing expanded yet.
 
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+
 use super::expression::{Expression, Names, exact_number};
 use super::facts;
 use super::reference::{RESERVED, Reference, unquoted};
-use crate::diagnostic::{Code, Diagnostic, Sink};
+use crate::diagnostic::{Code, Diagnostic, Sink, is_steering, nearest};
 use crate::graph::CalledAs;
 use crate::ops::attribute::{Exact, Setting, SettingValue, Settings};
 use crate::ops::{Op, OpInfo};
@@ -40,6 +44,14 @@ impl Template {
             TemplateKind::Value(_) => {}
             TemplateKind::Expression(expression) => visit(expression),
             TemplateKind::List(items) => items.iter().for_each(|item| item.expressions(visit)),
+        }
+    }
+
+    /// How many values it is made of.
+    fn values(&self) -> usize {
+        match &self.kind {
+            TemplateKind::Value(_) | TemplateKind::Expression(_) => 1,
+            TemplateKind::List(items) => items.iter().map(Self::values).sum(),
         }
     }
 
@@ -114,6 +126,8 @@ pub(super) struct OpLayer {
     pub(super) mentions_tensors: bool,
     /// Whether anything in the layer depends on the index of a repeat.
     pub(super) mentions_index: bool,
+    /// How many values its attributes have, lists counted item by item.
+    pub(super) values: usize,
 }
 
 #[derive(Debug)]
@@ -158,6 +172,11 @@ pub(super) const BLOCK_KEYS: &[&str] = &["description", "arguments", "inputs", "
 /// The keys of a parameter.
 pub(super) const PARAMETER_KEYS: &[&str] = &["default", "choices", "min", "max", "description"];
 
+/// Names are looked up one by one, so that a scope of expressions, or a choice, has at most so many.
+const MAX_NAMES: usize = 1000;
+/// Each fact is judged with parameters of its own.
+pub(super) const MAX_FACTS: usize = 10_000;
+
 /// The members of one object, taken one by one.
 pub(super) struct Fields<'a> {
     pub(super) span: Span,
@@ -171,6 +190,13 @@ impl<'a> Fields<'a> {
 
     pub(super) fn take_member(&mut self, key: &str) -> Option<Member<'a>> {
         self.members.iter_mut().find(|member| member.as_ref().is_some_and(|member| member.key == key))?.take()
+    }
+
+    /// Where a key's value stands; of a list or object only the key.
+    fn span_of(&self, key: &str) -> Option<Span> {
+        let member = self.members.iter().flatten().find(|member| member.key == key)?;
+        let is_long = matches!(member.value.value, Value::Array(_) | Value::Object(_));
+        Some(if is_long { member.key_span } else { member.value.span })
     }
 
     fn contains(&self, key: &str) -> bool {
@@ -188,9 +214,13 @@ pub(super) struct Reader<'s> {
     pub(super) sources: &'s SourceMap,
     pub(super) sink: &'s mut Sink,
     parameters: Vec<Box<str>>,
-    blocks: Vec<(Word, Box<[Box<str>]>)>,
+    /// The arguments that each block takes; none where it could not be read.
+    blocks: IndexMap<Box<str>, Option<Rc<[Box<str>]>>, rustc_hash::FxBuildHasher>,
     arguments: Box<[Box<str>]>,
     indices: Vec<Box<str>>,
+    /// Whether names are missing that the file meant to declare: an unknown one is then no second error.
+    unsure: bool,
+    unsure_of_blocks: bool,
 }
 
 impl<'s> Reader<'s> {
@@ -199,14 +229,21 @@ impl<'s> Reader<'s> {
             sources,
             sink,
             parameters: Vec::new(),
-            blocks: Vec::new(),
+            blocks: IndexMap::default(),
             arguments: Box::default(),
             indices: Vec::new(),
+            unsure: false,
+            unsure_of_blocks: false,
         }
     }
 
     fn names(&self) -> Names<'_> {
-        Names { parameters: &self.parameters, arguments: &self.arguments, indices: &self.indices }
+        Names {
+            parameters: &self.parameters,
+            arguments: &self.arguments,
+            indices: &self.indices,
+            unsure: self.unsure,
+        }
     }
 
     /// Whether a text stands in the file as it is read: without escapes.
@@ -247,6 +284,9 @@ impl<'s> Reader<'s> {
 
     pub(super) fn unknown_keys(&mut self, fields: Fields<'_>, what: &str, known: &[&str]) {
         for member in fields.into_members() {
+            if self.sink.is_full() {
+                return;
+            }
             self.sink.push(
                 Diagnostic::error(Code::UnknownKey, format!("{what} has no key `{}`", member.key))
                     .at(member.key_span, "not known")
@@ -261,7 +301,7 @@ impl<'s> Reader<'s> {
         let fault = if text.is_empty() {
             Some("a name must not be empty".to_owned())
         } else if let Some(letter) =
-            text.chars().find(|letter| RESERVED.contains(letter) || letter.is_control())
+            text.chars().find(|&letter| RESERVED.contains(&letter) || is_steering(letter))
         {
             Some(format!("a name must not contain `{}`", letter.escape_default()))
         } else if ["previous", "input"].contains(&text) {
@@ -277,7 +317,7 @@ impl<'s> Reader<'s> {
                 self.sink.push(
                     Diagnostic::error(Code::InvalidName, message)
                         .at(span, "not a name")
-                        .help("names are free of `/`, `[`, `]`, `:` and control characters"),
+                        .help("names are free of `/`, `[`, `]`, `:` and of letters that cannot be seen"),
                 );
                 None
             }
@@ -314,7 +354,7 @@ impl<'s> Reader<'s> {
         let inputs = match inputs_json {
             Some(json) => self.inputs(json),
             None => {
-                self.missing(span, "an architecture file", "inputs", "{\"image\": [3, 224, 224]}");
+                self.missing(span, &fields, "an architecture file", "inputs", "{\"image\": [3, 224, 224]}");
                 Vec::new()
             }
         };
@@ -324,7 +364,7 @@ impl<'s> Reader<'s> {
         let layers = match fields.take("layers") {
             Some(json) => self.layers(json, "`layers`"),
             None => {
-                self.missing(span, "an architecture file", "layers", "[{\"op\": \"relu\"}]");
+                self.missing(span, &fields, "an architecture file", "layers", "[{\"op\": \"relu\"}]");
                 Box::default()
             }
         };
@@ -347,7 +387,12 @@ impl<'s> Reader<'s> {
         })
     }
 
-    fn missing(&mut self, span: Span, what: &str, key: &str, example: &str) {
+    /// A required key is absent. Where it is only misspelt, that is the one error.
+    fn missing(&mut self, span: Span, fields: &Fields<'_>, what: &str, key: &str, example: &str) {
+        let mut others = fields.members.iter().flatten().take(100);
+        if others.any(|member| nearest(&member.key, [key]).is_some()) {
+            return;
+        }
         self.sink.push(
             Diagnostic::error(Code::Missing, format!("{what} needs `{key}`"))
                 .at(span, format!("`{key}` is not given"))
@@ -400,25 +445,20 @@ impl<'s> Reader<'s> {
                 match Expression::parse(&text, span, direct, self.names()) {
                     Ok(expression) => TemplateKind::Expression(Box::new(expression)),
                     Err(diagnostic) => {
-                        self.sink.push(diagnostic);
+                        self.sink.push(diagnostic.did_you_mean(&text, words.iter().copied()));
                         return None;
                     }
                 }
             }
             Value::Array(items) => {
-                let count = items.len();
-                let read: Vec<Template> = items
-                    .into_vec()
-                    .into_iter()
-                    .filter_map(|item| self.template(item, what, numeric, &[]))
-                    .collect();
-                if read.len() < count {
-                    return None;
-                }
-                TemplateKind::List(read.into_boxed_slice())
+                let items = items.into_vec().into_iter();
+                // The first fault of a list is enough.
+                let read: Option<Vec<Template>> =
+                    items.map(|item| self.template(item, what, numeric, &[])).collect();
+                TemplateKind::List(read?.into_boxed_slice())
             }
             Value::Object(_) => {
-                self.wrong_type(&json, what, "a value");
+                self.wrong_type(&json, what, "a number, a text, a list, true or false");
                 return None;
             }
         };
@@ -456,16 +496,38 @@ impl<'s> Reader<'s> {
     }
 
     fn parameters(&mut self, json: Json<'_>) -> Vec<Parameter> {
-        let Some(fields) = self.object(json, "`parameters`") else { return Vec::new() };
+        let Some(fields) = self.object(json, "`parameters`") else {
+            self.unsure = true;
+            return Vec::new();
+        };
         let mut parameters = Vec::new();
         for member in fields.into_members() {
-            let Some(name) = self.identifier(&member.key, member.key_span) else { continue };
-            if let Some(parameter) = self.parameter(name.clone(), member.value) {
-                parameters.push(parameter);
-                self.parameters.push(name.text);
+            if self.too_many(parameters.len(), member.key_span, "a file", "parameters") {
+                break;
+            }
+            let name = self.identifier(&member.key, member.key_span);
+            match name.and_then(|name| self.parameter(name, member.value)) {
+                Some(parameter) => {
+                    self.parameters.push(parameter.name.text.clone());
+                    parameters.push(parameter);
+                }
+                None => self.unsure = true,
             }
         }
         parameters
+    }
+
+    /// Reports more names than are read; what else there is may be among them.
+    fn too_many(&mut self, count: usize, span: Span, what: &str, names: &str) -> bool {
+        if count < MAX_NAMES {
+            return false;
+        }
+        self.unsure = true;
+        self.sink.push(
+            Diagnostic::error(Code::TooLarge, format!("{what} may have at most {MAX_NAMES} {names}"))
+                .at(span, "one too many"),
+        );
+        true
     }
 
     fn parameter(&mut self, name: Word, json: Json<'_>) -> Option<Parameter> {
@@ -494,12 +556,12 @@ impl<'s> Reader<'s> {
         };
         let (least, most) = (bound(self, "min"), bound(self, "max"));
         drop(fields.take("description").and_then(|json| self.text(&json, "`description`")));
-        let Some(default) = fields.take("default") else {
-            self.missing(fields.span, &what, "default", "0.5");
-            return None;
-        };
-        let default = self.template(default, "`default`", choices.is_none(), &[])?;
+        let default = fields.take("default");
+        if default.is_none() {
+            self.missing(fields.span, &fields, &what, "default", "0.5");
+        }
         self.unknown_keys(fields, &what, PARAMETER_KEYS);
+        let default = self.template(default?, "`default`", choices.is_none(), &[])?;
         Some(Parameter { name, default, choices, least, most })
     }
 
@@ -513,11 +575,12 @@ impl<'s> Reader<'s> {
                 Value::Object(_) => {
                     let Some(mut fields) = self.object(member.value, &what) else { continue };
                     let dtype = fields.take("dtype").and_then(|json| self.dtype(&json));
-                    let Some(shape) = fields.take("shape") else {
-                        self.missing(fields.span, &what, "shape", "[3, 224, 224]");
-                        continue;
-                    };
+                    let shape = fields.take("shape");
+                    if shape.is_none() {
+                        self.missing(fields.span, &fields, &what, "shape", "[3, 224, 224]");
+                    }
                     self.unknown_keys(fields, &what, &["shape", "dtype"]);
+                    let Some(shape) = shape else { continue };
                     (shape, dtype)
                 }
                 _ => (member.value, None),
@@ -530,35 +593,42 @@ impl<'s> Reader<'s> {
                 inputs.push(Input { name, shape, dtype });
             }
         }
-        if inputs.len() > 1000 {
-            let (extra, most) = (&inputs[1000], 1000);
-            self.sink.push(
-                Diagnostic::error(Code::TooLarge, format!("a network may have at most {most} inputs"))
-                    .at(extra.name.span, "one too many"),
-            );
-            inputs.truncate(most);
+        if let Some(extra) = inputs.get(MAX_NAMES) {
+            self.too_many(MAX_NAMES, extra.name.span, "a network", "inputs");
+            inputs.truncate(MAX_NAMES);
         }
         inputs
     }
 
     fn blocks(&mut self, json: Json<'_>) -> Vec<Block> {
-        let Some(fields) = self.object(json, "`blocks`") else { return Vec::new() };
+        let Some(fields) = self.object(json, "`blocks`") else {
+            self.unsure_of_blocks = true;
+            return Vec::new();
+        };
+        let unsure = self.unsure;
         // Heads first: a block may use one that is defined below it.
         let mut bodies = Vec::new();
         for member in fields.into_members() {
-            let Some(name) = self.name(&member.key, member.key_span) else { continue };
+            let Some(name) = self.name(&member.key, member.key_span) else {
+                self.unsure_of_blocks = true;
+                continue;
+            };
             let what = format!("the block `{}`", name.text);
-            let Some(mut fields) = self.object(member.value, &what) else { continue };
+            let Some(mut fields) = self.object(member.value, &what) else {
+                self.blocks.insert(name.text, None);
+                continue;
+            };
+            self.unsure = false;
             let (arguments, defaults) = match fields.take("arguments") {
                 Some(json) => self.block_arguments(json),
                 None => (Box::default(), Box::default()),
             };
-            self.blocks.push((name, arguments.clone()));
-            bodies.push((fields, arguments, defaults));
+            self.blocks.insert(name.text.clone(), (!self.unsure).then(|| arguments.as_ref().into()));
+            bodies.push((name, fields, arguments, defaults, unsure || self.unsure));
         }
         let mut blocks = Vec::new();
-        for (index, (mut fields, arguments, defaults)) in bodies.into_iter().enumerate() {
-            let name = self.blocks[index].0.clone();
+        for (name, mut fields, arguments, defaults, unsure) in bodies {
+            self.unsure = unsure;
             let what = format!("the block `{}`", name.text);
             drop(fields.take("description").and_then(|json| self.text(&json, "`description`")));
             self.arguments.clone_from(&arguments);
@@ -573,7 +643,7 @@ impl<'s> Reader<'s> {
             let layers = match fields.take("layers") {
                 Some(json) => self.layers(json, "`layers`"),
                 None => {
-                    self.missing(fields.span, &what, "layers", "[{\"op\": \"relu\"}]");
+                    self.missing(fields.span, &fields, &what, "layers", "[{\"op\": \"relu\"}]");
                     Box::default()
                 }
             };
@@ -582,22 +652,35 @@ impl<'s> Reader<'s> {
             self.unknown_keys(fields, &what, BLOCK_KEYS);
             blocks.push(Block { name, arguments, defaults, inputs, layers, outputs });
         }
+        self.unsure = unsure;
         blocks
     }
 
     fn block_arguments(&mut self, json: Json<'_>) -> (Box<[Box<str>]>, Box<[Option<Template>]>) {
-        let Some(fields) = self.object(json, "`arguments` of a block") else { return Default::default() };
+        let Some(fields) = self.object(json, "`arguments` of a block") else {
+            self.unsure = true;
+            return Default::default();
+        };
         let mut names: Vec<Box<str>> = Vec::new();
         let mut defaults = Vec::new();
         for member in fields.into_members() {
-            let Some(name) = self.identifier(&member.key, member.key_span) else { continue };
+            if self.too_many(names.len(), member.key_span, "a block", "arguments") {
+                break;
+            }
+            let Some(name) = self.identifier(&member.key, member.key_span) else {
+                self.unsure = true;
+                continue;
+            };
             // A default may use the arguments above it.
             self.arguments = names.clone().into_boxed_slice();
             let default = match member.value.value {
                 Value::Null => None,
                 _ => match self.template(member.value, &format!("the argument `{}`", name.text), true, &[]) {
                     Some(default) => Some(default),
-                    None => continue,
+                    None => {
+                        self.unsure = true;
+                        continue;
+                    }
                 },
             };
             names.push(name.text);
@@ -634,7 +717,12 @@ impl<'s> Reader<'s> {
     fn layers(&mut self, json: Json<'_>, what: &str) -> Box<[Layer]> {
         let Some(items) = self.list(json, what) else { return Box::default() };
         let mut layers = Vec::with_capacity(items.len());
-        layers.extend(items.into_iter().filter_map(|item| self.layer(item)));
+        for item in items {
+            if self.sink.is_full() {
+                break;
+            }
+            layers.extend(self.layer(item));
+        }
         layers.into_boxed_slice()
     }
 
@@ -650,7 +738,7 @@ impl<'s> Reader<'s> {
                     "a layer needs one of `op`, `block`, `layers`, `choose`",
                 )
                 .at(span, "none of them is given");
-                for member in fields.into_members() {
+                for member in fields.into_members().take(20) {
                     diagnostic = diagnostic.did_you_mean(&member.key, KINDS.iter().copied());
                 }
                 self.sink.push(diagnostic);
@@ -660,9 +748,9 @@ impl<'s> Reader<'s> {
                 self.sink.push(
                     Diagnostic::error(
                         Code::WrongCount,
-                        format!("a layer has one of {}", several.join(" and ")),
+                        format!("a layer has only one of `{}`", several.join("`, `")),
                     )
-                    .at(span, "both are given"),
+                    .at(span, "several are given"),
                 );
                 return None;
             }
@@ -718,6 +806,9 @@ impl<'s> Reader<'s> {
             let text = self.text(&json, "`stage`")?;
             self.name(&text, json.span)
         });
+        // A layer may be pages long: its name shows which it is, or else what it does.
+        let place = name.as_ref().map(|name| name.span).or(stage.as_ref().map(|stage| stage.span));
+        let span = place.or_else(|| fields.span_of(kind)).unwrap_or(span);
         let inputs = fields.take("inputs").and_then(|json| self.references(json, "`inputs`"));
         let kind = match kind {
             "op" => self.op(fields, inputs.as_deref())?,
@@ -741,8 +832,12 @@ impl<'s> Reader<'s> {
         let span = fields.span;
         let cases = match fields.take("cases") {
             Some(json) => self.object(json, "`cases`").map(|cases| {
+                if let Some(extra) = cases.members.get(MAX_NAMES).and_then(Option::as_ref) {
+                    self.too_many(MAX_NAMES, extra.key_span, "a choice", "cases");
+                }
                 cases
                     .into_members()
+                    .take(MAX_NAMES)
                     .map(|member| {
                         let key = Word { text: member.key.as_ref().into(), span: member.key_span };
                         (key, self.layers(member.value, "a case"))
@@ -750,7 +845,7 @@ impl<'s> Reader<'s> {
                     .collect()
             }),
             None => {
-                self.missing(span, "a choice", "cases", "{\"csp\": [], \"none\": []}");
+                self.missing(span, &fields, "a choice", "cases", "{\"csp\": [], \"none\": []}");
                 None
             }
         };
@@ -762,15 +857,18 @@ impl<'s> Reader<'s> {
     fn block_call(&mut self, mut fields: Fields<'_>) -> Option<LayerKind> {
         let json = fields.take("block")?;
         let name = self.text(&json, "`block`")?;
-        let Some(block) = self.blocks.iter().position(|(word, _)| *word.text == *name) else {
-            self.sink.push(
-                Diagnostic::error(Code::UnknownBlock, format!("there is no block `{name}`"))
-                    .at(json.span, "not defined")
-                    .did_you_mean(&name, self.blocks.iter().map(|(word, _)| &*word.text)),
-            );
+        let Some((block, _, arguments)) = self.blocks.get_full(&*name) else {
+            if !self.unsure_of_blocks {
+                self.sink.push(
+                    Diagnostic::error(Code::UnknownBlock, format!("there is no block `{name}`"))
+                        .at(json.span, "not defined")
+                        .did_you_mean(&name, self.blocks.keys().map(|name| &**name)),
+                );
+            }
             return None;
         };
-        let arguments = self.blocks[block].1.clone();
+        // What is wrong with the block itself is said there.
+        let arguments = arguments.clone()?;
         let mut with = Vec::new();
         if let Some(fields) = fields.take("with").and_then(|json| self.object(json, "`with`")) {
             for member in fields.into_members() {
@@ -803,7 +901,7 @@ impl<'s> Reader<'s> {
             found => {
                 let mut diagnostic = Diagnostic::error(Code::UnknownOp, format!("there is no op `{name}`"))
                     .at(json.span, "not an op")
-                    .did_you_mean(&name, Op::ALL.iter().map(|info| info.name));
+                    .did_you_mean(&name, Op::ALL.iter().map(|info| info.name).filter(|_| found.is_none()));
                 diagnostic = if found.is_some() {
                     diagnostic.help("the network's inputs are declared under the key `inputs` of the file")
                 } else {
@@ -865,6 +963,7 @@ impl<'s> Reader<'s> {
         } else {
             None
         };
+        let values = given.iter().map(|(_, template)| template.values()).sum();
         let given = given.into_boxed_slice();
         Some(LayerKind::Op(Box::new(OpLayer {
             info,
@@ -875,6 +974,7 @@ impl<'s> Reader<'s> {
             constant,
             mentions_tensors,
             mentions_index,
+            values,
         })))
     }
 
@@ -912,6 +1012,7 @@ impl<'s> Reader<'s> {
             self.sink.push(
                 Diagnostic::error(Code::OutOfRange, format!("an op is not called as `{text}`"))
                     .at(json.span, "not a way to call an op")
+                    .did_you_mean(&text, CalledAs::ALL.iter().map(|way| way.name()))
                     .help(format!(
                         "one of {}",
                         CalledAs::ALL.iter().map(|way| way.name()).collect::<Vec<_>>().join(", ")

@@ -9,13 +9,16 @@ use super::document::{Document, Layer, OpLayer, Template};
 use super::expand::{Argument, Expansion, Feed, Instance, Source};
 use super::expression::{Environment, Expression};
 use super::reference::Reference;
-use super::resolve::{Failed, Resolver, Slot, Slots};
+use super::resolve::{Failed, Key, Later, Resolver, Slot, Slots, key};
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::frontend::LoadOptions;
 use crate::graph::{BlockId, Graph, NewNode, NodeId, Origin, Outlet, StageId};
 use crate::ops::attribute::{AttributeType, SettingValue, Settings};
 use crate::ops::{Input, Mismatch, Op, Operator};
 use crate::tensor::{TensorShape, TensorType};
+
+/// Outputs of all layers together: a `split` may have thousands.
+const MAX_OUTPUTS: usize = 5_000_000;
 
 /// What an instance needs before it can be made.
 struct Needs {
@@ -38,7 +41,10 @@ pub(super) fn elaborate(
         .instances
         .iter()
         .enumerate()
-        .map(|(index, instance)| needs(&mut resolver, index, instance, sink).ok())
+        .map(|(index, instance)| {
+            let pointless = resolver.is_stopped() || sink.is_full();
+            if pointless { None } else { needs(&mut resolver, index, instance, sink).ok() }
+        })
         .collect();
     let last = resolver.slots(expansion.last, sink);
     let order = order(expansion, &needs, sink);
@@ -62,8 +68,13 @@ pub(super) fn elaborate(
         resolver,
         nodes: vec![None; expansion.instances.len()],
         used: vec![false; expansion.instances.len()],
+        values: rustc_hash::FxHashMap::default(),
+        outputs: 0,
     };
     for index in order {
+        if builder.outputs > MAX_OUTPUTS || sink.is_full() {
+            break;
+        }
         let instance = &expansion.instances[index as usize];
         if let Some(needs) = &needs[index as usize]
             && let Some(node) = builder.instance(instance, index, needs, sink)
@@ -74,27 +85,23 @@ pub(super) fn elaborate(
     builder.finish(last, sink)
 }
 
-fn needs(
-    resolver: &mut Resolver<'_, '_>,
+fn needs<'d>(
+    resolver: &mut Resolver<'_, 'd>,
     index: usize,
-    instance: &Instance<'_>,
+    instance: &Instance<'d>,
     sink: &mut Sink,
 ) -> Result<Needs, Failed> {
-    let Source::Op(_, op) = instance.source else {
+    let Source::Op(layer, op) = instance.source else {
         return Ok(Needs { inputs: Slots::new(), share: None, types: Vec::new() });
     };
     let inputs = resolver.slots(instance.feed, sink)?;
-    let mut types = Vec::new();
+    // Layers that read the same list all have it.
+    resolver.count(inputs.len(), layer.span, sink)?;
     let previous = resolver.before(index, instance.feed);
-    if op.mentions_tensors {
-        for (_, template) in &op.given {
-            let mut expressions: Vec<&Expression> = Vec::new();
-            template.expressions(&mut |expression| expressions.push(expression));
-            for expression in expressions {
-                resolver.mentioned(expression, instance.scope, previous, &mut types, sink)?;
-            }
-        }
-    }
+    let types = match op.mentions_tensors {
+        true => resolver.mentioned(&expressions(op), instance.scope, previous, sink)?.0,
+        false => Vec::new(),
+    };
     let share = match &op.share {
         None => None,
         Some(reference) => match resolver.reference(reference, instance.scope, previous, sink)?.as_slice() {
@@ -107,6 +114,15 @@ fn needs(
         },
     };
     Ok(Needs { inputs, share, types })
+}
+
+/// All expressions of a layer's attributes.
+fn expressions(op: &OpLayer) -> Vec<&Expression> {
+    let mut expressions = Vec::new();
+    for (_, template) in &op.given {
+        template.expressions(&mut |expression| expressions.push(expression));
+    }
+    expressions
 }
 
 /// Kahn's algorithm over the order of declaration; the file's own order wherever that is one.
@@ -266,6 +282,10 @@ struct Builder<'e, 'd> {
     resolver: Resolver<'e, 'd>,
     nodes: Vec<Option<NodeId>>,
     used: Vec<bool>,
+    /// Arguments that depend on tensors, once they are known.
+    values: rustc_hash::FxHashMap<Key, SettingValue>,
+    /// How many tensors there are.
+    outputs: usize,
 }
 
 impl<'d> Builder<'_, 'd> {
@@ -289,7 +309,13 @@ impl<'d> Builder<'_, 'd> {
             .shape
             .evaluate(&environment)
             .and_then(|setting| TensorShape::read("shape", &setting))
-            .map_err(|diagnostic| sink.push(diagnostic))
+            .map_err(|mut diagnostic| {
+                let name = &input.name.text;
+                let message =
+                    diagnostic.message.replacen("`shape` has", &format!("the input `{name}` has"), 1);
+                diagnostic.message = message.replacen("`shape`", &format!("a size of `{name}`"), 1);
+                sink.push(diagnostic);
+            })
             .ok()?;
         let asked = self.options.inputs.iter().rev().find(|(name, _)| match name {
             Some(name) => **name == *input.name.text,
@@ -332,7 +358,8 @@ impl<'d> Builder<'_, 'd> {
             .add(new)
             .map_err(|mismatch| {
                 sink.push(
-                    Diagnostic::error(mismatch.code, mismatch.message).at(input.name.span, "this input"),
+                    Diagnostic::error(mismatch.code, format!("`{}`: {}", input.name.text, mismatch.message))
+                        .at(input.name.span, "this input"),
                 )
             })
             .ok()
@@ -377,7 +404,21 @@ impl<'d> Builder<'_, 'd> {
         };
         let producers: SmallVec<[NodeId; 4]> = new.inputs.iter().map(|outlet| outlet.node).collect();
         let node = match self.graph.add(new) {
-            Ok(node) => node,
+            Ok(node) => {
+                self.outputs += self.graph.node(node).outputs.len();
+                if self.outputs > MAX_OUTPUTS {
+                    let most = crate::units::grouped(MAX_OUTPUTS as u64);
+                    sink.push(
+                        Diagnostic::error(
+                            Code::TooLarge,
+                            format!("the layers have more than {most} outputs together"),
+                        )
+                        .at(layer.span, "one too many"),
+                    );
+                    return None;
+                }
+                node
+            }
             Err(mismatch) => {
                 sink.push(self.mismatch(instance, op, *mismatch, &producers));
                 return None;
@@ -444,6 +485,24 @@ impl<'d> Builder<'_, 'd> {
         let previous = self.resolver.before(index as usize, instance.feed);
         let mut given = SmallVec::<[_; 8]>::with_capacity(op.given.len());
         let mut failed = false;
+        if op.mentions_tensors {
+            // Whatever can fail here has failed, and been reported, when the needs were collected.
+            let all = expressions(op);
+            let (_, arguments) =
+                self.resolver.mentioned(&all, instance.scope, previous, &mut Sink::default()).ok()?;
+            for Later { key, template, scope, previous } in arguments {
+                if self.values.contains_key(&key) {
+                    continue;
+                }
+                match self.setting(template, scope, previous) {
+                    Ok(setting) => drop(self.values.insert(key, setting.value)),
+                    Err(diagnostic) => {
+                        diagnostic.into_iter().for_each(|diagnostic| sink.push(diagnostic));
+                        return None;
+                    }
+                }
+            }
+        }
         for (attribute, template) in &op.given {
             match self.setting(template, instance.scope, previous) {
                 Ok(setting) => given.push((*attribute, setting)),
@@ -477,6 +536,7 @@ impl<'d> Builder<'_, 'd> {
             nodes: &self.nodes,
             resolver: &tensors,
             missing: &missing,
+            values: &self.values,
             scope,
             previous,
         };
@@ -496,13 +556,19 @@ impl<'d> Builder<'_, 'd> {
             op.given.iter().find(|(given, _)| *given == index).map(|(_, template)| template.span)
         });
         let place = attribute.unwrap_or(op.span);
-        let mut diagnostic =
-            Diagnostic::error(mismatch.code, format!("`{}`: {}", instance.name, mismatch.message))
-                .at(place, "does not fit");
+        let name = format!("`{}`", instance.name);
+        // "`relu` takes 1 input" names the layer already, where it has no other name.
+        let message = match mismatch.message.starts_with(&name) {
+            true => mismatch.message,
+            false => format!("{name}: {}", mismatch.message),
+        };
+        let mut diagnostic = Diagnostic::error(mismatch.code, message).at(place, "does not fit");
         for (input, text) in mismatch.inputs {
             if let Some(&producer) = producers.get(input) {
                 let producer = self.graph.node(producer);
-                if let Some(span) = producer.origin.span {
+                if let Some(span) = producer.origin.span
+                    && diagnostic.labels.iter().skip(1).all(|label| label.span != span)
+                {
                     diagnostic = diagnostic.at(span, format!("`{}`: {text}", producer.name));
                 }
             }
@@ -583,6 +649,7 @@ struct Attributes<'a, 'e, 'd> {
     resolver: &'a std::cell::RefCell<&'a mut Resolver<'e, 'd>>,
     /// Set when a tensor could not be made.
     missing: &'a std::cell::Cell<bool>,
+    values: &'a rustc_hash::FxHashMap<Key, SettingValue>,
     scope: u32,
     previous: Feed,
 }
@@ -593,12 +660,15 @@ impl Environment for Attributes<'_, '_, '_> {
     }
 
     fn argument(&self, index: usize) -> Result<SettingValue, Diagnostic> {
-        match &self.expansion.scopes[self.scope as usize].arguments[index] {
+        let all = &self.expansion.scopes[self.scope as usize].arguments;
+        match &all[index] {
             Argument::Value(value) => Ok(value.clone()),
-            Argument::Later { template, scope, previous } => {
-                let there = Attributes { scope: *scope, previous: *previous, ..*self };
-                template.evaluate(&there).map(|setting| setting.value)
-            }
+            // Evaluated before all that use it: a chain of arguments may be long, and one may be used many times.
+            Argument::Later { template, .. } => self.values.get(&key(all, index)).cloned().ok_or_else(|| {
+                self.missing.set(true);
+                Diagnostic::error(Code::UnknownReference, "the argument is not known")
+                    .at(template.span, "this one")
+            }),
         }
     }
 

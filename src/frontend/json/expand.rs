@@ -21,6 +21,10 @@ use crate::tensor::TensorType;
 pub(super) const MAX_NODES: usize = 2_000_000;
 /// Rounds and uses of blocks that are counted even where they make no node.
 const MAX_STEPS: usize = 2 * MAX_NODES;
+/// Rounds, blocks and groups that are scopes of their own.
+const MAX_SCOPES: usize = 1_200_000;
+/// Bytes of all full names: blocks within blocks with long names make each name longer.
+const MAX_NAME_BYTES: usize = 512 << 20;
 /// Blocks, groups and choices within each other.
 const MAX_DEPTH: usize = 200;
 
@@ -128,6 +132,7 @@ pub(super) struct Expansion<'d> {
     /// What came before a layer that names its inputs and mentions tensors: only those need both.
     pub(super) before: FxHashMap<u32, Feed>,
     steps: usize,
+    name_bytes: usize,
     depth: usize,
     repeats: Vec<(Span, u64)>,
     used: Vec<bool>,
@@ -165,6 +170,7 @@ pub(super) fn expand<'d>(
         last: Feed::None,
         before: FxHashMap::default(),
         steps: 0,
+        name_bytes: 0,
         depth: 0,
         repeats: Vec::new(),
         used: vec![false; document.blocks.len()],
@@ -199,7 +205,8 @@ pub(super) fn expand<'d>(
         let previous = expansion.last;
         expansion.last = expansion.bundle(Bundle::References { references, scope: 0, previous });
     }
-    if !expansion.stopped {
+    // What an error left out may have used the rest.
+    if !sink.has_errors() {
         for (block, used) in document.blocks.iter().zip(&expansion.used) {
             if !used {
                 sink.push(
@@ -263,7 +270,13 @@ impl<'d> Expansion<'d> {
         Feed::Bundle(as_u32(self.bundles.len() - 1))
     }
 
+    /// Whether expansion ended before the end.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     fn scope(&mut self, scope: Scope<'d>) -> u32 {
+        self.name_bytes += scope.prefix.len();
         self.scopes.push(scope);
         as_u32(self.scopes.len() - 1)
     }
@@ -275,20 +288,33 @@ impl<'d> Expansion<'d> {
     /// Counts a step; `false` once there are too many.
     fn step(&mut self, span: Span, sink: &mut Sink) -> bool {
         self.steps += 1;
-        if !self.stopped && (self.steps > MAX_STEPS || self.instances.len() >= MAX_NODES) {
-            self.too_many(span, sink);
+        if self.stopped || sink.is_full() {
+            self.stopped = true;
+            return false;
         }
-        !self.stopped
+        let most = |count: usize, what: &str| {
+            format!("the network has more than {} {what}", crate::units::grouped(count as u64))
+        };
+        let message = if self.instances.len() >= MAX_NODES {
+            most(MAX_NODES, "nodes")
+        } else if self.steps > MAX_STEPS {
+            most(MAX_STEPS, "rounds, uses of blocks and values of attributes")
+        } else if self.scopes.len() > MAX_SCOPES {
+            most(MAX_SCOPES, "blocks, groups and rounds")
+        } else if self.name_bytes > MAX_NAME_BYTES {
+            format!("the full names of the layers have more than {} MiB together", MAX_NAME_BYTES >> 20)
+        } else {
+            return true;
+        };
+        self.too_many(message, span, sink);
+        false
     }
 
-    fn too_many(&mut self, span: Span, sink: &mut Sink) {
+    fn too_many(&mut self, message: String, span: Span, sink: &mut Sink) {
         self.stopped = true;
-        let mut diagnostic = Diagnostic::error(
-            Code::TooLarge,
-            format!("the network has more than {} nodes", crate::units::grouped(MAX_NODES as u64)),
-        );
+        let mut diagnostic = Diagnostic::error(Code::TooLarge, message);
         match self.repeats.as_slice() {
-            [] => diagnostic = diagnostic.at(span, "one too many"),
+            [] => diagnostic = diagnostic.at(span, "one too many").help("blocks that use blocks multiply"),
             repeats => {
                 for (span, count) in repeats {
                     diagnostic =
@@ -296,7 +322,7 @@ impl<'d> Expansion<'d> {
                 }
             }
         }
-        sink.push(diagnostic.help("lower the `repeat`"));
+        sink.push(if self.repeats.is_empty() { diagnostic } else { diagnostic.help("lower the `repeat`") });
     }
 
     fn list(&mut self, layers: &'d [Layer], scope: u32, mut previous: Feed, sink: &mut Sink) -> Feed {
@@ -359,8 +385,10 @@ impl<'d> Expansion<'d> {
         sink: &mut Sink,
     ) -> Feed {
         self.repeats.push((key, count));
-        if count > MAX_STEPS as u64 {
-            self.too_many(key, sink);
+        if count > MAX_NODES as u64 {
+            let message =
+                format!("the network has more than {} nodes", crate::units::grouped(MAX_NODES as u64));
+            self.too_many(message, key, sink);
             self.repeats.pop();
             return previous;
         }
@@ -380,7 +408,9 @@ impl<'d> Expansion<'d> {
                 self.scope(inner)
             };
             let feed = self.feed(layer, inner, previous);
-            previous = self.once(layer, inner, Some(format!("{name}[{index}]").into()), feed, previous, sink);
+            let round: Arc<str> = format!("{name}[{index}]").into();
+            self.name_bytes += round.len();
+            previous = self.once(layer, inner, Some(round), feed, previous, sink);
             rounds.push(previous);
         }
         self.repeats.pop();
@@ -429,6 +459,7 @@ impl<'d> Expansion<'d> {
         }
         let prefix = &*self.scopes[scope as usize].prefix;
         let mut name: Arc<str> = format!("{prefix}{base}").into();
+        self.name_bytes += name.len();
         if let Some(named) = self.names.get_mut(&name) {
             if let Some(span) = span {
                 let mut diagnostic =
@@ -469,6 +500,7 @@ impl<'d> Expansion<'d> {
             Some(outer) => format!("{}/{}", self.stages[outer as usize], word.text),
             None => word.text.as_ref().to_owned(),
         };
+        self.name_bytes += name.len();
         Some(as_u32(self.stages.insert_full(name).0))
     }
 
@@ -499,6 +531,7 @@ impl<'d> Expansion<'d> {
                 if named {
                     self.bind(&name, Feed::One(id));
                 }
+                self.steps += op.values;
                 self.instances.push(Instance {
                     name,
                     source: Source::Op(layer, op),
@@ -718,7 +751,12 @@ pub(super) fn parameters(
             Some(text) => super::command_line::value(parameter, text),
             None => parameter.default.evaluate(&Earlier(&values)).map(|setting| setting.value),
         };
-        match value.and_then(|value| in_range(parameter, value)) {
+        let value = value.and_then(|value| in_range(parameter, value));
+        let value = match asked {
+            Some(_) => value.and_then(|value| same_type(parameter, &Earlier(&values), value)),
+            None => value,
+        };
+        match value {
             Ok(value) => values.push(value),
             Err(diagnostic) => {
                 sink.push(diagnostic);
@@ -746,6 +784,21 @@ impl Environment for Earlier<'_> {
         Err(Diagnostic::error(Code::Expression, "a parameter cannot depend on the size of a tensor")
             .at(reference.span, "a tensor"))
     }
+}
+
+/// A number stays a number: a layer's attributes count on it.
+fn same_type(
+    parameter: &Parameter,
+    earlier: &Earlier<'_>,
+    value: SettingValue,
+) -> Result<SettingValue, Diagnostic> {
+    let default = parameter.default.evaluate(earlier)?.value;
+    if std::mem::discriminant(&default) == std::mem::discriminant(&value) {
+        return Ok(value);
+    }
+    let name = &parameter.name.text;
+    Err(Diagnostic::error(Code::WrongType, format!("`{name}` is set to {value}, which is of another type"))
+        .at(parameter.default.span, format!("its default is {default}")))
 }
 
 fn in_range(parameter: &Parameter, value: SettingValue) -> Result<SettingValue, Diagnostic> {

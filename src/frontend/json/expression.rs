@@ -122,6 +122,8 @@ pub(super) struct Names<'a> {
     pub(super) arguments: &'a [Box<str>],
     /// The indices of the surrounding repeats, outermost first.
     pub(super) indices: &'a [Box<str>],
+    /// Whether there should be more that could not be read: then an unknown name passes.
+    pub(super) unsure: bool,
 }
 
 /// The values behind the names.
@@ -136,6 +138,13 @@ pub(super) trait Environment {
     fn tensor(&self, reference: &Reference) -> Result<TensorType, Diagnostic>;
 }
 
+/// Numbers keep so far below 128 bits that rounding and negating them always fits: 10³⁶, above and below the line.
+const MOST: i128 = 10i128.pow(36);
+
+fn fits(number: &Exact) -> bool {
+    number.numer().unsigned_abs() <= MOST.unsigned_abs() && *number.denom() <= MOST
+}
+
 /// A decimal number, exactly: `64`, `0.25`, `1e-5`. `None` where it does not fit.
 pub(super) fn exact_number(text: &str) -> Option<Exact> {
     let (mantissa, exponent) = match text.find(['e', 'E']) {
@@ -146,11 +155,15 @@ pub(super) fn exact_number(text: &str) -> Option<Exact> {
     let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
     let shift = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;
     let power = 10i128.checked_pow(shift.unsigned_abs())?;
-    if shift >= 0 {
+    if digits.unsigned_abs() > MOST.unsigned_abs() || power > MOST {
+        return None;
+    }
+    let number = if shift >= 0 {
         digits.checked_mul(power).map(Exact::from_integer)
     } else {
         Some(Exact::new(digits, power))
-    }
+    };
+    number.filter(fits)
 }
 
 impl Expression {
@@ -573,6 +586,10 @@ impl Parser<'_> {
         if let Some(index) = position(self.names.parameters) {
             return self.count(Term::Parameter(index));
         }
+        if self.names.unsure {
+            // Never evaluated: there is an error already.
+            return self.count(Term::Index(usize::MAX));
+        }
         let range = self.range(start);
         let known = [self.names.indices, self.names.arguments, self.names.parameters].concat();
         let diagnostic = self
@@ -584,7 +601,7 @@ impl Parser<'_> {
             )
             .did_you_mean(word, known.iter().map(|name| &**name));
         Err(if known.is_empty() {
-            diagnostic
+            diagnostic.help(format!("a text is quoted: '{word}'"))
         } else {
             let listed: Vec<&str> = known.iter().take(20).map(|name| &**name).collect();
             diagnostic.help(format!("known here: {}; a text is quoted: '{word}'", listed.join(", ")))
@@ -618,11 +635,11 @@ impl Parser<'_> {
                 Code::WrongCount,
                 format!(
                     "`{word}` takes {expected} argument{}, but is given {}",
-                    if expected == "1" { "" } else { "s" },
+                    if expected.ends_with('1') { "" } else { "s" },
                     arguments.len()
                 ),
                 range,
-                "",
+                "wrong number of arguments",
             ));
         }
         self.count(Term::Call(function, arguments, range))
@@ -778,8 +795,9 @@ impl Evaluator<'_> {
             _ => {}
         }
         let (a, b) = (self.exact(left, range)?, self.exact(right, range)?);
-        let checked =
-            |value: Option<Exact>| value.map(SettingValue::Number).ok_or_else(|| self.overflow(range));
+        let checked = |value: Option<Exact>| {
+            value.filter(fits).map(SettingValue::Number).ok_or_else(|| self.overflow(range))
+        };
         let divisor = || {
             let zero = || self.error(Code::DivisionByZero, "division by zero", range, "the divisor is 0");
             if b.is_zero() { Err(zero()) } else { Ok(b) }
@@ -797,6 +815,7 @@ impl Evaluator<'_> {
                 let b = divisor()?;
                 checked(
                     a.checked_div(&b)
+                        .filter(fits)
                         .and_then(|q| q.floor().checked_mul(&b))
                         .and_then(|multiple| a.checked_sub(&multiple)),
                 )
@@ -818,7 +837,7 @@ impl Evaluator<'_> {
         let mut result = Exact::from_integer(1);
         // Beyond 128 steps only 0 and ±1 still fit.
         for _ in 0..times.min(128 + times % 2) {
-            result = result.checked_mul(&base).ok_or_else(|| self.overflow(range))?;
+            result = result.checked_mul(&base).filter(fits).ok_or_else(|| self.overflow(range))?;
         }
         if times > 129 && !(base.is_zero() || base.abs() == Exact::from_integer(1)) {
             return Err(self.overflow(range));
@@ -865,6 +884,7 @@ impl Evaluator<'_> {
         let rounded = value
             .checked_add(&half)
             .and_then(|sum| sum.checked_div(&divisor))
+            .filter(fits)
             .and_then(|quotient| quotient.floor().checked_mul(&divisor))
             .map(|multiple| multiple.max(divisor));
         let least = value.checked_mul(&Exact::new(9, 10));
@@ -943,7 +963,8 @@ mod tests {
         let span = Span { source: id, start: 0, end: u32::try_from(text.len() + 2).unwrap() };
         let [parameters, arguments, indices] = [&["gamma", "fusion"][..], &["growth_rate"], &["index"]]
             .map(|names| names.iter().map(|&n| n.into()).collect::<Vec<Box<str>>>());
-        let names = Names { parameters: &parameters, arguments: &arguments, indices: &indices };
+        let names =
+            Names { parameters: &parameters, arguments: &arguments, indices: &indices, unsure: false };
         let result =
             Expression::parse(text, span, true, names).and_then(|expression| expression.evaluate(&Fixed));
         match result {

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::document::Template;
 use super::expand::{Argument, Binding, Bundle, Expansion, Feed, MAX_NODES};
 use super::expression::{Environment, Expression, Mention};
 use super::reference::{Reference, Rounds};
@@ -39,6 +40,7 @@ pub(super) struct Resolver<'e, 'd> {
     states: Vec<State>,
     edges: usize,
     depth: usize,
+    stopped: bool,
 }
 
 /// The reason is in the sink already.
@@ -47,7 +49,13 @@ pub(super) struct Failed;
 
 impl<'e, 'd> Resolver<'e, 'd> {
     pub(super) fn new(expansion: &'e Expansion<'d>) -> Self {
-        Self { expansion, states: vec![State::Open; expansion.bundles.len()], edges: 0, depth: 0 }
+        Self {
+            expansion,
+            states: vec![State::Open; expansion.bundles.len()],
+            edges: 0,
+            depth: 0,
+            stopped: false,
+        }
     }
 
     /// What came before an instance.
@@ -120,31 +128,47 @@ impl<'e, 'd> Resolver<'e, 'd> {
                 let mut failed = false;
                 for reference in references {
                     match self.reference(reference, scope, previous, sink) {
-                        Ok(found) => slots.extend(found),
+                        Ok(found) => {
+                            self.count(found.len(), reference.span, sink)?;
+                            slots.extend(found);
+                        }
                         Err(Failed) => failed = true,
                     }
                 }
                 if failed {
                     return Err(Failed);
                 }
-                self.edges += slots.len();
-                if self.edges > MAX_EDGES {
-                    sink.push(
-                        Diagnostic::error(
-                            Code::TooLarge,
-                            format!(
-                                "the layers have more than {} inputs together",
-                                crate::units::grouped(MAX_EDGES as u64)
-                            ),
-                        )
-                        .at(references[0].span, "one too many"),
-                    );
-                    return Err(Failed);
-                }
                 slots
             }
         };
         Ok(slots)
+    }
+
+    /// Counts inputs, those of blocks and those of layers.
+    pub(super) fn count(&mut self, edges: usize, span: Span, sink: &mut Sink) -> Result<(), Failed> {
+        self.edges += edges;
+        if self.edges <= MAX_EDGES {
+            return Ok(());
+        }
+        // One error: every later layer is one too many as well.
+        if !std::mem::replace(&mut self.stopped, true) {
+            sink.push(
+                Diagnostic::error(
+                    Code::TooLarge,
+                    format!(
+                        "the layers have more than {} inputs together",
+                        crate::units::grouped(MAX_EDGES as u64)
+                    ),
+                )
+                .at(span, "one too many"),
+            );
+        }
+        Err(Failed)
+    }
+
+    /// Whether it is pointless to go on.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
     }
 
     /// The outputs that one reference stands for.
@@ -253,10 +277,15 @@ impl<'e, 'd> Resolver<'e, 'd> {
                     sink.push(
                         Diagnostic::error(
                             Code::OutOfRange,
-                            format!(
-                                "`{name}` has {} rounds, and {start} to {end} are asked for",
-                                rounds.len()
-                            ),
+                            match wanted {
+                                Rounds::At(_) => {
+                                    format!("`{name}` has no round {start}: it has {}", rounds.len())
+                                }
+                                Rounds::Range(..) => format!(
+                                    "`{name}` has {} rounds, and {start}..{end} are asked for",
+                                    rounds.len()
+                                ),
+                            },
                         )
                         .at(reference.span, "no such round")
                         .help("rounds are counted from 0"),
@@ -266,6 +295,10 @@ impl<'e, 'd> Resolver<'e, 'd> {
                 let mut slots = Slots::new();
                 for &feed in chosen {
                     slots.extend(self.slots(feed, sink)?);
+                    // Before memory is full, not after.
+                    if slots.len() > MAX_EDGES {
+                        self.count(slots.len(), reference.span, sink)?;
+                    }
                 }
                 Ok(slots)
             }
@@ -314,6 +347,9 @@ impl<'e, 'd> Resolver<'e, 'd> {
         scope: u32,
         sink: &mut Sink,
     ) -> Result<Slots, Failed> {
+        if sink.has(Code::UnknownReference, reference.span) {
+            return Err(Failed);
+        }
         let expansion = self.expansion;
         let here = &expansion.scopes[scope as usize];
         // In the order of the file, so that the suggestion is always the same.
@@ -335,37 +371,82 @@ impl<'e, 'd> Resolver<'e, 'd> {
         Err(Failed)
     }
 
-    /// The instances whose output types an expression needs, arguments followed to where they were given.
+    /// The instances whose output types some expressions need, arguments followed to where they were given; and those
+    /// arguments, each behind all that it uses itself. One may be used many times on the way, so that it is followed once;
+    /// and there may be as many as the file has room for, so that nothing here calls itself.
     pub(super) fn mentioned(
         &mut self,
-        expression: &Expression,
+        expressions: &[&'d Expression],
         scope: u32,
         previous: Feed,
-        found: &mut Vec<u32>,
         sink: &mut Sink,
-    ) -> Result<(), Failed> {
-        let mut mentions = Vec::new();
-        expression.visit(&mut |mention| mentions.push(mention));
-        for mention in mentions {
-            match mention {
-                Mention::Tensor(reference) => {
-                    let slots = self.reference(reference, scope, previous, sink)?;
-                    found.extend(slots.iter().map(|slot| slot.instance));
+    ) -> Result<(Vec<u32>, Vec<Later<'d>>), Failed> {
+        let expansion = self.expansion;
+        let mut instances = Vec::new();
+        let mut arguments = Vec::new();
+        let mut seen = rustc_hash::FxHashSet::default();
+        let look = |&expression| Work::Look(expression, scope, previous);
+        let mut work: Vec<Work<'d>> = expressions.iter().map(look).collect();
+        while let Some(item) = work.pop() {
+            let (expression, scope, previous) = match item {
+                Work::Look(expression, scope, previous) => (expression, scope, previous),
+                Work::Enter(later) => {
+                    if seen.insert(later.key) {
+                        work.push(Work::Leave(later));
+                        later.template.expressions(&mut |inner| {
+                            work.push(Work::Look(inner, later.scope, later.previous));
+                        });
+                    }
+                    continue;
                 }
-                Mention::Argument(index) => {
-                    let argument = &self.expansion.scopes[scope as usize].arguments[index];
-                    if let Argument::Later { template, scope, previous } = argument {
-                        let mut inner = Vec::new();
-                        template.expressions(&mut |expression| inner.push(expression));
-                        for expression in inner {
-                            self.mentioned(expression, *scope, *previous, found, sink)?;
+                Work::Leave(later) => {
+                    arguments.push(later);
+                    continue;
+                }
+            };
+            let mut mentions = Vec::new();
+            expression.visit(&mut |mention| mentions.push(mention));
+            for mention in mentions {
+                match mention {
+                    Mention::Tensor(reference) => {
+                        let slots = self.reference(reference, scope, previous, sink)?;
+                        instances.extend(slots.iter().map(|slot| slot.instance));
+                    }
+                    Mention::Argument(index) => {
+                        let all = &expansion.scopes[scope as usize].arguments;
+                        if let Argument::Later { template, scope, previous } = all[index] {
+                            work.push(Work::Enter(Later { key: key(all, index), template, scope, previous }));
                         }
                     }
                 }
             }
         }
-        Ok(())
+        Ok((instances, arguments))
     }
+}
+
+/// What tells an argument from all others: the scopes within a block share its arguments.
+pub(super) type Key = (usize, usize);
+
+/// See [`Key`].
+pub(super) fn key(arguments: &std::rc::Rc<[Argument<'_>]>, index: usize) -> Key {
+    (std::rc::Rc::as_ptr(arguments).cast::<u8>() as usize, index)
+}
+
+/// An argument that depends on tensors.
+#[derive(Clone, Copy)]
+pub(super) struct Later<'d> {
+    pub(super) key: Key,
+    pub(super) template: &'d Template,
+    pub(super) scope: u32,
+    pub(super) previous: Feed,
+}
+
+/// Steps of [`Resolver::mentioned`].
+enum Work<'d> {
+    Look(&'d Expression, u32, Feed),
+    Enter(Later<'d>),
+    Leave(Later<'d>),
 }
 
 enum Found<'e> {

@@ -8,7 +8,7 @@ pub mod schema;
 use std::io::{self, Write};
 
 use crate::cli::{Cli, Color, Command, LoadArgs};
-use crate::diagnostic::Sink;
+use crate::diagnostic::{Code, Sink};
 use crate::frontend::{self, LoadOptions, Loaded};
 use crate::report::diagnostics;
 use crate::source::SourceMap;
@@ -74,6 +74,10 @@ impl Output {
     /// What the stream reports.
     pub fn diagnostics(&mut self, sink: &Sink, sources: &SourceMap) -> io::Result<()> {
         for diagnostic in sink.diagnostics() {
+            // What is unused may be used where the errors are, and should not bury them.
+            if sink.has_errors() && diagnostic.code == Code::Unused {
+                continue;
+            }
             writeln!(self.err, "{}\n", diagnostics::render(diagnostic, sources))?;
         }
         match sink.errors() {

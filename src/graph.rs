@@ -236,7 +236,10 @@ impl Graph {
         let outputs = new.op.infer(&types).map_err(|mismatch| {
             let is_plain = mismatch.message == Overflow.to_string();
             if is_plain {
-                large("its weights or its output have more elements than 64 bits count".into())
+                large(match types.is_empty() {
+                    true => "it has more elements than 64 bits count".into(),
+                    false => "its weights or its output have more elements than 64 bits count".into(),
+                })
             } else {
                 mismatch
             }

@@ -7,6 +7,8 @@
 //! `UPDATE_EXPECT=1 cargo test --test bad_input` writes the texts anew. **Read the diff before you commit it**: is the
 //! place right, is the message clear, is there a way out, does one fault give one error?
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test tells what it skips, and may fail")]
+
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
@@ -14,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use csp_profile::diagnostic::Sink;
 
 /// Longer is a hang. Generous: the test build is slow, and so may be the machine.
 const TIME: Duration = Duration::from_secs(100);
@@ -304,7 +308,7 @@ fn made(expected: &Path) -> Vec<Case> {
     add(
         "blocks_almost_too_deep",
         with(
-            &chain(198, &once, "{\"op\": \"linear\", \"out_features\": \"w\", \"in_features\": 3}"),
+            &chain(198, &once, "{\"op\": \"linear\", \"out_features\": \"w\"}"),
             "{\"block\": \"b0\", \"with\": {\"w\": 8}}",
         )
         .as_bytes(),
@@ -381,7 +385,7 @@ fn unreadable(folder: &Path, expected: &Path, cases: &mut Vec<Case>) {
     let file = folder.join("no_permission.json");
     drop(fs::remove_file(&file));
     fs::write(&file, "{}").unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(&file).is_ok() {
         println!("skipped: this user may read every file, so no_permission.json is not tried");
         return;
@@ -396,3 +400,52 @@ fn unreadable(folder: &Path, expected: &Path, cases: &mut Vec<Case>) {
 
 #[cfg(not(unix))]
 fn unreadable(_: &Path, _: &Path, _: &mut Vec<Case>) {}
+
+/// Whatever nests is read by functions that call themselves: the limits on nesting must come before the end of the stack,
+/// in the test build and on the stack that a thread has by default.
+#[test]
+fn what_is_just_within_the_limits_fits_a_small_stack() {
+    let file = |head: &str, layers: &str| {
+        format!("{{\"inputs\": {{\"x\": [4, 8, 8]}}, {head} \"layers\": [{layers}]}}")
+    };
+    let relu = "{\"op\": \"relu\"}";
+    let join =
+        |count: usize, item: &dyn Fn(usize) -> String| (0..count).map(item).collect::<Vec<_>>().join(", ");
+    let use_of = |i: usize| format!("{{\"block\": \"b{i}\", \"with\": {{\"w\": \"w + 1\"}}}}");
+    let block = |i: usize| {
+        let inner =
+            if i == 198 { "{\"op\": \"linear\", \"out_features\": \"w\"}".into() } else { use_of(i + 1) };
+        format!("\"b{i}\": {{\"arguments\": {{\"w\": null}}, \"layers\": [{inner}]}}")
+    };
+    let blocks = format!("\"blocks\": {{{}}},", join(199, &block));
+    let group = |i: usize| format!("{{\"name\": \"g{}\", \"inputs\": \"g{}\", \"layers\": []}}", i, i + 1);
+    let groups =
+        format!("{}, {{\"op\": \"relu\", \"name\": \"g490\", \"inputs\": \"x\"}}", join(490, &group));
+    let brackets = format!("{}1{}{}", "(".repeat(31), ")".repeat(31), "+1".repeat(100));
+    let in_brackets = format!("{}x{}", "channels(a[".repeat(300), "])".repeat(300));
+    let width = |text: &str| format!("{{\"op\": \"linear\", \"out_features\": \"{text}\"}}");
+    let files = [
+        (file(&blocks, "{\"block\": \"b0\", \"with\": {\"w\": \"channels(x)\"}}"), true),
+        (
+            file("", &format!("{}{relu}{}", "{\"name\": \"g\", \"layers\": [".repeat(60), "]}".repeat(60))),
+            true,
+        ),
+        (file("", &groups), true),
+        (file("", &width(&brackets)), true),
+        (file("", &width(&format!("1{}", "^1".repeat(30)))), true),
+        (file("", &width(&format!("1{}", "+1".repeat(127)))), true),
+        (file("", &width(&in_brackets)), false),
+    ];
+    for (index, (text, accepted)) in files.into_iter().enumerate() {
+        println!("file {index}");
+        let read = move || {
+            let (mut sources, mut sink) = (csp_profile::source::SourceMap::default(), Sink::default());
+            let options = csp_profile::frontend::LoadOptions::default();
+            let bytes = text.into_bytes();
+            let loaded =
+                csp_profile::frontend::load_bytes("t.json", "t", bytes, &options, &mut sources, &mut sink);
+            assert_eq!(loaded.is_some(), accepted, "{index}: {:?}", sink.diagnostics());
+        };
+        std::thread::Builder::new().stack_size(2 << 20).spawn(read).unwrap().join().unwrap();
+    }
+}

@@ -75,6 +75,6 @@ pub(super) fn load(
     if sink.has_errors() {
         return None;
     }
-    let names = document.parameter_names.iter().map(|name| name.to_string());
+    let names = document.parameter_names.iter().map(ToString::to_string);
     Some(Loaded { graph, parameters: names.zip(values).collect(), facts: document.facts })
 }

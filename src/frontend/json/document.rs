@@ -209,13 +209,17 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// The names of a block's arguments and their defaults.
+type Arguments = (Box<[Box<str>]>, Box<[Option<Template>]>);
+type ArgumentNames = Rc<[Box<str>]>;
+
 /// Reads the parts of a file and collects what is wrong with them.
 pub(super) struct Reader<'s> {
     pub(super) sources: &'s SourceMap,
     pub(super) sink: &'s mut Sink,
     parameters: Vec<Box<str>>,
     /// The arguments that each block takes; none where it could not be read.
-    blocks: IndexMap<Box<str>, Option<Rc<[Box<str>]>>, rustc_hash::FxBuildHasher>,
+    blocks: IndexMap<Box<str>, Option<ArgumentNames>, rustc_hash::FxBuildHasher>,
     arguments: Box<[Box<str>]>,
     indices: Vec<Box<str>>,
     /// Whether names are missing that the file meant to declare: an unknown one is then no second error.
@@ -243,6 +247,7 @@ impl<'s> Reader<'s> {
             arguments: &self.arguments,
             indices: &self.indices,
             unsure: self.unsure,
+            in_rounds: false,
         }
     }
 
@@ -656,7 +661,7 @@ impl<'s> Reader<'s> {
         blocks
     }
 
-    fn block_arguments(&mut self, json: Json<'_>) -> (Box<[Box<str>]>, Box<[Option<Template>]>) {
+    fn block_arguments(&mut self, json: Json<'_>) -> Arguments {
         let Some(fields) = self.object(json, "`arguments` of a block") else {
             self.unsure = true;
             return Default::default();

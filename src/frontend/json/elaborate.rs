@@ -360,7 +360,7 @@ impl<'d> Builder<'_, 'd> {
                 sink.push(
                     Diagnostic::error(mismatch.code, format!("`{}`: {}", input.name.text, mismatch.message))
                         .at(input.name.span, "this input"),
-                )
+                );
             })
             .ok()
     }

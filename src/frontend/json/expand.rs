@@ -24,7 +24,7 @@ const MAX_STEPS: usize = 2 * MAX_NODES;
 /// Rounds, blocks and groups that are scopes of their own.
 const MAX_SCOPES: usize = 1_200_000;
 /// Bytes of all full names: blocks within blocks with long names make each name longer.
-const MAX_NAME_BYTES: usize = 512 << 20;
+const MAX_NAME_BYTES: usize = 192 << 20;
 /// Blocks, groups and choices within each other.
 const MAX_DEPTH: usize = 200;
 
@@ -568,7 +568,7 @@ impl<'d> Expansion<'d> {
                 }
                 self.close(round.is_some(), &name, result)
             }
-            LayerKind::Group(layers) => self.group(layers, layer, scope, round, stage, feed, sink),
+            LayerKind::Group(layers) => self.group(layers, layer, scope, round.as_ref(), stage, feed, sink),
             LayerKind::Choose { value, cases, otherwise } => {
                 let chosen = match value.evaluate(&self.structure(scope, value.span)) {
                     Ok(SettingValue::Text(text)) => text.as_ref().to_owned(),
@@ -581,7 +581,7 @@ impl<'d> Expansion<'d> {
                 };
                 let case = cases.iter().find(|(key, _)| *key.text == chosen).map(|(_, layers)| layers);
                 match case.or(otherwise.as_ref()) {
-                    Some(layers) => self.group(layers, layer, scope, round, stage, feed, sink),
+                    Some(layers) => self.group(layers, layer, scope, round.as_ref(), stage, feed, sink),
                     None => {
                         let listed: Vec<&str> = cases.iter().map(|(key, _)| &*key.text).collect();
                         sink.push(
@@ -604,7 +604,7 @@ impl<'d> Expansion<'d> {
         layers: &'d [Layer],
         layer: &'d Layer,
         scope: u32,
-        round: Option<Arc<str>>,
+        round: Option<&Arc<str>>,
         stage: Option<u32>,
         feed: Feed,
         sink: &mut Sink,
@@ -613,7 +613,7 @@ impl<'d> Expansion<'d> {
         if round.is_none() && !labelled {
             return self.nested(layers, scope, feed, layer.span, sink);
         }
-        let name = round.clone().unwrap_or_else(|| self.fresh(layer, scope, sink));
+        let name = round.cloned().unwrap_or_else(|| self.fresh(layer, scope, sink));
         let outer = &self.scopes[scope as usize];
         let inner = Scope {
             parent: Some(scope),

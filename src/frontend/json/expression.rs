@@ -124,6 +124,8 @@ pub(super) struct Names<'a> {
     pub(super) indices: &'a [Box<str>],
     /// Whether there should be more that could not be read: then an unknown name passes.
     pub(super) unsure: bool,
+    /// Whether this is a round in a reference: no size of a tensor there, and so no reference in it, and so on.
+    pub(super) in_rounds: bool,
 }
 
 /// The values behind the names.
@@ -526,7 +528,7 @@ impl Parser<'_> {
 
     fn number(&mut self) -> Result<Term, Diagnostic> {
         let start = self.position;
-        let rest = self.text[start..].as_bytes();
+        let rest = &self.text.as_bytes()[start..];
         let digits =
             |from: usize| from + rest[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let mut end = digits(0);
@@ -555,6 +557,11 @@ impl Parser<'_> {
         let is_call = self.text[self.position..].trim_start().starts_with('(');
         if is_call {
             if let Some(&(_, size)) = SIZES.iter().find(|(name, _)| *name == word) {
+                if self.names.in_rounds {
+                    let range = self.range(start);
+                    let message = "rounds cannot depend on the size of a tensor";
+                    return Err(self.error(Code::Expression, message, range, "a tensor's size"));
+                }
                 return self.size(size, word, start);
             }
             if let Some(&(_, function)) = FUNCTIONS.iter().find(|(name, _)| *name == word) {
@@ -964,7 +971,7 @@ mod tests {
         let [parameters, arguments, indices] = [&["gamma", "fusion"][..], &["growth_rate"], &["index"]]
             .map(|names| names.iter().map(|&n| n.into()).collect::<Vec<Box<str>>>());
         let names =
-            Names { parameters: &parameters, arguments: &arguments, indices: &indices, unsure: false };
+            Names { parameters: &parameters, arguments: &arguments, indices: &indices, ..Names::default() };
         let result =
             Expression::parse(text, span, true, names).and_then(|expression| expression.evaluate(&Fixed));
         match result {

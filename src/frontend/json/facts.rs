@@ -88,7 +88,11 @@ fn fact(reader: &mut Reader<'_>, json: Json<'_>) -> Option<Fact> {
             match sizes(&member.value) {
                 Some(shape) => inputs.push((member.key.into_owned(), shape)),
                 None => {
-                    reader.wrong_type(&member.value, "an input's shape", "a list of sizes, without the batch")
+                    reader.wrong_type(
+                        &member.value,
+                        "an input's shape",
+                        "a list of sizes, without the batch",
+                    );
                 }
             }
         }

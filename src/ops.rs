@@ -8,6 +8,8 @@ pub mod channels;
 pub mod cost;
 mod elementwise;
 mod norm;
+pub mod peers;
+mod reduction;
 mod shape;
 mod window;
 
@@ -307,7 +309,7 @@ impl std::fmt::Debug for OpInfo {
 
 macro_rules! ops {
     ($($module:ident :: $name:ident,)*) => {
-        $(mod $module; pub use $module::$name;)*
+        $(mod $module; pub use $module::*;)*
 
         /// Any op. Two equal ops do the same work on equal inputs.
         #[derive(Clone, Debug, PartialEq)]
@@ -368,17 +370,93 @@ macro_rules! ops {
 
 // In the order of their names.
 ops! {
+    abs::Abs,
+    adaptive_avg_pool2d::AdaptiveAvgPool2d,
+    adaptive_max_pool2d::AdaptiveMaxPool2d,
     add::Add,
+    argmax::Argmax,
+    attention::Attention,
     avg_pool2d::AvgPool2d,
     batch_norm::BatchNorm,
+    cast::Cast,
+    ceil::Ceil,
+    celu::Celu,
+    channel_shuffle::ChannelShuffle,
+    compare::Compare,
     concat::Concat,
+    constant::Constant,
+    conv1d::Conv1d,
     conv2d::Conv2d,
+    conv_transpose2d::ConvTranspose2d,
+    cos::Cos,
+    depth_to_space::DepthToSpace,
+    div::Div,
+    dropout::Dropout,
+    elu::Elu,
+    embedding::Embedding,
+    erf::Erf,
+    exp::Exp,
+    expand::Expand,
     flatten::Flatten,
+    floor::Floor,
+    gather::Gather,
+    gelu::Gelu,
     global_avg_pool::GlobalAvgPool,
+    global_max_pool::GlobalMaxPool,
+    group_norm::GroupNorm,
+    hardsigmoid::Hardsigmoid,
+    hardswish::Hardswish,
+    hardtanh::Hardtanh,
+    identity::Identity,
+    input::Input,
+    instance_norm::InstanceNorm,
+    layer_norm::LayerNorm,
+    leaky_relu::LeakyRelu,
     linear::Linear,
+    log::Log,
+    log_softmax::LogSoftmax,
+    lrn::Lrn,
+    matmul::Matmul,
     max_pool2d::MaxPool2d,
+    maximum::Maximum,
+    minimum::Minimum,
+    mish::Mish,
+    mul::Mul,
+    neg::Neg,
+    pad::Pad,
+    pow::Pow,
+    prelu::Prelu,
+    reciprocal::Reciprocal,
+    reduce_l2::ReduceL2,
+    reduce_max::ReduceMax,
+    reduce_mean::ReduceMean,
+    reduce_min::ReduceMin,
+    reduce_prod::ReduceProd,
+    reduce_sum::ReduceSum,
     relu::Relu,
+    relu6::Relu6,
+    reshape::Reshape,
+    resize::Resize,
+    rms_norm::RmsNorm,
+    round::Round,
+    selu::Selu,
+    sigmoid::Sigmoid,
+    silu::Silu,
+    sin::Sin,
     slice::Slice,
+    softmax::Softmax,
+    softplus::Softplus,
+    softsign::Softsign,
+    space_to_depth::SpaceToDepth,
+    split::Split,
+    sqrt::Sqrt,
+    squeeze::Squeeze,
+    sub::Sub,
+    tanh::Tanh,
+    tile::Tile,
+    transpose::Transpose,
+    unsqueeze::Unsqueeze,
+    r#where::Where,
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The texts that a user gave, and positions in them.
 
+pub mod json;
+
 use std::sync::Arc;
 
 /// Which text a [`Span`] points into.
@@ -73,5 +75,30 @@ impl SourceMap {
         let text = self.get(span.source).text.as_bytes();
         let start = (span.start as usize).min(text.len());
         1 + text[..start].iter().filter(|&&byte| byte == b'\n').count()
+    }
+}
+
+/// Lines of many spans: each text is searched for line ends once.
+#[derive(Debug)]
+pub struct LineIndex<'a> {
+    sources: &'a SourceMap,
+    ends: Vec<Option<Vec<u32>>>,
+}
+
+impl<'a> LineIndex<'a> {
+    /// An index over these texts.
+    pub fn new(sources: &'a SourceMap) -> Self {
+        Self { sources, ends: vec![None; sources.sources.len()] }
+    }
+
+    /// The 1-based line of a span's start.
+    pub fn line(&mut self, span: Span) -> usize {
+        let index = usize::from(span.source.0);
+        let text = &self.sources.sources[index].text;
+        let ends = self.ends[index].get_or_insert_with(|| {
+            let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            ends.filter_map(|(at, _)| u32::try_from(at).ok()).collect()
+        });
+        1 + ends.partition_point(|&end| end < span.start)
     }
 }

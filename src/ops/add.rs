@@ -1,7 +1,10 @@
 use std::ops::RangeInclusive;
 
-use super::attribute::{Attributes, attributes, choice};
-use super::{Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one, shape};
+use super::attribute::{attributes, choice};
+use super::{
+    Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one,
+    shape,
+};
 use crate::diagnostic::Code;
 use crate::tensor::TensorType;
 use crate::units::{Overflow, product};

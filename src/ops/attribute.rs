@@ -4,7 +4,6 @@ use std::fmt;
 use std::num::NonZeroU64;
 
 use num_rational::Ratio;
-use num_traits::Signed;
 use serde_json::{Value, json};
 
 use crate::diagnostic::{Code, Diagnostic};
@@ -130,6 +129,8 @@ pub trait AttributeType: Sized {
     const NUMERIC: bool;
     /// What is expected, for errors and manuals: "a whole number, at least 1".
     const EXPECTS: &'static str;
+    /// Words that stand for themselves although texts are expressions.
+    const WORDS: &'static [&'static str] = &[];
     /// The JSON Schema of the value.
     fn schema() -> Value;
     /// Reads it.
@@ -391,6 +392,7 @@ impl Padding {
 impl AttributeType for Padding {
     const NUMERIC: bool = true;
     const EXPECTS: &'static str = "a number, [height, width], [top, left, bottom, right] or \"same\"";
+    const WORDS: &'static [&'static str] = &["same"];
     fn schema() -> Value {
         let size = number_schema(Some(0));
         json!({"anyOf": [
@@ -429,6 +431,97 @@ impl AttributeType for Padding {
             }
             Self::Explicit { top, left, bottom, right } => json!([top, left, bottom, right]),
         }
+    }
+}
+
+/// Zeros before and after a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding1d {
+    /// As much as makes the output `ceil(input / stride)`; an odd one goes after.
+    Same,
+    /// So many on each side.
+    Explicit {
+        /// Before.
+        left: u64,
+        /// After.
+        right: u64,
+    },
+}
+
+impl Padding1d {
+    /// The same on both sides.
+    pub const fn both(size: u64) -> Self {
+        Self::Explicit { left: size, right: size }
+    }
+}
+
+impl AttributeType for Padding1d {
+    const NUMERIC: bool = true;
+    const EXPECTS: &'static str = "a number, [left, right] or \"same\"";
+    fn schema() -> Value {
+        let size = number_schema(Some(0));
+        json!({"anyOf": [
+            {"const": "same"},
+            size,
+            {"type": "array", "items": size, "minItems": 2, "maxItems": 2}
+        ]})
+    }
+    fn read(name: &'static str, setting: &Setting) -> Result<Self, Diagnostic> {
+        match &setting.value {
+            SettingValue::Text(text) if &**text == "same" => Ok(Self::Same),
+            SettingValue::List(items) if items.len() == 2 => {
+                Ok(Self::Explicit { left: u64::read(name, &items[0])?, right: u64::read(name, &items[1])? })
+            }
+            SettingValue::Number(_) => setting.at_least(name, Self::EXPECTS, 0).map(Self::both),
+            _ => Err(setting.wrong_type(name, Self::EXPECTS)),
+        }
+    }
+    fn write(&self) -> Value {
+        match *self {
+            Self::Same => json!("same"),
+            Self::Explicit { left, right } if left == right => json!(left),
+            Self::Explicit { left, right } => json!([left, right]),
+        }
+    }
+}
+
+/// Rows and columns beside a map, which may be none; one number stands for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extra {
+    /// Rows.
+    pub height: u64,
+    /// Columns.
+    pub width: u64,
+}
+
+impl Extra {
+    /// No rows and no columns.
+    pub const NONE: Self = Self { height: 0, width: 0 };
+
+    /// Rows and columns.
+    pub fn get(self) -> [u64; 2] {
+        [self.height, self.width]
+    }
+}
+
+impl AttributeType for Extra {
+    const NUMERIC: bool = true;
+    const EXPECTS: &'static str = "a whole number, at least 0, or [height, width]";
+    fn schema() -> Value {
+        let size = number_schema(Some(0));
+        json!({"anyOf": [size, {"type": "array", "items": size, "minItems": 2, "maxItems": 2}]})
+    }
+    fn read(name: &'static str, setting: &Setting) -> Result<Self, Diagnostic> {
+        match &setting.value {
+            SettingValue::List(items) if items.len() == 2 => {
+                Ok(Self { height: u64::read(name, &items[0])?, width: u64::read(name, &items[1])? })
+            }
+            SettingValue::List(_) => Err(setting.wrong_type(name, Self::EXPECTS)),
+            _ => setting.at_least(name, Self::EXPECTS, 0).map(|size| Self { height: size, width: size }),
+        }
+    }
+    fn write(&self) -> Value {
+        if self.height == self.width { json!(self.height) } else { json!([self.height, self.width]) }
     }
 }
 
@@ -488,6 +581,8 @@ pub struct Attribute {
     pub expects: &'static str,
     /// Whether a text is an expression.
     pub numeric: bool,
+    /// Words that stand for themselves all the same.
+    pub words: &'static [&'static str],
     /// Its default; required without one.
     pub default: fn() -> Option<Value>,
     /// Its JSON Schema.
@@ -551,6 +646,7 @@ macro_rules! attributes {
                     doc: concat!($($field_doc, "\n",)*),
                     expects: <$type as $crate::ops::attribute::AttributeType>::EXPECTS,
                     numeric: <$type as $crate::ops::attribute::AttributeType>::NUMERIC,
+                    words: <$type as $crate::ops::attribute::AttributeType>::WORDS,
                     default: || {
                         let default: Option<$type> = $crate::ops::attribute::attributes!(@default $($default)?);
                         default.map(|value| $crate::ops::attribute::AttributeType::write(&value))
@@ -605,6 +701,34 @@ mod tests {
         {
             assert_eq!(decimal(Exact::new(numer, denom)), text);
         }
-        assert!(!Exact::new(1, 2).is_negative());
+    }
+
+    fn setting(value: SettingValue) -> Setting {
+        let source = crate::source::SourceMap::default().add("test", "");
+        Setting { value, span: Span { source, start: 0, end: 0 }, expression: None }
+    }
+
+    fn numbers(values: &[i128]) -> Setting {
+        let items = values.iter().map(|&value| setting(SettingValue::Number(Exact::from(value))));
+        setting(SettingValue::List(items.collect()))
+    }
+
+    #[test]
+    fn paddings_of_a_sequence_and_extra_rows() {
+        let same = setting(SettingValue::Text("same".into()));
+        assert_eq!(Padding1d::read("padding", &same), Ok(Padding1d::Same));
+        for (values, padding, written) in [
+            (numbers(&[1, 2]), Padding1d::Explicit { left: 1, right: 2 }, json!([1, 2])),
+            (setting(SettingValue::Number(Exact::from(3))), Padding1d::both(3), json!(3)),
+        ] {
+            assert_eq!(Padding1d::read("padding", &values), Ok(padding));
+            assert_eq!(padding.write(), written);
+        }
+        assert!(Padding1d::read("padding", &numbers(&[1])).is_err());
+        assert!(Padding1d::read("padding", &numbers(&[-1, 0])).is_err());
+        let extra = Extra { height: 0, width: 1 };
+        assert_eq!(Extra::read("output_padding", &numbers(&[0, 1])), Ok(extra));
+        assert_eq!((extra.write(), Extra::NONE.write()), (json!([0, 1]), json!(0)));
+        assert!(Extra::read("output_padding", &numbers(&[1, 2, 3])).is_err());
     }
 }

@@ -1,8 +1,10 @@
 use std::ops::RangeInclusive;
 
-use super::attribute::{Attributes, Padding, Pair, attributes};
+use super::attribute::{Padding, Pair, attributes};
 use super::window::{self, Window};
-use super::{Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one};
+use super::{
+    Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one,
+};
 use crate::tensor::TensorType;
 use crate::units::{Overflow, product};
 

@@ -1,9 +1,10 @@
 use std::ops::RangeInclusive;
 
-use super::attribute::{Attributes, attributes};
-use super::{Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Role, Storage, Weight, Weights};
+use super::attribute::attributes;
+use super::{
+    Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights,
+};
 use super::{elementwise, norm};
-use crate::diagnostic::Code;
 use crate::tensor::TensorType;
 use crate::units::{Overflow, product};
 
@@ -37,18 +38,15 @@ impl Operator for BatchNorm {
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
-        if inputs[0].shape.rank() < 2 {
-            return Err(Mismatch::new(Code::ShapeMismatch, "the input must have a batch and a channel axis")
-                .input(0, format!("this is {}", inputs[0].shape)));
-        }
+        norm::least_rank(inputs[0], 2, "a batch and a channel axis")?;
         elementwise::same(inputs)
     }
 
     fn weights(&self, inputs: &[&TensorType]) -> Weights {
-        let channels = [inputs[0].channels()];
-        let mut weights = norm::affine(self.affine, &channels);
+        let channels = inputs[0].channels();
+        let mut weights = norm::affine(self.affine, self.affine, &[channels]);
         if self.track_running_stats {
-            weights.extend(["running_mean", "running_var"].map(|name| Weight::new(name, channels, Role::Buffer)));
+            weights.extend(norm::running_statistics(channels));
         }
         weights
     }
@@ -84,7 +82,12 @@ mod tests {
     fn counts() {
         let norm = BatchNorm { epsilon: 1e-5, affine: true, track_running_stats: true };
         // 64 scales, 64 shifts, 128 statistics; 2 FLOPs for each of 64·10·10 elements.
-        check(norm.clone(), &[&[1, 64, 10, 10]]).outputs("1x64x10x10").learned(128).buffers(128).macs(0).flops(12_800);
+        check(norm.clone(), &[&[1, 64, 10, 10]])
+            .outputs("1x64x10x10")
+            .learned(128)
+            .buffers(128)
+            .macs(0)
+            .flops(12_800);
         check(BatchNorm { affine: false, ..norm.clone() }, &[&[1, 64]]).learned(0).buffers(128).flops(128);
         check(norm, &[&[64]]).refused("must have a batch and a channel axis");
     }

@@ -1,7 +1,10 @@
 use std::ops::RangeInclusive;
 
-use super::attribute::{Attributes, attributes};
-use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Run, Storage, Weights, one, shape};
+use super::attribute::attributes;
+use super::{
+    Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Run, Storage, Weights, one,
+    shape,
+};
 use crate::diagnostic::Code;
 use crate::tensor::TensorType;
 use crate::units::{Overflow, sum};
@@ -71,7 +74,11 @@ impl Operator for Concat {
     fn channels(&self, io: Io<'_>, _: usize) -> Channels {
         match shape::axis(self.axis, io.inputs[0].shape.rank(), "axis") {
             Ok(1) => Channels::Runs(
-                io.inputs.iter().enumerate().map(|(index, input)| Run::new(index, 0, input.channels())).collect(),
+                io.inputs
+                    .iter()
+                    .enumerate()
+                    .map(|(index, input)| Run::new(index, 0, input.channels()))
+                    .collect(),
             ),
             _ => Channels::Same,
         }
@@ -85,14 +92,19 @@ mod tests {
 
     #[test]
     fn joins_channels() {
-        check(Concat { axis: 1 }, &[&[1, 64, 8, 8], &[1, 32, 8, 8], &[1, 32, 8, 8]]).outputs("1x128x8x8").learned(0).macs(0).flops(0);
+        check(Concat { axis: 1 }, &[&[1, 64, 8, 8], &[1, 32, 8, 8], &[1, 32, 8, 8]])
+            .outputs("1x128x8x8")
+            .learned(0)
+            .macs(0)
+            .flops(0);
         check(Concat { axis: -1 }, &[&[1, 2], &[1, 3]]).outputs("1x5");
         check(Concat { axis: 1 }, &[&[1, 64, 8, 8]]).outputs("1x64x8x8");
     }
 
     #[test]
     fn what_does_not_fit() {
-        check(Concat { axis: 1 }, &[&[1, 64, 8, 8], &[1, 64, 4, 8]]).refused("1x64x8x8 and 1x64x4x8 differ in more than axis 1");
+        check(Concat { axis: 1 }, &[&[1, 64, 8, 8], &[1, 64, 4, 8]])
+            .refused("1x64x8x8 and 1x64x4x8 differ in more than axis 1");
         check(Concat { axis: 4 }, &[&[1, 64, 8, 8]]).refused("there is no axis 4");
     }
 }

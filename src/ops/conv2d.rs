@@ -1,9 +1,12 @@
 use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 
-use super::attribute::{Attributes, Padding, Pair, attributes};
+use super::attribute::{Padding, Pair, attributes};
 use super::window::{self, Window};
-use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Role, Storage, Weight, Weights, one};
+use super::{
+    Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Role, Storage, Weight, Weights,
+    one,
+};
 use crate::diagnostic::Code;
 use crate::tensor::TensorType;
 use crate::units::{Overflow, product};
@@ -55,12 +58,25 @@ impl Conv2d {
     }
 }
 
-/// The error for channels that groups do not divide.
-pub(super) fn indivisible(input: &TensorType, what: &str, channels: u64, groups: u64) -> Box<Mismatch> {
-    Mismatch::new(Code::Indivisible, format!("{groups} groups do not divide {channels} {what} channels"))
-        .input(0, format!("this is {}", input.shape))
-        .attribute("groups")
-        .help(format!("use a divisor of {channels}"))
+/// Refuses channels that the groups do not divide.
+pub(super) fn check_groups(
+    input: &TensorType,
+    channels: u64,
+    out: u64,
+    groups: u64,
+) -> Result<(), Box<Mismatch>> {
+    for (what, channels) in [("input", channels), ("output", out)] {
+        if channels % groups != 0 {
+            return Err(Mismatch::new(
+                Code::Indivisible,
+                format!("{groups} groups do not divide {channels} {what} channels"),
+            )
+            .input(0, format!("this is {}", input.shape))
+            .attribute("groups")
+            .help(format!("use a divisor of {channels}")));
+        }
+    }
+    Ok(())
 }
 
 impl Operator for Conv2d {
@@ -70,13 +86,11 @@ impl Operator for Conv2d {
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
         let input = inputs[0];
-        let &[batch, channels, ..] = input.shape.axes() else { return Err(window::rank(input, 4, "[n, c, h, w]")) };
+        let &[batch, channels, ..] = input.shape.axes() else {
+            return Err(window::rank(input, 4, "[n, c, h, w]"));
+        };
         let (out, groups) = (self.out_channels.get(), self.groups.get());
-        for (what, channels) in [("input", channels), ("output", out)] {
-            if channels % groups != 0 {
-                return Err(indivisible(input, what, channels, groups));
-            }
-        }
+        check_groups(input, channels, out, groups)?;
         let [height, width] = window::output_2d(input, self.windows(), self.padding, false)?;
         product(&[out, self.taps(channels)?])?;
         one(input.reshaped([batch, out, height, width]))
@@ -132,14 +146,22 @@ mod tests {
     #[test]
     fn the_stem_of_resnet50() {
         // 64·3·7·7 = 9,408 weights; 9,408·112·112 = 118,013,952 MACs.
-        check(conv(64, 7, 2, 3), &[&[1, 3, 224, 224]]).outputs("1x64x112x112").learned(9_408).macs(118_013_952).flops(236_027_904);
+        check(conv(64, 7, 2, 3), &[&[1, 3, 224, 224]])
+            .outputs("1x64x112x112")
+            .learned(9_408)
+            .macs(118_013_952)
+            .flops(236_027_904);
     }
 
     #[test]
     fn bias_groups_and_rectangles() {
         let depthwise = Conv2d { groups: NonZeroU64::new(32).unwrap(), bias: true, ..conv(32, 3, 1, 1) };
         // 32·9 + 32 parameters; 9 MACs and one bias for each of 32·10·10 outputs.
-        check(depthwise, &[&[1, 32, 10, 10]]).outputs("1x32x10x10").learned(320).macs(28_800).flops(2 * 28_800 + 3_200);
+        check(depthwise, &[&[1, 32, 10, 10]])
+            .outputs("1x32x10x10")
+            .learned(320)
+            .macs(28_800)
+            .flops(2 * 28_800 + 3_200);
         let row = Conv2d {
             kernel: Pair { height: NonZeroU64::MIN, width: NonZeroU64::new(7).unwrap() },
             padding: Padding::Explicit { top: 0, left: 3, bottom: 0, right: 3 },

@@ -1,7 +1,9 @@
 use std::ops::RangeInclusive;
 
-use super::attribute::{Attributes, attributes};
-use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, one, shape};
+use super::attribute::attributes;
+use super::{
+    Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, one, shape,
+};
 use crate::tensor::TensorType;
 use crate::units::{Overflow, product};
 
@@ -66,7 +68,10 @@ mod tests {
 
     #[test]
     fn joins_axes() {
-        check(Flatten { axis: 1 }, &[&[2, 3, 4, 5]]).outputs("2x60").flops(0).channels(&Channels::Repeat { by: 20 });
+        check(Flatten { axis: 1 }, &[&[2, 3, 4, 5]])
+            .outputs("2x60")
+            .flops(0)
+            .channels(&Channels::Repeat { by: 20 });
         check(Flatten { axis: -2 }, &[&[2, 3, 4, 5]]).outputs("2x3x20").channels(&Channels::Same);
         check(Flatten { axis: 4 }, &[&[2, 3, 4, 5]]).refused("there is no axis 4");
     }

@@ -1,7 +1,10 @@
 use std::ops::RangeInclusive;
 
-use super::attribute::{Attributes, attributes};
-use super::{Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one, window};
+use super::attribute::attributes;
+use super::{
+    Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one,
+    window,
+};
 use crate::tensor::TensorType;
 use crate::units::Overflow;
 
@@ -26,7 +29,9 @@ impl Operator for GlobalAvgPool {
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
         let input = inputs[0];
-        let &[batch, channels, _, ..] = input.shape.axes() else { return Err(window::rank(input, 4, "[n, c, h, w]")) };
+        let &[batch, channels, _, ..] = input.shape.axes() else {
+            return Err(window::rank(input, 4, "[n, c, h, w]"));
+        };
         let axes = [batch, channels].into_iter().chain(input.spatial().iter().map(|_| 1));
         one(input.reshaped(axes.collect::<Vec<_>>().as_slice()))
     }
@@ -66,7 +71,11 @@ mod tests {
     #[test]
     fn the_head_of_resnet50() {
         // 2048 channels of 49: 48 add and 1 div each.
-        check(GlobalAvgPool {}, &[&[1, 2048, 7, 7]]).outputs("1x2048x1x1").learned(0).macs(0).flops(2048 * 49);
+        check(GlobalAvgPool {}, &[&[1, 2048, 7, 7]])
+            .outputs("1x2048x1x1")
+            .learned(0)
+            .macs(0)
+            .flops(2048 * 49);
         check(GlobalAvgPool {}, &[&[1, 2048]]).refused("the input must have 4 axes");
     }
 }

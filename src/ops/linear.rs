@@ -1,8 +1,11 @@
 use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 
-use super::attribute::{Attributes, attributes};
-use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Role, Storage, Weight, Weights, one};
+use super::attribute::attributes;
+use super::{
+    Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Role, Storage, Weight, Weights,
+    one,
+};
 use crate::diagnostic::Code;
 use crate::tensor::TensorType;
 use crate::units::{Overflow, product};
@@ -85,7 +88,11 @@ mod tests {
     #[test]
     fn the_head_of_resnet50() {
         let head = Linear { out_features: NonZeroU64::new(1000).unwrap(), bias: true };
-        check(head.clone(), &[&[1, 2048]]).outputs("1x1000").learned(2_049_000).macs(2_048_000).flops(4_097_000);
+        check(head.clone(), &[&[1, 2048]])
+            .outputs("1x1000")
+            .learned(2_049_000)
+            .macs(2_048_000)
+            .flops(4_097_000);
         // Tokens: the same matrix for each.
         check(head.clone(), &[&[2, 7, 8]]).outputs("2x7x1000").learned(9_000).macs(112_000);
         check(head, &[&[8]]).refused("must have a batch and a feature axis");

@@ -1,8 +1,10 @@
 use std::ops::RangeInclusive;
 
-use super::attribute::{Attributes, Padding, Pair, attributes};
+use super::attribute::{Padding, Pair, attributes};
 use super::window::{self, Window};
-use super::{Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one};
+use super::{
+    Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one,
+};
 use crate::tensor::TensorType;
 use crate::units::{Overflow, product};
 
@@ -102,7 +104,13 @@ mod tests {
 
     #[test]
     fn ceil_mode_and_default_stride() {
-        let pool = MaxPool2d { kernel: Pair::both(2), stride: None, padding: Padding::all(0), dilation: Pair::both(1), ceil_mode: true };
+        let pool = MaxPool2d {
+            kernel: Pair::both(2),
+            stride: None,
+            padding: Padding::all(0),
+            dilation: Pair::both(1),
+            ceil_mode: true,
+        };
         check(pool.clone(), &[&[1, 1, 7, 8]]).outputs("1x1x4x4");
         check(MaxPool2d { ceil_mode: false, ..pool }, &[&[1, 1, 7, 8]]).outputs("1x1x3x4").flops(3 * 12);
     }

@@ -1,9 +1,7 @@
-use std::ops::RangeInclusive;
-
-use super::attribute::{Attributes, attributes};
-use super::{Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, elementwise};
+use super::attribute::attributes;
+use super::elementwise::{Elementwise, same};
+use super::{Family, Io, Kept, Kind, Mismatch, Outputs};
 use crate::tensor::TensorType;
-use crate::units::Overflow;
 
 attributes! {
     /// Rectified linear unit.
@@ -19,37 +17,24 @@ attributes! {
     Relu = "relu" {}
 }
 
-impl Operator for Relu {
-    fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
+impl Elementwise for Relu {
+    const TENSORS: usize = 1;
+    const FAMILY: Family = Family::Activation;
+
+    fn output(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
+        same(inputs)
     }
 
-    fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
-        elementwise::same(inputs)
+    fn operations(&self) -> &'static [(Kind, u64)] {
+        &[(Kind::Max, 1)]
     }
 
-    fn weights(&self, _: &[&TensorType]) -> Weights {
-        Weights::new()
+    fn eager(&self, _: Io<'_>) -> Kept {
+        Kept::OUTPUT
     }
 
-    fn family(&self) -> Family {
-        Family::Activation
-    }
-
-    fn cost(&self, io: Io<'_>) -> Result<Cost, Overflow> {
-        Cost::NONE.each(io.output_elements(), &[(Kind::Max, 1)])
-    }
-
-    fn storage(&self) -> Storage {
-        Storage::Overwrites
-    }
-
-    fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
-        Ok(Backward::keeps(Kept::OUTPUT))
-    }
-
-    fn channels(&self, _: Io<'_>, _: usize) -> Channels {
-        Channels::Same
+    fn minimal(&self) -> Kept {
+        Kept::OUTPUT
     }
 }
 
@@ -60,6 +45,13 @@ mod tests {
 
     #[test]
     fn one_max_an_element() {
-        check(Relu {}, &[&[2, 3, 4, 5]]).outputs("2x3x4x5").learned(0).macs(0).flops(120);
+        // 2·3·4·5 elements.
+        check(Relu {}, &[&[2, 3, 4, 5]])
+            .outputs("2x3x4x5")
+            .learned(0)
+            .macs(0)
+            .flops(120)
+            .eager(Kept::OUTPUT)
+            .minimal(Kept::OUTPUT);
     }
 }

@@ -1,6 +1,6 @@
 //! Shape rules that several ops share.
 
-use super::{Channels, Io, Mismatch};
+use super::{Channels, Io, Mismatch, Run};
 use crate::diagnostic::Code;
 use crate::tensor::{DType, TensorShape, TensorType};
 
@@ -14,6 +14,44 @@ pub(super) fn axis(axis: i64, rank: usize, attribute: &'static str) -> Result<us
             .attribute(attribute)
             .help(format!("axes run from 0 to {}, or from -1 backwards", rank.saturating_sub(1)))
     })
+}
+
+/// Which of `rank` axes the list names, each counted from the end when negative; none may be named twice.
+pub(super) fn axes(list: &[i64], rank: usize, attribute: &'static str) -> Result<Vec<bool>, Box<Mismatch>> {
+    let mut named = vec![false; rank];
+    for &entry in list {
+        if std::mem::replace(&mut named[axis(entry, rank, attribute)?], true) {
+            return Err(
+                Mismatch::new(Code::OutOfRange, format!("axis {entry} is named twice")).attribute(attribute)
+            );
+        }
+    }
+    Ok(named)
+}
+
+/// Refuses more axes than a tensor may have.
+pub(super) fn check_rank(rank: usize) -> Result<(), Box<Mismatch>> {
+    if rank <= TensorShape::MAX_RANK {
+        return Ok(());
+    }
+    let most = TensorShape::MAX_RANK;
+    Err(Mismatch::new(
+        Code::TooLarge,
+        format!("the output would have {rank} axes, more than the {most} a tensor may have"),
+    ))
+}
+
+/// The error for a size that a block or a number of parts does not divide.
+pub(super) fn indivisible(
+    input: &TensorType,
+    what: &str,
+    size: u64,
+    divisor: u64,
+    attribute: &'static str,
+) -> Box<Mismatch> {
+    Mismatch::new(Code::Indivisible, format!("{divisor} does not divide the {what}, {size}"))
+        .input(0, format!("this is {}", input.shape))
+        .attribute(attribute)
 }
 
 /// NumPy's broadcast of all shapes, or the error that names the pair that does not fit.
@@ -80,5 +118,32 @@ pub(super) fn reshaped_channels(io: Io<'_>) -> Channels {
         Channels::Fold { by: from / to }
     } else {
         Channels::Mixed
+    }
+}
+
+/// The most runs of channels that are listed; beyond, the channel axis counts as lost.
+pub(super) const MAX_RUNS: u64 = 1 << 20;
+
+/// The first input's channels, all of them `times` over.
+pub(super) fn repeated_channels(io: Io<'_>, times: u64) -> Channels {
+    let (Some(input), true) = (io.inputs.first(), times <= MAX_RUNS) else { return Channels::Mixed };
+    if times == 1 {
+        return Channels::Same;
+    }
+    Channels::Runs((0..times).map(|_| Run::new(0, 0, input.channels())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_axes() {
+        assert_eq!(axes(&[0, -1], 3, "axes"), Ok(vec![true, false, true]));
+        assert_eq!(axes(&[], 2, "axes"), Ok(vec![false, false]));
+        assert_eq!(axes(&[2, -1], 3, "axes").unwrap_err().message, "axis -1 is named twice");
+        assert_eq!(axes(&[i64::MIN], 3, "axes").unwrap_err().attribute, Some("axes"));
+        assert!(check_rank(TensorShape::MAX_RANK).is_ok());
+        assert_eq!(check_rank(17).unwrap_err().code, Code::TooLarge);
     }
 }

@@ -1,8 +1,11 @@
 use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 
-use super::attribute::{Attributes, attributes};
-use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Run, Storage, Weights, one, shape};
+use super::attribute::attributes;
+use super::{
+    Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Run, Storage, Weights, one,
+    shape,
+};
 use crate::diagnostic::Code;
 use crate::tensor::TensorType;
 use crate::units::Overflow;
@@ -49,9 +52,12 @@ impl Operator for Slice {
         let axis = shape::axis(self.axis, input.shape.rank(), "axis")?;
         let size = input.shape.axes()[axis];
         if let Some(end) = self.end.filter(|&end| end > size) {
-            return Err(Mismatch::new(Code::OutOfRange, format!("the slice ends at {end}, past the axis's size {size}"))
-                .input(0, format!("this is {}", input.shape))
-                .attribute("end"));
+            return Err(Mismatch::new(
+                Code::OutOfRange,
+                format!("the slice ends at {end}, past the axis's size {size}"),
+            )
+            .input(0, format!("this is {}", input.shape))
+            .attribute("end"));
         }
         match self.length(size) {
             0 => Err(Mismatch::new(
@@ -109,7 +115,9 @@ mod tests {
     #[test]
     fn cuts() {
         check(slice(0, Some(16)), &[&[1, 64, 8, 8]]).outputs("1x16x8x8").flops(0);
-        check(slice(16, None), &[&[1, 64, 8, 8]]).outputs("1x48x8x8").channels(&Channels::Runs(vec![Run::new(0, 16, 48)]));
+        check(slice(16, None), &[&[1, 64, 8, 8]])
+            .outputs("1x48x8x8")
+            .channels(&Channels::Runs(vec![Run::new(0, 16, 48)]));
         check(Slice { step: NonZeroU64::new(2).unwrap(), ..slice(1, None) }, &[&[1, 5]]).outputs("1x2");
     }
 

@@ -12,6 +12,7 @@ struct Facts {
     outputs: Vec<TensorType>,
     weights: Weights,
     cost: Cost,
+    backward: Backward,
     channels: Channels,
 }
 
@@ -33,7 +34,7 @@ pub(crate) fn check_types(op: impl Into<Op>, inputs: &[TensorType]) -> Checked {
     let io = Io { inputs: &inputs, outputs: &outputs };
     let weights = op.weights(&inputs);
     let cost = op.cost(io).expect("a cost");
-    op.backward(io).expect("a backward pass");
+    let backward = op.backward(io).expect("a backward pass");
     assert_eq!(cost.macs > 0, cost.activations > 0, "{}: products write activations", op.name());
     for (port, output) in outputs.iter().enumerate() {
         let channels = op.channels(io, port);
@@ -58,7 +59,7 @@ pub(crate) fn check_types(op: impl Into<Op>, inputs: &[TensorType]) -> Checked {
         assert_eq!(inputs[0].bytes(), outputs[0].bytes(), "{}: an alias has its input's bytes", op.name());
     }
     let channels = op.channels(io, 0);
-    Checked { result: Ok(Facts { outputs, weights, cost, channels }) }
+    Checked { result: Ok(Facts { outputs, weights, cost, backward, channels }) }
 }
 
 impl Checked {
@@ -114,6 +115,50 @@ impl Checked {
         self
     }
 
+    /// What PyTorch's autograd saves.
+    #[track_caller]
+    pub(crate) fn eager(self, kept: Kept) -> Self {
+        assert_eq!(self.facts().backward.eager, kept, "saved by PyTorch");
+        self
+    }
+
+    /// The least that a backward rule needs.
+    #[track_caller]
+    pub(crate) fn minimal(self, kept: Kept) -> Self {
+        assert_eq!(self.facts().backward.minimal, kept, "needed by a backward rule");
+        self
+    }
+
+    /// Elements that matrix products and convolutions write.
+    #[track_caller]
+    pub(crate) fn activations(self, count: u64) -> Self {
+        assert_eq!(self.facts().cost.activations, count, "activations");
+        self
+    }
+
+    /// Input elements that pooling windows visit.
+    #[track_caller]
+    pub(crate) fn window(self, count: u64) -> Self {
+        assert_eq!(self.facts().cost.window, count, "window elements");
+        self
+    }
+
+    /// Multiply-accumulates of the backward pass: for the inputs' gradients and for the weights'.
+    #[track_caller]
+    pub(crate) fn gradient_macs(self, inputs: u64, weights: u64) -> Self {
+        let backward = self.facts().backward;
+        assert_eq!((backward.grad_input_macs, backward.grad_weight_macs), (inputs, weights), "gradient MACs");
+        self
+    }
+
+    /// What backward needs, eager and minimal.
+    #[track_caller]
+    pub(crate) fn keeps(self, eager: Kept, minimal: Kept) -> Self {
+        let backward = self.facts().backward;
+        assert_eq!((backward.eager, backward.minimal), (eager, minimal), "kept for backward");
+        self
+    }
+
     /// The channel rule of the first output.
     #[track_caller]
     pub(crate) fn channels(self, channels: &Channels) -> Self {
@@ -133,7 +178,18 @@ impl Checked {
 
 #[test]
 fn every_file_is_listed() {
-    let helpers = ["attribute", "channels", "cost", "elementwise", "norm", "shape", "tests", "window"];
+    let helpers = [
+        "attribute",
+        "channels",
+        "cost",
+        "elementwise",
+        "norm",
+        "peers",
+        "reduction",
+        "shape",
+        "tests",
+        "window",
+    ];
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops");
     let mut files: Vec<String> = std::fs::read_dir(folder)
         .unwrap()

@@ -1,10 +1,10 @@
 //! Windows that slide over a map: what convolutions and pools share.
 
-use super::Mismatch;
-use super::attribute::Padding;
+use super::attribute::{Padding, Pair};
+use super::{Io, Mismatch, Outputs, one};
 use crate::diagnostic::Code;
 use crate::tensor::TensorType;
-use crate::units::Overflow;
+use crate::units::{Overflow, product, sum};
 
 /// One axis of a sliding window.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ impl Window {
 
     /// Padding before and after that makes the output `ceil(input / stride)`; an odd one goes after (TensorFlow).
     pub(super) fn same(&self, input: u64) -> Result<(u64, u64), Overflow> {
-        let reach = (input.div_ceil(self.stride) - 1).checked_mul(self.stride).ok_or(Overflow)?;
+        let reach = input.div_ceil(self.stride).saturating_sub(1).checked_mul(self.stride).ok_or(Overflow)?;
         let total = reach.checked_add(self.span()?).ok_or(Overflow)?.saturating_sub(input);
         Ok((total / 2, total - total / 2))
     }
@@ -101,9 +101,53 @@ pub(super) fn rank(input: &TensorType, rank: usize, layout: &str) -> Box<Mismatc
     .input(0, format!("this is {}", input.shape))
 }
 
+/// The output of a pool over `[n, c, h, w]` whose maps are of the given size.
+pub(super) fn adaptive_output(input: &TensorType, size: Pair) -> Result<Outputs, Box<Mismatch>> {
+    let &[batch, channels, ..] = input.shape.axes() else { return Err(rank(input, 4, "[n, c, h, w]")) };
+    let &[height, width] = input.spatial() else { return Err(rank(input, 4, "[n, c, h, w]")) };
+    if height == 0 || width == 0 {
+        return Err(Mismatch::new(Code::VanishingSize, "the map has no elements")
+            .input(0, format!("this is {}", input.shape)));
+    }
+    let [height, width] = size.get();
+    one(input.reshaped([batch, channels, height, width]))
+}
+
+/// Input elements that the windows of an adaptive pool visit along one axis.
+///
+/// Window i runs from `⌊i·in/out⌋` to `⌈(i+1)·in/out⌉`. Neighbours share an element where the border between them
+/// falls inside it, which is at all `out − 1` inner borders but the `gcd(in, out) − 1` whole ones.
+fn adaptive_sum(input: u64, output: u64) -> Result<u64, Overflow> {
+    let (mut common, mut rest) = (input, output);
+    while rest != 0 {
+        (common, rest) = (rest, common % rest);
+    }
+    sum([input, output - common.min(output)])
+}
+
+/// Input elements that all windows of an adaptive pool visit.
+pub(super) fn adaptive_elements(io: Io<'_>) -> Result<u64, Overflow> {
+    let (input, output) = (io.inputs[0], &io.outputs[0]);
+    let mut factors = input.shape.axes().to_vec();
+    for (axis, &size) in output.spatial().iter().enumerate() {
+        factors[axis + 2] = adaptive_sum(factors[axis + 2], size)?;
+    }
+    product(&factors)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn adaptive_windows_are_counted_exactly() {
+        for input in 1..=24u64 {
+            for output in 1..=24u64 {
+                let windows = (0..output).map(|i| ((i + 1) * input).div_ceil(output) - i * input / output);
+                assert_eq!(adaptive_sum(input, output), Ok(windows.sum()), "{input} to {output}");
+            }
+        }
+    }
 
     fn window(kernel: u64, stride: u64, dilation: u64) -> Window {
         Window { kernel, stride, dilation }

@@ -1,0 +1,159 @@
+//! Parameters, multiply-accumulates, FLOPs and memory elements of single nodes, and their sums.
+
+use crate::graph::Node;
+use crate::ops::{Cost, Elementary, Family, Io, Operator, Role, Weight};
+use crate::tensor::DType;
+use crate::units::{Overflow, product};
+
+/// Learned and stored elements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Kernels of convolutions and matrices of linear layers.
+    pub weights: u64,
+    /// Biases of those.
+    pub bias: u64,
+    /// Scales and shifts of normalizations.
+    pub norm: u64,
+    /// Other learned elements.
+    pub other: u64,
+    /// Stored elements that are not learned.
+    pub buffers: u64,
+    /// Bytes of all of them.
+    pub bytes: u64,
+}
+
+impl Stored {
+    /// Learned elements.
+    pub fn learned(&self) -> Result<u64, Overflow> {
+        crate::units::sum([self.weights, self.bias, self.norm, self.other])
+    }
+
+    fn add(&mut self, other: &Self) -> Result<(), Overflow> {
+        add(&mut self.weights, other.weights)?;
+        add(&mut self.bias, other.bias)?;
+        add(&mut self.norm, other.norm)?;
+        add(&mut self.other, other.other)?;
+        add(&mut self.buffers, other.buffers)?;
+        add(&mut self.bytes, other.bytes)
+    }
+}
+
+fn add(total: &mut u64, term: u64) -> Result<(), Overflow> {
+    *total = total.checked_add(term).ok_or(Overflow)?;
+    Ok(())
+}
+
+/// The costs of one node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeCost {
+    /// What it stores; what it shares with an earlier node is stored there.
+    pub stored: Stored,
+    /// Learned elements that it uses, its own or shared.
+    pub used: u64,
+    /// Multiply-accumulates.
+    pub macs: u64,
+    /// Floating-point operations.
+    pub flops: u64,
+    /// Elements that convolutions and matrix products write.
+    pub activations: u64,
+    /// Elements that a convolution reads and writes (HarDNet, arXiv 1909.00948).
+    pub cio: u64,
+    /// The same for convolutions and pools.
+    pub cio_with_pools: u64,
+}
+
+/// What a node costs, from what its op says of one forward pass and the tensors that it stores.
+pub(super) fn of_node(
+    node: &Node,
+    io: Io<'_>,
+    cost: &Cost,
+    weights: &[Weight],
+) -> Result<NodeCost, Overflow> {
+    let stored = stored(io, weights)?;
+    let family = node.op.family();
+    let moved = || {
+        let read = io.inputs.iter().map(|input| input.elements().get());
+        let written = io.outputs.iter().map(|output| output.elements().get());
+        crate::units::sum(read.chain(written))
+    };
+    let (is_conv, is_pool) =
+        (family == Family::Convolution, matches!(family, Family::Pooling | Family::GlobalPooling));
+    let cio = if is_conv { moved()? } else { 0 };
+    Ok(NodeCost {
+        used: stored.learned()?,
+        stored: if node.shares.is_some() { Stored::default() } else { stored },
+        macs: cost.macs,
+        flops: cost.flops()?,
+        activations: cost.activations,
+        cio,
+        cio_with_pools: if is_pool { moved()? } else { cio },
+    })
+}
+
+fn stored(io: Io<'_>, weights: &[Weight]) -> Result<Stored, Overflow> {
+    let mut stored = Stored::default();
+    let dtype = weight_dtype(io);
+    for weight in weights {
+        let elements = weight.shape.elements()?;
+        let slot = match weight.role {
+            Role::Weight => &mut stored.weights,
+            Role::Bias => &mut stored.bias,
+            Role::Norm => &mut stored.norm,
+            Role::Other => &mut stored.other,
+            Role::Buffer => &mut stored.buffers,
+        };
+        add(slot, elements)?;
+        add(&mut stored.bytes, product(&[elements, dtype.bits()])?.div_ceil(8))?;
+    }
+    Ok(stored)
+}
+
+/// Weights have the element type of what they meet: the first input's, or the output's where that holds no fractions.
+fn weight_dtype(io: Io<'_>) -> DType {
+    let types = io.inputs.iter().copied().chain(io.outputs).map(|tensor| tensor.dtype);
+    let float = types.clone().find(|dtype| dtype.is_float());
+    float.or_else(|| types.clone().next()).unwrap_or(DType::F32)
+}
+
+/// The sum over some nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// How many nodes, inputs and constants apart.
+    pub nodes: u64,
+    /// What they store.
+    pub stored: Stored,
+    /// Learned elements, counted at every use.
+    pub used: u64,
+    /// Multiply-accumulates.
+    pub macs: u64,
+    /// Floating-point operations.
+    pub flops: u64,
+    /// Elementary operations by kind.
+    pub elementary: Elementary,
+    /// Elements that convolutions and matrix products write.
+    pub activations: u64,
+    /// Elements that convolutions read and write.
+    pub cio: u64,
+    /// The same for convolutions and pools.
+    pub cio_with_pools: u64,
+}
+
+impl Sum {
+    /// Adds a node.
+    pub(super) fn add(
+        &mut self,
+        is_source: bool,
+        node: &NodeCost,
+        elementary: &Elementary,
+    ) -> Result<(), Overflow> {
+        self.nodes += u64::from(!is_source);
+        self.stored.add(&node.stored)?;
+        add(&mut self.used, node.used)?;
+        add(&mut self.macs, node.macs)?;
+        add(&mut self.flops, node.flops)?;
+        self.elementary = self.elementary.checked_add(elementary)?;
+        add(&mut self.activations, node.activations)?;
+        add(&mut self.cio, node.cio)?;
+        add(&mut self.cio_with_pools, node.cio_with_pools)
+    }
+}

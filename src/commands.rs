@@ -1,0 +1,156 @@
+//! The subcommands: one file each. Only they write to the terminal, through one [`Output`].
+
+pub mod analyze;
+pub mod explain;
+pub mod ops;
+pub mod schema;
+
+use std::io::{self, Write};
+
+use crate::cli::{Cli, Color, Command, LoadArgs};
+use crate::diagnostic::{Severity, Sink};
+use crate::frontend::{self, LoadOptions, Loaded};
+use crate::report::diagnostics;
+use crate::source::SourceMap;
+
+/// What the process tells its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything is fine.
+    Fine = 0,
+    /// A published figure, a budget or a comparison failed.
+    Failed = 1,
+    /// The input or the command line is wrong.
+    Usage = 2,
+    /// The device or the outside world failed.
+    World = 3,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        (exit as u8).into()
+    }
+}
+
+/// Standard output for what was asked for, standard error for everything else.
+pub struct Output {
+    out: Box<dyn Write>,
+    err: Box<dyn Write>,
+}
+
+impl Output {
+    /// The process's own streams; colours only where they are wanted.
+    pub fn new(color: Color) -> Self {
+        let choice = match color {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        };
+        let out = io::BufWriter::with_capacity(1 << 16, anstream::AutoStream::new(io::stdout(), choice));
+        Self { out: Box::new(out), err: Box::new(anstream::AutoStream::new(io::stderr(), choice)) }
+    }
+
+    /// What was asked for.
+    pub fn out(&mut self) -> &mut dyn Write {
+        &mut self.out
+    }
+
+    /// Everything else.
+    pub fn err(&mut self) -> &mut dyn Write {
+        &mut self.err
+    }
+
+    /// A heading in bold.
+    ///
+    /// # Errors
+    /// What the stream reports.
+    pub fn heading(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "\x1b[1m{text}\x1b[0m")
+    }
+
+    /// All diagnostics of a sink.
+    ///
+    /// # Errors
+    /// What the stream reports.
+    pub fn diagnostics(&mut self, sink: &Sink, sources: &SourceMap) -> io::Result<()> {
+        for diagnostic in sink.diagnostics() {
+            writeln!(self.err, "{}", diagnostics::render(diagnostic, sources))?;
+        }
+        if sink.dropped() > 0 {
+            writeln!(self.err, "and {} more", sink.dropped())?;
+        }
+        let errors =
+            sink.diagnostics().iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+        if errors > 1 {
+            writeln!(self.err, "{} errors", errors + sink.dropped())?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// When an output stream fails; a closed pipe is no failure.
+pub fn run(cli: Cli) -> io::Result<Exit> {
+    let mut output = Output::new(cli.color);
+    let result = match cli.command {
+        Command::Analyze(args) => analyze::run(&args, &mut output),
+        Command::Ops => ops::run(&mut output),
+        Command::Explain { topic } => explain::run(topic.as_deref(), &mut output),
+        Command::Schema => schema::run(&mut output),
+    };
+    let result = result.and_then(|exit| output.out.flush().map(|()| exit));
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
+        other => other,
+    }
+}
+
+/// Reads a file and shows what is wrong with it. Without a network, the exit says why.
+///
+/// # Errors
+/// When an output stream fails.
+pub fn load(
+    path: &std::path::Path,
+    args: &LoadArgs,
+    sources: &mut SourceMap,
+    output: &mut Output,
+) -> io::Result<Result<Loaded, Exit>> {
+    let options = LoadOptions {
+        set: args.set.clone(),
+        batch: args.batch,
+        dtype: args.dtype,
+        inputs: args.inputs.clone(),
+    };
+    let mut sink = Sink::default();
+    let loaded = if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut io::Read::take(io::stdin(), frontend::MAX_FILE_BYTES + 1), &mut bytes)
+            .map(|_| frontend::load_bytes("<stdin>", "network", bytes, &options, sources, &mut sink))
+            .map_err(|error| frontend::Error::Io { path: "<stdin>".into(), error })
+    } else {
+        frontend::load(path, &options, sources, &mut sink)
+    };
+    output.diagnostics(&sink, sources)?;
+    Ok(match loaded {
+        Ok(Some(loaded)) => Ok(loaded),
+        Ok(None) => Err(Exit::Usage),
+        Err(error) => {
+            writeln!(output.err, "\x1b[1;31merror\x1b[0m: {error}")?;
+            Err(if error.is_usage() { Exit::Usage } else { Exit::World })
+        }
+    })
+}
+
+/// An error that is no diagnostic of a file.
+///
+/// # Errors
+/// When the stream fails.
+pub fn usage(output: &mut Output, message: &str, help: Option<&str>) -> io::Result<Exit> {
+    writeln!(output.err, "\x1b[1;31merror\x1b[0m: {message}")?;
+    if let Some(help) = help {
+        writeln!(output.err, "  = help: {help}")?;
+    }
+    Ok(Exit::Usage)
+}

@@ -1,0 +1,158 @@
+//! From a user's file to a [`Graph`]: the only place that knows an input format.
+
+pub mod json;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Code, Diagnostic, Sink};
+use crate::graph::Graph;
+use crate::ops::attribute::SettingValue;
+use crate::published::Fact;
+use crate::source::SourceMap;
+use crate::tensor::DType;
+
+/// Architecture files larger than this are refused before they are read.
+pub const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// What the command line changes about a file.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// Parameters: name and value as given.
+    pub set: Vec<(String, String)>,
+    /// The number of images in a batch.
+    pub batch: Option<u64>,
+    /// The element type of inputs that do not name one.
+    pub dtype: Option<DType>,
+    /// Shapes of inputs, with or without the batch; without a name, of the first.
+    pub inputs: Vec<(Option<String>, Vec<u64>)>,
+}
+
+/// What a file says.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The network.
+    pub graph: Graph,
+    /// The parameters and the values they have.
+    pub parameters: Vec<(String, SettingValue)>,
+    /// The figures that others published about it.
+    pub facts: Vec<Fact>,
+}
+
+/// The file could not be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such file.
+    #[error("there is no file `{0}`")]
+    NotFound(PathBuf),
+    /// A folder, where a file is needed.
+    #[error("`{0}` is a folder, not a file")]
+    Folder(PathBuf),
+    /// The operating system refuses.
+    #[error("cannot read `{path}`: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Whether the command line is at fault rather than the outside world.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::NotFound(_) | Self::Folder(_))
+    }
+}
+
+/// Reads a file of any format that is known.
+///
+/// The graph is absent where the sink has errors.
+///
+/// # Errors
+/// When the file cannot be read at all.
+pub fn load(
+    path: &Path,
+    options: &LoadOptions,
+    sources: &mut SourceMap,
+    sink: &mut Sink,
+) -> Result<Option<Loaded>, Error> {
+    let Some(bytes) = read(path, sink)? else { return Ok(None) };
+    let name = path.file_stem().map_or("network".into(), |stem| stem.to_string_lossy().into_owned());
+    Ok(load_bytes(&path.display().to_string(), &name, bytes, options, sources, sink))
+}
+
+/// Reads a text that is in memory already. `path` is what diagnostics call it, `name` the network's name by default.
+pub fn load_bytes(
+    path: &str,
+    name: &str,
+    bytes: Vec<u8>,
+    options: &LoadOptions,
+    sources: &mut SourceMap,
+    sink: &mut Sink,
+) -> Option<Loaded> {
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        sink.push(too_large(path));
+        return None;
+    }
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            sink.push(
+                Diagnostic::error(
+                    Code::NotUtf8,
+                    format!("`{path}` is not UTF-8 text: byte {at} begins no character"),
+                )
+                .help("save the file as UTF-8"),
+            );
+            return None;
+        }
+    };
+    if text.trim_start_matches('\u{feff}').trim().is_empty() {
+        sink.push(
+            Diagnostic::error(Code::EmptyFile, format!("`{path}` is empty"))
+                .help("see `architectures/` for examples to start from"),
+        );
+        return None;
+    }
+    let looks_like_json = text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[', '"']);
+    let extension = Path::new(path).extension().and_then(|extension| extension.to_str()).unwrap_or("");
+    if !looks_like_json && !extension.eq_ignore_ascii_case("json") {
+        sink.push(
+            Diagnostic::error(Code::UnknownFormat, format!("`{path}` is in no format that is known"))
+                .help("csp-profile reads architecture files in JSON"),
+        );
+        return None;
+    }
+    let source = sources.add(path, text);
+    json::load(sources, source, name, options, sink)
+}
+
+/// The bytes of a file, never more than are accepted.
+fn read(path: &Path, sink: &mut Sink) -> Result<Option<Vec<u8>>, Error> {
+    let io = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => Error::NotFound(path.into()),
+        std::io::ErrorKind::IsADirectory => Error::Folder(path.into()),
+        _ => Error::Io { path: path.into(), error },
+    };
+    let file = File::open(path).map_err(io)?;
+    let metadata = file.metadata().map_err(io)?;
+    if metadata.is_dir() {
+        return Err(Error::Folder(path.into()));
+    }
+    let mut bytes = Vec::new();
+    // Pipes and devices have no length to trust: the limit holds for what comes.
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        sink.push(too_large(&path.display().to_string()));
+        return Ok(None);
+    }
+    Ok(Some(bytes))
+}
+
+fn too_large(path: &str) -> Diagnostic {
+    Diagnostic::error(Code::FileTooLarge, format!("`{path}` is larger than {} MiB", MAX_FILE_BYTES >> 20))
+        .help("say what repeats with `blocks` and `repeat`")
+}

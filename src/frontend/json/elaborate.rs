@@ -1,0 +1,640 @@
+//! Single layers put in a topological order, their attributes evaluated, their shapes inferred: the graph.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use smallvec::SmallVec;
+
+use super::document::{Document, Layer, OpLayer, Template};
+use super::expand::{Argument, Expansion, Feed, Instance, Source};
+use super::expression::{Environment, Expression};
+use super::reference::Reference;
+use super::resolve::{Failed, Resolver, Slot, Slots};
+use crate::diagnostic::{Code, Diagnostic, Sink};
+use crate::frontend::LoadOptions;
+use crate::graph::{BlockId, Graph, NewNode, NodeId, Origin, Outlet, StageId};
+use crate::ops::attribute::{AttributeType, SettingValue, Settings};
+use crate::ops::{Input, Mismatch, Op, Operator};
+use crate::tensor::{TensorShape, TensorType};
+
+/// What an instance needs before it can be made.
+struct Needs {
+    inputs: Slots,
+    share: Option<u32>,
+    /// Instances whose types its attributes mention.
+    types: Vec<u32>,
+}
+
+/// Builds the graph of an expansion.
+pub(super) fn elaborate(
+    document: &Document,
+    expansion: &Expansion<'_>,
+    options: &LoadOptions,
+    name: &str,
+    sink: &mut Sink,
+) -> Graph {
+    let mut resolver = Resolver::new(expansion);
+    let needs: Vec<Option<Needs>> = expansion
+        .instances
+        .iter()
+        .enumerate()
+        .map(|(index, instance)| needs(&mut resolver, index, instance, sink).ok())
+        .collect();
+    let last = resolver.slots(expansion.last, sink);
+    let order = order(expansion, &needs, sink);
+
+    let batch = batch(document, expansion, options, sink);
+    let mut graph = Graph::new(document.name.clone().unwrap_or_else(|| name.to_owned()), batch);
+    graph.description.clone_from(&document.description);
+    let edges = needs.iter().flatten().map(|needs| needs.inputs.len()).sum();
+    graph.reserve(expansion.instances.len(), edges);
+    for stage in &expansion.stages {
+        graph.stage(stage);
+    }
+    for (name, parent) in &expansion.blocks {
+        graph.block(name.clone(), parent.map(BlockId));
+    }
+    let mut builder = Builder {
+        document,
+        expansion,
+        options,
+        graph,
+        resolver,
+        nodes: vec![None; expansion.instances.len()],
+        used: vec![false; expansion.instances.len()],
+    };
+    for index in order {
+        let instance = &expansion.instances[index as usize];
+        if let Some(needs) = &needs[index as usize]
+            && let Some(node) = builder.instance(instance, index, needs, sink)
+        {
+            builder.nodes[index as usize] = Some(node);
+        }
+    }
+    builder.finish(last, sink)
+}
+
+fn needs(
+    resolver: &mut Resolver<'_, '_>,
+    index: usize,
+    instance: &Instance<'_>,
+    sink: &mut Sink,
+) -> Result<Needs, Failed> {
+    let Source::Op(_, op) = instance.source else {
+        return Ok(Needs { inputs: Slots::new(), share: None, types: Vec::new() });
+    };
+    let inputs = resolver.slots(instance.feed, sink)?;
+    let mut types = Vec::new();
+    let previous = resolver.before(index, instance.feed);
+    if op.mentions_tensors {
+        for (_, template) in &op.given {
+            let mut expressions: Vec<&Expression> = Vec::new();
+            template.expressions(&mut |expression| expressions.push(expression));
+            for expression in expressions {
+                resolver.mentioned(expression, instance.scope, previous, &mut types, sink)?;
+            }
+        }
+    }
+    let share = match &op.share {
+        None => None,
+        Some(reference) => match resolver.reference(reference, instance.scope, previous, sink)?.as_slice() {
+            [slot] => Some(slot.instance),
+            slots => {
+                let message = format!("`share` names one layer, and this is {}", slots.len());
+                sink.push(Diagnostic::error(Code::WrongCount, message).at(reference.span, "not one layer"));
+                return Err(Failed);
+            }
+        },
+    };
+    Ok(Needs { inputs, share, types })
+}
+
+/// Kahn's algorithm over the order of declaration; the file's own order wherever that is one.
+fn order(expansion: &Expansion<'_>, needs: &[Option<Needs>], sink: &mut Sink) -> Vec<u32> {
+    let count = needs.len();
+    let sources = |needs: &Needs, visit: &mut dyn FnMut(u32)| {
+        needs.inputs.iter().for_each(|slot| visit(slot.instance));
+        needs.share.iter().for_each(|&instance| visit(instance));
+        needs.types.iter().for_each(|&instance| visit(instance));
+    };
+    let mut sorted = true;
+    let mut waiting = vec![0u32; count];
+    let mut followers = vec![0u32; count + 1];
+    for (index, needs) in needs.iter().enumerate() {
+        if let Some(needs) = needs {
+            sources(needs, &mut |source| {
+                sorted &= (source as usize) < index;
+                waiting[index] += 1;
+                followers[source as usize + 1] += 1;
+            });
+        }
+    }
+    let all = super::expand::as_u32(count);
+    if sorted {
+        return (0..all).collect();
+    }
+    for index in 0..count {
+        followers[index + 1] += followers[index];
+    }
+    let mut targets = vec![0u32; followers[count] as usize];
+    let mut next = followers.clone();
+    for (index, needs) in (0..all).zip(needs) {
+        if let Some(needs) = needs {
+            sources(needs, &mut |source| {
+                let slot = &mut next[source as usize];
+                targets[*slot as usize] = index;
+                *slot += 1;
+            });
+        }
+    }
+    let mut ready: BinaryHeap<Reverse<u32>> =
+        (0..all).filter(|&index| waiting[index as usize] == 0).map(Reverse).collect();
+    let mut order = Vec::with_capacity(count);
+    while let Some(Reverse(index)) = ready.pop() {
+        order.push(index);
+        for &target in &targets[followers[index as usize] as usize..followers[index as usize + 1] as usize] {
+            waiting[target as usize] -= 1;
+            if waiting[target as usize] == 0 {
+                ready.push(Reverse(target));
+            }
+        }
+    }
+    if order.len() < count {
+        report_cycle(expansion, needs, &waiting, sink);
+    }
+    order
+}
+
+/// Names the layers of one circle.
+fn report_cycle(expansion: &Expansion<'_>, needs: &[Option<Needs>], waiting: &[u32], sink: &mut Sink) {
+    let Some(start) = waiting.iter().position(|&count| count > 0) else { return };
+    // Whatever waits has a source that waits: walking back ends in the circle.
+    let mut seen = vec![false; needs.len()];
+    let mut path = vec![start];
+    let mut current = start;
+    while !seen[current] {
+        seen[current] = true;
+        let Some(needs) = &needs[current] else { return };
+        let sources = needs
+            .inputs
+            .iter()
+            .map(|slot| slot.instance)
+            .chain(needs.share)
+            .chain(needs.types.iter().copied());
+        let Some(source) = sources.map(|source| source as usize).find(|&source| waiting[source] > 0) else {
+            return;
+        };
+        current = source;
+        path.push(current);
+    }
+    let first = path.iter().position(|&index| index == current).unwrap_or(0);
+    let mut circle: Vec<usize> = path[first..path.len() - 1].to_vec();
+    circle.reverse();
+    let names: Vec<&str> = circle.iter().map(|&index| &*expansion.instances[index].name).collect();
+    let shown = if names.len() > 6 {
+        format!("{} → … ({} layers)", names[..5].join(" → "), names.len())
+    } else {
+        names.join(" → ")
+    };
+    let mut diagnostic = Diagnostic::error(
+        Code::Cycle,
+        format!("layers depend on each other in a circle: {shown} → {}", names[0]),
+    );
+    for &index in circle.iter().take(6) {
+        if let Source::Op(layer, _) = expansion.instances[index].source {
+            diagnostic = diagnostic.at(layer.span, format!("`{}`", expansion.instances[index].name));
+        }
+    }
+    sink.push(diagnostic.help("a network is a graph without circles: unroll what is recurrent"));
+}
+
+/// The batch: asked for, given with an input's shape, or the file's.
+fn batch(document: &Document, expansion: &Expansion<'_>, options: &LoadOptions, sink: &mut Sink) -> u64 {
+    let rank = |index: usize| match &document.inputs.get(index)?.shape.kind {
+        super::document::TemplateKind::List(items) => Some(items.len()),
+        _ => None,
+    };
+    let given = options.inputs.iter().find_map(|(name, axes)| {
+        let index = match name {
+            Some(name) => document.inputs.iter().position(|input| *input.name.text == **name)?,
+            None => 0,
+        };
+        (rank(index)? + 1 == axes.len()).then(|| axes[0])
+    });
+    if let Some(batch) = options.batch.or(given) {
+        return batch.max(1);
+    }
+    let Some(template) = &document.batch else { return 1 };
+    let environment = TopLevel { parameters: &expansion.parameters };
+    let batch =
+        template.evaluate(&environment).and_then(|setting| std::num::NonZeroU64::read("batch", &setting));
+    match batch {
+        Ok(batch) => batch.get(),
+        Err(diagnostic) => {
+            sink.push(diagnostic);
+            1
+        }
+    }
+}
+
+/// The values behind names outside all layers.
+struct TopLevel<'a> {
+    parameters: &'a [SettingValue],
+}
+
+impl Environment for TopLevel<'_> {
+    fn parameter(&self, index: usize) -> SettingValue {
+        self.parameters[index].clone()
+    }
+    fn argument(&self, _: usize) -> Result<SettingValue, Diagnostic> {
+        Ok(SettingValue::Null)
+    }
+    fn index(&self, _: usize) -> u64 {
+        0
+    }
+    fn tensor(&self, reference: &Reference) -> Result<TensorType, Diagnostic> {
+        Err(Diagnostic::error(Code::Expression, "this cannot depend on the size of a tensor")
+            .at(reference.span, "a tensor"))
+    }
+}
+
+struct Builder<'e, 'd> {
+    document: &'e Document,
+    expansion: &'e Expansion<'d>,
+    options: &'e LoadOptions,
+    graph: Graph,
+    resolver: Resolver<'e, 'd>,
+    nodes: Vec<Option<NodeId>>,
+    used: Vec<bool>,
+}
+
+impl<'d> Builder<'_, 'd> {
+    fn instance(
+        &mut self,
+        instance: &Instance<'d>,
+        index: u32,
+        needs: &Needs,
+        sink: &mut Sink,
+    ) -> Option<NodeId> {
+        match instance.source {
+            Source::Input(input) => self.input(instance, input, sink),
+            Source::Op(layer, op) => self.op(instance, index, layer, op, needs, sink),
+        }
+    }
+
+    fn input(&mut self, instance: &Instance<'d>, index: usize, sink: &mut Sink) -> Option<NodeId> {
+        let input = &self.document.inputs[index];
+        let environment = TopLevel { parameters: &self.expansion.parameters };
+        let declared = input
+            .shape
+            .evaluate(&environment)
+            .and_then(|setting| TensorShape::read("shape", &setting))
+            .map_err(|diagnostic| sink.push(diagnostic))
+            .ok()?;
+        let asked = self.options.inputs.iter().rev().find(|(name, _)| match name {
+            Some(name) => **name == *input.name.text,
+            None => index == 0,
+        });
+        let mut axes = vec![self.graph.batch];
+        match asked {
+            None => axes.extend(declared.axes()),
+            Some((_, given)) if given.len() == declared.rank() => axes.extend(given),
+            Some((_, given)) if given.len() == declared.rank() + 1 => axes.extend(&given[1..]),
+            Some((_, given)) => {
+                sink.push(
+                    Diagnostic::error(
+                        Code::ShapeMismatch,
+                        format!(
+                            "the input `{}` has {} axes and a batch, but {} are given",
+                            input.name.text,
+                            declared.rank(),
+                            given.len()
+                        ),
+                    )
+                    .at(input.name.span, format!("this is {declared}")),
+                );
+                return None;
+            }
+        }
+        let dtype = input.dtype.or(self.options.dtype).unwrap_or(self.document.dtype);
+        let op = Input { shape: TensorShape::new(axes), dtype };
+        let new = NewNode {
+            name: instance.name.clone(),
+            op: op.into(),
+            inputs: SmallVec::new(),
+            origin: Origin { span: Some(input.name.span), section: None },
+            stage: None,
+            block: None,
+            shares: None,
+            called_as: None,
+        };
+        self.graph
+            .add(new)
+            .map_err(|mismatch| {
+                sink.push(
+                    Diagnostic::error(mismatch.code, mismatch.message).at(input.name.span, "this input"),
+                )
+            })
+            .ok()
+    }
+
+    fn op(
+        &mut self,
+        instance: &Instance<'d>,
+        index: u32,
+        layer: &'d Layer,
+        op: &'d OpLayer,
+        needs: &Needs,
+        sink: &mut Sink,
+    ) -> Option<NodeId> {
+        let made = match &op.constant {
+            Some(constant) => constant.clone(),
+            None => self.evaluate(instance, index, op, sink)?,
+        };
+        // A constant does not read what comes before it.
+        let takes_none = *made.arity().end() == 0 && !instance.explicit;
+        let slots: &[Slot] = if takes_none { &[] } else { &needs.inputs };
+        let mut inputs: SmallVec<[Outlet; 2]> = SmallVec::with_capacity(slots.len());
+        for slot in slots {
+            // Without the producer there is nothing to say about this layer; the error is already there.
+            inputs.push(self.outlet(*slot, layer, sink)?);
+            self.used[slot.instance as usize] = true;
+        }
+        let shares = match needs.share {
+            None => None,
+            Some(instance) => Some(self.nodes[instance as usize]?),
+        };
+        let scope = &self.expansion.scopes[instance.scope as usize];
+        let new = NewNode {
+            name: instance.name.clone(),
+            op: made,
+            inputs,
+            origin: Origin { span: Some(layer.span), section: None },
+            stage: instance.stage.map(StageId),
+            block: scope.block.map(BlockId),
+            shares,
+            called_as: op.called_as,
+        };
+        let producers: SmallVec<[NodeId; 4]> = new.inputs.iter().map(|outlet| outlet.node).collect();
+        let node = match self.graph.add(new) {
+            Ok(node) => node,
+            Err(mismatch) => {
+                sink.push(self.mismatch(instance, op, *mismatch, &producers));
+                return None;
+            }
+        };
+        if let (Some(shared), Some(reference)) = (shares, &op.share)
+            && !self.same_weights(node, shared)
+        {
+            sink.push(
+                Diagnostic::error(
+                    Code::ShapeMismatch,
+                    "the weights of the two layers differ, so they cannot be shared",
+                )
+                .at(reference.span, "these weights")
+                .at(layer.span, "do not fit here"),
+            );
+        }
+        Some(node)
+    }
+
+    fn same_weights(&self, a: NodeId, b: NodeId) -> bool {
+        let weights = |id: NodeId| {
+            let node = self.graph.node(id);
+            node.op.weights(&self.graph.input_types(node))
+        };
+        weights(a) == weights(b)
+    }
+
+    fn outlet(&self, slot: Slot, layer: &Layer, sink: &mut Sink) -> Option<Outlet> {
+        let node = self.nodes[slot.instance as usize]?;
+        let count = self.graph.node(node).outputs.len();
+        let port = match slot.port {
+            Some(port) => port,
+            None if count == 1 => 0,
+            None => {
+                let name = &self.graph.node(node).name;
+                sink.push(
+                    Diagnostic::error(Code::WrongCount, format!("`{name}` has {count} outputs: say which"))
+                        .at(layer.span, "reads it")
+                        .help(format!("write `{name}:0` to `{name}:{}`", count - 1)),
+                );
+                return None;
+            }
+        };
+        if port as usize >= count {
+            let name = &self.graph.node(node).name;
+            sink.push(
+                Diagnostic::error(Code::OutOfRange, format!("`{name}` has no output {port}: it has {count}"))
+                    .at(layer.span, "reads it")
+                    .help("outputs are counted from 0"),
+            );
+            return None;
+        }
+        Some(Outlet { node, port })
+    }
+
+    fn evaluate(
+        &mut self,
+        instance: &Instance<'d>,
+        index: u32,
+        op: &'d OpLayer,
+        sink: &mut Sink,
+    ) -> Option<Op> {
+        let previous = self.resolver.before(index as usize, instance.feed);
+        let mut given = SmallVec::<[_; 8]>::with_capacity(op.given.len());
+        let mut failed = false;
+        for (attribute, template) in &op.given {
+            match self.setting(template, instance.scope, previous) {
+                Ok(setting) => given.push((*attribute, setting)),
+                Err(Some(diagnostic)) => {
+                    failed = true;
+                    sink.push(diagnostic);
+                }
+                Err(None) => failed = true,
+            }
+        }
+        if failed {
+            return None;
+        }
+        (op.info.read)(&Settings { span: op.span, given: &given })
+            .map_err(|errors| errors.into_iter().for_each(|error| sink.push(error)))
+            .ok()
+    }
+
+    /// `Err(None)`: a tensor that it mentions could not be made, which is reported already.
+    fn setting(
+        &mut self,
+        template: &Template,
+        scope: u32,
+        previous: Feed,
+    ) -> Result<crate::ops::attribute::Setting, Option<Diagnostic>> {
+        let tensors = std::cell::RefCell::new(&mut self.resolver);
+        let missing = std::cell::Cell::new(false);
+        let environment = Attributes {
+            expansion: self.expansion,
+            graph: &self.graph,
+            nodes: &self.nodes,
+            resolver: &tensors,
+            missing: &missing,
+            scope,
+            previous,
+        };
+        template.evaluate(&environment).map_err(|diagnostic| (!missing.get()).then_some(diagnostic))
+    }
+
+    /// An op's refusal, drawn at the layer, the attribute and the layers that produce its inputs.
+    fn mismatch(
+        &self,
+        instance: &Instance<'_>,
+        op: &OpLayer,
+        mismatch: Mismatch,
+        producers: &[NodeId],
+    ) -> Diagnostic {
+        let attribute = mismatch.attribute.and_then(|name| {
+            let index = op.info.attributes.iter().position(|attribute| attribute.name == name)?;
+            op.given.iter().find(|(given, _)| *given == index).map(|(_, template)| template.span)
+        });
+        let place = attribute.unwrap_or(op.span);
+        let mut diagnostic =
+            Diagnostic::error(mismatch.code, format!("`{}`: {}", instance.name, mismatch.message))
+                .at(place, "does not fit");
+        for (input, text) in mismatch.inputs {
+            if let Some(&producer) = producers.get(input) {
+                let producer = self.graph.node(producer);
+                if let Some(span) = producer.origin.span {
+                    diagnostic = diagnostic.at(span, format!("`{}`: {text}", producer.name));
+                }
+            }
+        }
+        match mismatch.help {
+            Some(help) => diagnostic.help(help),
+            None => diagnostic,
+        }
+    }
+
+    fn finish(mut self, last: Result<Slots, Failed>, sink: &mut Sink) -> Graph {
+        let Ok(slots) = last else { return self.graph };
+        for slot in slots {
+            let Some(node) = self.nodes[slot.instance as usize] else { continue };
+            let span = self
+                .document
+                .outputs
+                .as_ref()
+                .and_then(|outputs| outputs.first())
+                .map(|reference| reference.span);
+            let count = self.graph.node(node).outputs.len();
+            self.used[slot.instance as usize] = true;
+            match slot.port {
+                Some(port) if port as usize >= count => sink.push(
+                    Diagnostic::error(
+                        Code::OutOfRange,
+                        format!("`{}` has no output {port}: it has {count}", self.graph.node(node).name),
+                    )
+                    .at(span.unwrap_or(self.document.inputs_span), "asked for here"),
+                ),
+                Some(port) => self.graph.outputs.push(Outlet { node, port }),
+                None => {
+                    let count = super::expand::as_u32(count);
+                    self.graph.outputs.extend((0..count).map(|port| Outlet { node, port }));
+                }
+            }
+        }
+        if !sink.has_errors() {
+            self.warn_of_unused(sink);
+        }
+        self.graph
+    }
+
+    fn warn_of_unused(&self, sink: &mut Sink) {
+        for (instance, used) in self.expansion.instances.iter().zip(&self.used) {
+            if *used {
+                continue;
+            }
+            match instance.source {
+                Source::Input(index) => {
+                    let input = &self.document.inputs[index];
+                    sink.push(
+                        Diagnostic::warning(
+                            Code::Unused,
+                            format!("nothing reads the input `{}`", input.name.text),
+                        )
+                        .at(input.name.span, "never read"),
+                    );
+                }
+                Source::Op(layer, _) => sink.push(
+                    Diagnostic::warning(
+                        Code::Unused,
+                        format!("nothing reads `{}`, and it is no output", instance.name),
+                    )
+                    .at(layer.span, "counted all the same")
+                    .help("list it under `outputs`, or remove it"),
+                ),
+            }
+        }
+    }
+}
+
+/// The values behind names in a layer's attributes.
+struct Attributes<'a, 'e, 'd> {
+    expansion: &'a Expansion<'d>,
+    graph: &'a Graph,
+    nodes: &'a [Option<NodeId>],
+    resolver: &'a std::cell::RefCell<&'a mut Resolver<'e, 'd>>,
+    /// Set when a tensor could not be made.
+    missing: &'a std::cell::Cell<bool>,
+    scope: u32,
+    previous: Feed,
+}
+
+impl Environment for Attributes<'_, '_, '_> {
+    fn parameter(&self, index: usize) -> SettingValue {
+        self.expansion.parameters[index].clone()
+    }
+
+    fn argument(&self, index: usize) -> Result<SettingValue, Diagnostic> {
+        match &self.expansion.scopes[self.scope as usize].arguments[index] {
+            Argument::Value(value) => Ok(value.clone()),
+            Argument::Later { template, scope, previous } => {
+                let there = Attributes { scope: *scope, previous: *previous, ..*self };
+                template.evaluate(&there).map(|setting| setting.value)
+            }
+        }
+    }
+
+    fn index(&self, level: usize) -> u64 {
+        self.expansion.scopes[self.scope as usize].indices[level]
+    }
+
+    fn tensor(&self, reference: &Reference) -> Result<TensorType, Diagnostic> {
+        let absent = || {
+            self.missing.set(true);
+            Diagnostic::error(Code::UnknownReference, "the tensor could not be made")
+                .at(reference.span, "this one")
+        };
+        // Whatever can fail here has failed, and been reported, when the needs were collected.
+        let slots = self
+            .resolver
+            .borrow_mut()
+            .reference(reference, self.scope, self.previous, &mut Sink::default())
+            .map_err(|Failed| absent())?;
+        let &[slot] = slots.as_slice() else {
+            return Err(Diagnostic::error(
+                Code::WrongCount,
+                format!("a size is asked of one tensor, and this is {}", slots.len()),
+            )
+            .at(reference.span, "not one tensor"));
+        };
+        let node = self.nodes[slot.instance as usize].ok_or_else(absent)?;
+        let outputs = &self.graph.node(node).outputs;
+        let port = slot.port.unwrap_or(0) as usize;
+        if slot.port.is_none() && outputs.len() > 1 || port >= outputs.len() {
+            return Err(Diagnostic::error(
+                Code::WrongCount,
+                format!("`{}` has {} outputs: say which", self.graph.node(node).name, outputs.len()),
+            )
+            .at(reference.span, "not one tensor"));
+        }
+        Ok(outputs[port].clone())
+    }
+}

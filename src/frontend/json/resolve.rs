@@ -1,0 +1,444 @@
+//! References looked up: from names to single layers.
+
+use smallvec::SmallVec;
+
+use super::expand::{Argument, Binding, Bundle, Expansion, Feed, MAX_NODES};
+use super::expression::{Environment, Expression, Mention};
+use super::reference::{Reference, Rounds};
+use crate::diagnostic::{Code, Diagnostic, Sink};
+use crate::ops::attribute::SettingValue;
+use crate::source::Span;
+use crate::tensor::TensorType;
+
+/// Inputs of all layers together; a dense block of n layers has n²/2.
+const MAX_EDGES: usize = 10_000_000;
+/// References through blocks that only pass tensors on.
+const MAX_DEPTH: usize = 500;
+
+/// One output of one instance; without a port, its only one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot {
+    pub(super) instance: u32,
+    pub(super) port: Option<u32>,
+}
+
+/// Some outputs.
+pub(super) type Slots = SmallVec<[Slot; 2]>;
+
+#[derive(Clone, Debug)]
+enum State {
+    Open,
+    Busy,
+    Done(Slots),
+    Failed,
+}
+
+/// Looks references up in an expansion; each bundle once.
+pub(super) struct Resolver<'e, 'd> {
+    expansion: &'e Expansion<'d>,
+    states: Vec<State>,
+    edges: usize,
+    depth: usize,
+}
+
+/// The reason is in the sink already.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failed;
+
+impl<'e, 'd> Resolver<'e, 'd> {
+    pub(super) fn new(expansion: &'e Expansion<'d>) -> Self {
+        Self { expansion, states: vec![State::Open; expansion.bundles.len()], edges: 0, depth: 0 }
+    }
+
+    /// What came before an instance.
+    pub(super) fn before(&self, index: usize, feed: Feed) -> Feed {
+        u32::try_from(index).ok().and_then(|index| self.expansion.before.get(&index)).copied().unwrap_or(feed)
+    }
+
+    /// The outputs that a feed stands for.
+    pub(super) fn slots(&mut self, feed: Feed, sink: &mut Sink) -> Result<Slots, Failed> {
+        match feed {
+            Feed::None => Ok(Slots::new()),
+            Feed::One(instance) => Ok(std::iter::once(Slot { instance, port: None }).collect()),
+            Feed::Bundle(bundle) => self.bundle(bundle, sink),
+        }
+    }
+
+    fn bundle(&mut self, index: u32, sink: &mut Sink) -> Result<Slots, Failed> {
+        let slot = index as usize;
+        match &self.states[slot] {
+            State::Done(slots) => return Ok(slots.clone()),
+            State::Failed => return Err(Failed),
+            State::Busy => {
+                if let Bundle::References { references, .. } = &self.expansion.bundles[slot] {
+                    sink.push(
+                        Diagnostic::error(Code::Cycle, "these references lead back to themselves")
+                            .at(references[0].span, "round in a circle"),
+                    );
+                }
+                return Err(Failed);
+            }
+            State::Open => {}
+        }
+        self.states[slot] = State::Busy;
+        let result = if self.depth == MAX_DEPTH {
+            self.too_deep(slot, sink)
+        } else {
+            self.depth += 1;
+            let result = self.look_up(slot, sink);
+            self.depth -= 1;
+            result
+        };
+        self.states[slot] = match &result {
+            Ok(slots) => State::Done(slots.clone()),
+            Err(Failed) => State::Failed,
+        };
+        result
+    }
+
+    fn too_deep(&self, slot: usize, sink: &mut Sink) -> Result<Slots, Failed> {
+        if let Bundle::References { references, .. } = &self.expansion.bundles[slot] {
+            sink.push(
+                Diagnostic::error(
+                    Code::TooLarge,
+                    format!("a reference leads through more than {MAX_DEPTH} others"),
+                )
+                .at(references[0].span, "here"),
+            );
+        }
+        Err(Failed)
+    }
+
+    fn look_up(&mut self, slot: usize, sink: &mut Sink) -> Result<Slots, Failed> {
+        let expansion = self.expansion;
+        let slots = match expansion.bundles[slot] {
+            Bundle::Inputs => (0..expansion.document.inputs.len())
+                .map(|index| Slot { instance: super::expand::as_u32(index), port: None })
+                .collect(),
+            Bundle::References { references, scope, previous } => {
+                let mut slots = Slots::new();
+                let mut failed = false;
+                for reference in references {
+                    match self.reference(reference, scope, previous, sink) {
+                        Ok(found) => slots.extend(found),
+                        Err(Failed) => failed = true,
+                    }
+                }
+                if failed {
+                    return Err(Failed);
+                }
+                self.edges += slots.len();
+                if self.edges > MAX_EDGES {
+                    sink.push(
+                        Diagnostic::error(
+                            Code::TooLarge,
+                            format!(
+                                "the layers have more than {} inputs together",
+                                crate::units::grouped(MAX_EDGES as u64)
+                            ),
+                        )
+                        .at(references[0].span, "one too many"),
+                    );
+                    return Err(Failed);
+                }
+                slots
+            }
+        };
+        Ok(slots)
+    }
+
+    /// The outputs that one reference stands for.
+    pub(super) fn reference(
+        &mut self,
+        reference: &Reference,
+        scope: u32,
+        previous: Feed,
+        sink: &mut Sink,
+    ) -> Result<Slots, Failed> {
+        let feed = match reference.plain() {
+            Some("previous") => Some(previous),
+            Some("input") if self.expansion.in_block(scope) => {
+                Some(self.expansion.scopes[scope as usize].inputs)
+            }
+            _ => None,
+        };
+        let mut slots = match feed {
+            Some(feed) => self.slots(feed, sink)?,
+            None => self.named(reference, scope, sink)?,
+        };
+        if let Some(port) = reference.port {
+            match slots.as_mut_slice() {
+                [slot] if slot.port.is_none() => slot.port = Some(port),
+                _ => {
+                    sink.push(
+                        Diagnostic::error(
+                            Code::WrongCount,
+                            format!("`:{port}` names an output of one layer, and this is no single layer"),
+                        )
+                        .at(reference.span, format!("{} tensors", slots.len())),
+                    );
+                    return Err(Failed);
+                }
+            }
+        }
+        Ok(slots)
+    }
+
+    fn named(&mut self, reference: &Reference, scope: u32, sink: &mut Sink) -> Result<Slots, Failed> {
+        let expansion = self.expansion;
+        let (last, path) = reference.segments.split_last().expect("a reference has a name");
+        let environment = Structure { expansion, scope };
+        let mut name = String::new();
+        for segment in path {
+            name.push_str(&segment.name);
+            match segment.rounds.as_deref() {
+                None => {}
+                Some(Rounds::At(round)) => {
+                    let round = evaluate(round, &environment).map_err(|diagnostic| push(sink, diagnostic))?;
+                    name.push_str(&format!("[{round}]"));
+                }
+                Some(Rounds::Range(..)) => {
+                    sink.push(
+                        Diagnostic::error(
+                            Code::Expression,
+                            "a range of rounds stands at the end of a reference",
+                        )
+                        .at(reference.span, "in the middle"),
+                    );
+                    return Err(Failed);
+                }
+            }
+            name.push('/');
+        }
+        name.push_str(&last.name);
+        let Some(binding) = self.find(&name, scope) else {
+            return self.unknown(reference, &name, scope, sink);
+        };
+        match (binding, last.rounds.as_deref()) {
+            (Found::Feed(feed), None) => self.slots(feed, sink),
+            (Found::Nth(index), None) => {
+                let inputs = self.expansion.scopes[scope as usize].inputs;
+                let all = self.slots(inputs, sink)?;
+                match all.get(index) {
+                    Some(&slot) => Ok(std::iter::once(slot).collect()),
+                    None => {
+                        sink.push(
+                            Diagnostic::error(
+                                Code::WrongCount,
+                                format!(
+                                    "the block is given {} tensors, so `{name}` is not among them",
+                                    all.len()
+                                ),
+                            )
+                            .at(reference.span, "not given"),
+                        );
+                        Err(Failed)
+                    }
+                }
+            }
+            (Found::Rounds(rounds), None) => match rounds.last() {
+                Some(&feed) => self.slots(feed, sink),
+                None => {
+                    sink.push(
+                        Diagnostic::error(Code::UnknownReference, format!("`{name}` is repeated 0 times"))
+                            .at(reference.span, "there is no round of it"),
+                    );
+                    Err(Failed)
+                }
+            },
+            (Found::Rounds(rounds), Some(wanted)) => {
+                let (start, end) =
+                    range(wanted, rounds.len(), &environment).map_err(|diagnostic| push(sink, diagnostic))?;
+                let Some(chosen) = rounds.get(start..end) else {
+                    sink.push(
+                        Diagnostic::error(
+                            Code::OutOfRange,
+                            format!(
+                                "`{name}` has {} rounds, and {start} to {end} are asked for",
+                                rounds.len()
+                            ),
+                        )
+                        .at(reference.span, "no such round")
+                        .help("rounds are counted from 0"),
+                    );
+                    return Err(Failed);
+                };
+                let mut slots = Slots::new();
+                for &feed in chosen {
+                    slots.extend(self.slots(feed, sink)?);
+                }
+                Ok(slots)
+            }
+            (Found::Feed(_) | Found::Nth(_), Some(_)) => {
+                sink.push(
+                    Diagnostic::error(
+                        Code::WrongCount,
+                        format!("`{name}` is not repeated, so it has no rounds"),
+                    )
+                    .at(reference.span, "no `repeat`"),
+                );
+                Err(Failed)
+            }
+        }
+    }
+
+    /// Looks a path up in a scope and outwards to the border of the block.
+    fn find(&self, path: &str, scope: u32) -> Option<Found<'e>> {
+        let expansion = self.expansion;
+        let mut current = scope;
+        loop {
+            let here = &expansion.scopes[current as usize];
+            let named = if here.prefix.is_empty() {
+                expansion.names.get(path)
+            } else {
+                expansion.names.get(format!("{}{path}", here.prefix).as_str())
+            };
+            if let Some(named) = named {
+                return Some(match &named.binding {
+                    Binding::Feed(feed) => Found::Feed(*feed),
+                    Binding::Rounds(rounds) => Found::Rounds(rounds),
+                });
+            }
+            if here.border {
+                let names = here.input_names?;
+                return names.iter().position(|name| &*name.text == path).map(Found::Nth);
+            }
+            current = here.parent?;
+        }
+    }
+
+    fn unknown(
+        &self,
+        reference: &Reference,
+        name: &str,
+        scope: u32,
+        sink: &mut Sink,
+    ) -> Result<Slots, Failed> {
+        let expansion = self.expansion;
+        let here = &expansion.scopes[scope as usize];
+        // In the order of the file, so that the suggestion is always the same.
+        let local = expansion.instances.iter().take(MAX_NODES.min(20_000)).filter_map(|instance| {
+            let rest = instance.name.strip_prefix(&*here.prefix)?;
+            (!rest.contains('[')).then_some(rest)
+        });
+        let groups = local.clone().filter_map(|name| name.split_once('/').map(|(group, _)| group));
+        let inputs = here.input_names.iter().copied().flatten().map(|word| &*word.text);
+        let mut diagnostic =
+            Diagnostic::error(Code::UnknownReference, format!("there is no layer `{name}` here"))
+                .at(reference.span, "not found")
+                .did_you_mean(name, inputs.chain(local).chain(groups).chain(["previous", "input"]));
+        if here.block.is_some() {
+            diagnostic = diagnostic
+                .help("a block sees its own layers and what it is given (`input`), not what is around it");
+        }
+        sink.push(diagnostic);
+        Err(Failed)
+    }
+
+    /// The instances whose output types an expression needs, arguments followed to where they were given.
+    pub(super) fn mentioned(
+        &mut self,
+        expression: &Expression,
+        scope: u32,
+        previous: Feed,
+        found: &mut Vec<u32>,
+        sink: &mut Sink,
+    ) -> Result<(), Failed> {
+        let mut mentions = Vec::new();
+        expression.visit(&mut |mention| mentions.push(mention));
+        for mention in mentions {
+            match mention {
+                Mention::Tensor(reference) => {
+                    let slots = self.reference(reference, scope, previous, sink)?;
+                    found.extend(slots.iter().map(|slot| slot.instance));
+                }
+                Mention::Argument(index) => {
+                    let argument = &self.expansion.scopes[scope as usize].arguments[index];
+                    if let Argument::Later { template, scope, previous } = argument {
+                        let mut inner = Vec::new();
+                        template.expressions(&mut |expression| inner.push(expression));
+                        for expression in inner {
+                            self.mentioned(expression, *scope, *previous, found, sink)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+enum Found<'e> {
+    Feed(Feed),
+    Rounds(&'e [Feed]),
+    /// An input that the block declares by name.
+    Nth(usize),
+}
+
+fn push(sink: &mut Sink, diagnostic: Diagnostic) -> Failed {
+    sink.push(diagnostic);
+    Failed
+}
+
+fn range(
+    rounds: &Rounds,
+    count: usize,
+    environment: &Structure<'_, '_>,
+) -> Result<(usize, usize), Diagnostic> {
+    match rounds {
+        Rounds::At(expression) => {
+            let round = evaluate(expression, environment)?;
+            Ok((round, round.saturating_add(1)))
+        }
+        Rounds::Range(start, end) => {
+            let bound = |expression: &Option<Expression>, default| {
+                expression.as_ref().map_or(Ok(default), |expression| evaluate(expression, environment))
+            };
+            Ok((bound(start, 0)?, bound(end, count)?))
+        }
+    }
+}
+
+fn evaluate(expression: &Expression, environment: &Structure<'_, '_>) -> Result<usize, Diagnostic> {
+    let value = expression.evaluate(environment)?;
+    let whole = match value {
+        SettingValue::Number(number) if number.is_integer() => usize::try_from(*number.numer()).ok(),
+        _ => None,
+    };
+    whole.ok_or_else(|| {
+        Diagnostic::error(Code::OutOfRange, "a round is a whole number, at least 0")
+            .at(expression.span, format!("this is {value}"))
+    })
+}
+
+/// The values behind the names in the brackets of a reference.
+struct Structure<'e, 'd> {
+    expansion: &'e Expansion<'d>,
+    scope: u32,
+}
+
+impl Environment for Structure<'_, '_> {
+    fn parameter(&self, index: usize) -> SettingValue {
+        self.expansion.parameters[index].clone()
+    }
+
+    fn argument(&self, index: usize) -> Result<SettingValue, Diagnostic> {
+        match &self.expansion.scopes[self.scope as usize].arguments[index] {
+            Argument::Value(value) => Ok(value.clone()),
+            Argument::Later { template, .. } => Err(later(template.span)),
+        }
+    }
+
+    fn index(&self, level: usize) -> u64 {
+        self.expansion.scopes[self.scope as usize].indices[level]
+    }
+
+    fn tensor(&self, reference: &Reference) -> Result<TensorType, Diagnostic> {
+        Err(later(reference.span))
+    }
+}
+
+fn later(span: Span) -> Diagnostic {
+    Diagnostic::error(Code::Expression, "rounds cannot depend on the size of a tensor")
+        .at(span, "a tensor's size")
+}

@@ -1,0 +1,62 @@
+//! Stages for networks whose file names none.
+
+use super::{Graph, NodeId, StageId};
+use crate::ops::{Family, Op, Operator};
+use crate::tensor::TensorType;
+
+impl Graph {
+    /// Divides a network without stages where its resolution changes.
+    ///
+    /// Walking weight layers, pools and resizes in order, a stage begins at each whose output has another height or
+    /// width than its first input, that op included: `stage0`, `stage1`, …. The last global pool and all after it are
+    /// `head`; a global pool that the map outlives (squeeze and excitation) changes nothing.
+    pub fn find_stages(&mut self) {
+        if !self.stages().is_empty() {
+            return;
+        }
+        let ids: Vec<NodeId> = self.nodes().map(|(id, _)| id).collect();
+        let has_map = |graph: &Self, id: NodeId| graph.node(id).outputs.iter().any(|output| area(output) > 1);
+        let last_map = ids.iter().rposition(|&id| has_map(self, id));
+        let mut stages: Vec<Option<u32>> = Vec::with_capacity(ids.len());
+        let (mut current, mut head) = (0u32, false);
+        for (position, &id) in ids.iter().enumerate() {
+            let node = self.node(id);
+            let family = node.op.family();
+            if family == Family::Source {
+                stages.push(None);
+                continue;
+            }
+            let walked = matches!(family, Family::Convolution | Family::Linear | Family::Pooling)
+                || matches!(node.op, Op::Resize(_));
+            if family == Family::GlobalPooling && last_map.is_none_or(|last| position > last) {
+                head = true;
+            } else if walked && !head && changes_map(self, id) {
+                current += 1;
+            }
+            stages.push(Some(if head { u32::MAX } else { current }));
+        }
+        // Nothing is divided in a network of vectors.
+        for (&id, stage) in ids.iter().zip(&stages) {
+            let name = match stage {
+                None => continue,
+                Some(u32::MAX) => "head".to_owned(),
+                Some(number) => format!("stage{number}"),
+            };
+            let stage: StageId = self.stage(&name);
+            self.set_stage(id, stage);
+        }
+    }
+}
+
+/// Height × width; 1 for a tensor without a map.
+fn area(tensor: &TensorType) -> u64 {
+    tensor.spatial().iter().product()
+}
+
+fn changes_map(graph: &Graph, id: NodeId) -> bool {
+    let node = graph.node(id);
+    let (Some(&input), Some(output)) = (node.inputs.first(), node.outputs.first()) else { return false };
+    let input = graph.tensor(input);
+    // Inside a squeeze, maps of one element stay so.
+    input.spatial() != output.spatial() && !input.spatial().is_empty() && !output.spatial().is_empty()
+}

@@ -1,0 +1,57 @@
+use super::attribute::attributes;
+use super::elementwise::{Elementwise, same};
+use super::{Family, Io, Kept, Kind, Mismatch, Outputs};
+use crate::tensor::TensorType;
+
+attributes! {
+    /// Cosine.
+    ///
+    /// ## Formula
+    /// `y = cos x`
+    ///
+    /// ## Counted
+    /// FLOPs: 1 sin (a cosine) for each element.
+    ///
+    /// ## Source
+    /// `torch.cos`; ONNX Cos.
+    Cos = "cos" {}
+}
+
+impl Elementwise for Cos {
+    const TENSORS: usize = 1;
+    const FAMILY: Family = Family::Activation;
+
+    fn output(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
+        same(inputs)
+    }
+
+    fn operations(&self) -> &'static [(Kind, u64)] {
+        &[(Kind::Sin, 1)]
+    }
+
+    fn eager(&self, _: Io<'_>) -> Kept {
+        Kept::INPUT
+    }
+
+    fn minimal(&self) -> Kept {
+        Kept::INPUT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::tests::check;
+
+    #[test]
+    fn one_sin_an_element() {
+        // 2·3·4·5 elements.
+        check(Cos {}, &[&[2, 3, 4, 5]])
+            .outputs("2x3x4x5")
+            .learned(0)
+            .macs(0)
+            .flops(120)
+            .eager(Kept::INPUT)
+            .minimal(Kept::INPUT);
+    }
+}

@@ -1,0 +1,90 @@
+use std::ops::RangeInclusive;
+
+use super::attribute::attributes;
+use super::elementwise;
+use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights};
+use crate::diagnostic::Code;
+use crate::tensor::TensorType;
+use crate::units::Overflow;
+
+attributes! {
+    /// Dropout, which at inference passes its input unchanged.
+    ///
+    /// ## Formula
+    /// `y = x` in evaluation mode. In training each element is 0 with probability p, and the others grow by
+    /// `1/(1 − p)`.
+    ///
+    /// ## Counted
+    /// No FLOPs, and nothing moves: in evaluation mode the output is the input's memory. Training keeps a mask of one
+    /// byte for each element, unless p is 0.
+    ///
+    /// ## Source
+    /// Hinton et al. 2012, arXiv 1207.0580; `torch.nn.Dropout`; ONNX Dropout; darknet `[dropout]`.
+    Dropout = "dropout" {
+        /// The probability of an element to be dropped in training.
+        p: f64 = 0.5,
+    }
+}
+
+impl Operator for Dropout {
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
+        if !(0.0..=1.0).contains(&self.p) {
+            return Err(Mismatch::new(
+                Code::OutOfRange,
+                format!("a probability lies in 0..1, but `p` is {}", self.p),
+            )
+            .attribute("p"));
+        }
+        elementwise::same(inputs)
+    }
+
+    fn weights(&self, _: &[&TensorType]) -> Weights {
+        Weights::new()
+    }
+
+    fn family(&self) -> Family {
+        Family::Movement
+    }
+
+    fn cost(&self, _: Io<'_>) -> Result<Cost, Overflow> {
+        Ok(Cost::NONE)
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Alias
+    }
+
+    fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
+        let mask = if self.p > 0.0 { io.output_elements() } else { 0 };
+        Ok(Backward::keeps(Kept::NOTHING.and_bytes(mask)))
+    }
+
+    fn channels(&self, _: Io<'_>, _: usize) -> Channels {
+        Channels::Same
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::tests::check;
+
+    #[test]
+    fn keeps_a_mask_in_training() {
+        let mask = Kept::NOTHING.and_bytes(24);
+        check(Dropout { p: 0.5 }, &[&[2, 3, 4]])
+            .outputs("2x3x4")
+            .learned(0)
+            .macs(0)
+            .flops(0)
+            .channels(&Channels::Same)
+            .keeps(mask, mask);
+        check(Dropout { p: 0.0 }, &[&[2, 3, 4]]).keeps(Kept::NOTHING, Kept::NOTHING);
+        check(Dropout { p: 1.5 }, &[&[2, 3, 4]]).refused("`p` is 1.5");
+        check(Dropout { p: f64::NAN }, &[&[2, 3, 4]]).refused("`p` is NaN");
+    }
+}

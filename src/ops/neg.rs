@@ -1,0 +1,58 @@
+use super::attribute::attributes;
+use super::elementwise::{Elementwise, same};
+use super::{Family, Io, Kept, Kind, Mismatch, Outputs};
+use crate::tensor::TensorType;
+
+attributes! {
+    /// Turns the sign.
+    ///
+    /// ## Formula
+    /// `y = −x`
+    ///
+    /// ## Counted
+    /// FLOPs: 1 abs (a sign change) for each element. Only a negation inside another op's formula is free: that op
+    /// folds it into a sub, while this one writes a tensor.
+    ///
+    /// ## Source
+    /// `torch.neg`; ONNX Neg.
+    Neg = "neg" {}
+}
+
+impl Elementwise for Neg {
+    const TENSORS: usize = 1;
+    const FAMILY: Family = Family::Activation;
+
+    fn output(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
+        same(inputs)
+    }
+
+    fn operations(&self) -> &'static [(Kind, u64)] {
+        &[(Kind::Abs, 1)]
+    }
+
+    fn eager(&self, _: Io<'_>) -> Kept {
+        Kept::NOTHING
+    }
+
+    fn minimal(&self) -> Kept {
+        Kept::NOTHING
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::tests::check;
+
+    #[test]
+    fn one_sign_change_an_element() {
+        // 2·3·4·5 elements.
+        check(Neg {}, &[&[2, 3, 4, 5]])
+            .outputs("2x3x4x5")
+            .learned(0)
+            .macs(0)
+            .flops(120)
+            .eager(Kept::NOTHING)
+            .minimal(Kept::NOTHING);
+    }
+}

@@ -1,0 +1,82 @@
+use std::ops::RangeInclusive;
+
+use super::attribute::attributes;
+use super::reduction;
+use super::{
+    Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one,
+};
+use crate::tensor::TensorType;
+use crate::units::Overflow;
+
+attributes! {
+    /// The largest element over axes.
+    ///
+    /// ## Formula
+    /// `y = max x` over the elements that differ only along `axes`.
+    ///
+    /// ## Counted
+    /// FLOPs: 1 max for each input element but the first of each group.
+    ///
+    /// ## Source
+    /// `torch.amax`; ONNX ReduceMax.
+    ReduceMax = "reduce_max" {
+        /// The axes to reduce; all of them, batch included, if the list is empty.
+        axes: Vec<i64> = Vec::new(),
+        /// Whether the reduced axes stay, with size 1.
+        keep_dims: bool = false,
+    }
+}
+
+impl Operator for ReduceMax {
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
+        one(inputs[0].reshaped(reduction::output(inputs[0], &self.axes, "axes", self.keep_dims)?))
+    }
+
+    fn weights(&self, _: &[&TensorType]) -> Weights {
+        Weights::new()
+    }
+
+    fn family(&self) -> Family {
+        Family::Reduction
+    }
+
+    fn cost(&self, io: Io<'_>) -> Result<Cost, Overflow> {
+        Cost::NONE.and(Kind::Max, reduction::joins(io))
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::New
+    }
+
+    fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
+        // PyTorch compares input and output to find the winners; the input alone finds them again.
+        Ok(Backward { eager: Kept { outputs: true, ..Kept::INPUT }, ..Backward::keeps(Kept::INPUT) })
+    }
+
+    fn channels(&self, io: Io<'_>, _: usize) -> Channels {
+        reduction::channels(io, &self.axes, self.keep_dims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::tests::check;
+
+    #[test]
+    fn one_max_for_each_but_the_first() {
+        // The channels' max of CBAM's spatial attention: 2·1·4·5 outputs of 3 elements.
+        check(ReduceMax { axes: vec![1], keep_dims: true }, &[&[2, 3, 4, 5]])
+            .outputs("2x1x4x5")
+            .learned(0)
+            .macs(0)
+            .flops(80)
+            .channels(&Channels::Fold { by: 3 })
+            .keeps(Kept { outputs: true, ..Kept::INPUT }, Kept::INPUT);
+        check(ReduceMax { axes: vec![4], keep_dims: true }, &[&[2, 3, 4, 5]]).refused("there is no axis 4");
+    }
+}

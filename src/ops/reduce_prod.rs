@@ -1,0 +1,82 @@
+use std::ops::RangeInclusive;
+
+use super::attribute::attributes;
+use super::reduction;
+use super::{
+    Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one,
+};
+use crate::tensor::TensorType;
+use crate::units::Overflow;
+
+attributes! {
+    /// The product over axes.
+    ///
+    /// ## Formula
+    /// `y = Π x` over the elements that differ only along `axes`.
+    ///
+    /// ## Counted
+    /// FLOPs: 1 mul for each input element but the first of each product.
+    ///
+    /// ## Source
+    /// `torch.prod`; ONNX ReduceProd.
+    ReduceProd = "reduce_prod" {
+        /// The axes to reduce; all of them, batch included, if the list is empty.
+        axes: Vec<i64> = Vec::new(),
+        /// Whether the reduced axes stay, with size 1.
+        keep_dims: bool = false,
+    }
+}
+
+impl Operator for ReduceProd {
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
+        one(inputs[0].reshaped(reduction::output(inputs[0], &self.axes, "axes", self.keep_dims)?))
+    }
+
+    fn weights(&self, _: &[&TensorType]) -> Weights {
+        Weights::new()
+    }
+
+    fn family(&self) -> Family {
+        Family::Reduction
+    }
+
+    fn cost(&self, io: Io<'_>) -> Result<Cost, Overflow> {
+        Cost::NONE.and(Kind::Mul, reduction::joins(io))
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::New
+    }
+
+    fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
+        // dx = dy·y/x.
+        Ok(Backward::keeps(Kept { outputs: true, ..Kept::INPUT }))
+    }
+
+    fn channels(&self, io: Io<'_>, _: usize) -> Channels {
+        reduction::channels(io, &self.axes, self.keep_dims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::tests::check;
+
+    #[test]
+    fn one_mul_for_each_but_the_first() {
+        // 6 products of 5.
+        check(ReduceProd { axes: vec![2], keep_dims: false }, &[&[2, 3, 5]])
+            .outputs("2x3")
+            .learned(0)
+            .macs(0)
+            .flops(24)
+            .channels(&Channels::Same)
+            .keeps(Kept { outputs: true, ..Kept::INPUT }, Kept { outputs: true, ..Kept::INPUT });
+        check(ReduceProd { axes: vec![-4], keep_dims: false }, &[&[2, 3, 5]]).refused("there is no axis -4");
+    }
+}

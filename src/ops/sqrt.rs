@@ -1,0 +1,57 @@
+use super::attribute::attributes;
+use super::elementwise::{Elementwise, same};
+use super::{Family, Io, Kept, Kind, Mismatch, Outputs};
+use crate::tensor::TensorType;
+
+attributes! {
+    /// Square root.
+    ///
+    /// ## Formula
+    /// `y = √x`
+    ///
+    /// ## Counted
+    /// FLOPs: 1 sqrt for each element.
+    ///
+    /// ## Source
+    /// `torch.sqrt`; ONNX Sqrt.
+    Sqrt = "sqrt" {}
+}
+
+impl Elementwise for Sqrt {
+    const TENSORS: usize = 1;
+    const FAMILY: Family = Family::Activation;
+
+    fn output(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
+        same(inputs)
+    }
+
+    fn operations(&self) -> &'static [(Kind, u64)] {
+        &[(Kind::Sqrt, 1)]
+    }
+
+    fn eager(&self, _: Io<'_>) -> Kept {
+        Kept::OUTPUT
+    }
+
+    fn minimal(&self) -> Kept {
+        Kept::OUTPUT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::tests::check;
+
+    #[test]
+    fn one_sqrt_an_element() {
+        // 2·3·4·5 elements.
+        check(Sqrt {}, &[&[2, 3, 4, 5]])
+            .outputs("2x3x4x5")
+            .learned(0)
+            .macs(0)
+            .flops(120)
+            .eager(Kept::OUTPUT)
+            .minimal(Kept::OUTPUT);
+    }
+}

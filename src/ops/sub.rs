@@ -1,0 +1,57 @@
+use super::attribute::attributes;
+use super::elementwise::{Elementwise, broadcast};
+use super::{Family, Io, Kept, Kind, Mismatch, Outputs};
+use crate::tensor::TensorType;
+
+attributes! {
+    /// Subtracts element by element.
+    ///
+    /// ## Formula
+    /// `y = x₀ − x₁`, broadcast as NumPy does.
+    ///
+    /// ## Counted
+    /// FLOPs: 1 sub for each output element.
+    ///
+    /// ## Source
+    /// `torch.sub`; ONNX Sub.
+    Sub = "sub" {}
+}
+
+impl Elementwise for Sub {
+    const TENSORS: usize = 2;
+    const FAMILY: Family = Family::Arithmetic;
+
+    fn output(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
+        broadcast(inputs)
+    }
+
+    fn operations(&self) -> &'static [(Kind, u64)] {
+        &[(Kind::Sub, 1)]
+    }
+
+    fn eager(&self, _: Io<'_>) -> Kept {
+        Kept::NOTHING
+    }
+
+    fn minimal(&self) -> Kept {
+        Kept::NOTHING
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::tests::check;
+
+    #[test]
+    fn one_sub_an_output() {
+        // 1·8·4·4 outputs, though one input has only 8 elements.
+        check(Sub {}, &[&[1, 8, 4, 4], &[1, 8, 1, 1]]).outputs("1x8x4x4").learned(0).macs(0).flops(128);
+        check(Sub {}, &[&[1, 1, 4], &[3, 2, 1]])
+            .outputs("3x2x4")
+            .flops(24)
+            .eager(Kept::NOTHING)
+            .minimal(Kept::NOTHING);
+        check(Sub {}, &[&[1, 8, 4, 4], &[1, 6, 4, 4]]).refused("axis 1 is 8 and 6");
+    }
+}

@@ -1,0 +1,104 @@
+use std::ops::RangeInclusive;
+
+use super::attribute::attributes;
+use super::shape;
+use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, one};
+use crate::diagnostic::Code;
+use crate::tensor::{TensorShape, TensorType};
+use crate::units::Overflow;
+
+attributes! {
+    /// The same elements with their axes in another order.
+    ///
+    /// ## Formula
+    /// Axis i of the output is axis `permutation[i]` of the input; the list names every axis once.
+    ///
+    /// ## Counted
+    /// No FLOPs: data is moved. Bytes: `explain traffic`.
+    ///
+    /// ## Source
+    /// `torch.permute`; ONNX Transpose.
+    Transpose = "transpose" {
+        /// The input's axes in the output's order.
+        permutation: Vec<i64>,
+    }
+}
+
+impl Operator for Transpose {
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
+        let input = inputs[0];
+        let rank = input.shape.rank();
+        shape::axes(&self.permutation, rank, "permutation")?;
+        if self.permutation.len() != rank {
+            let message = format!("the permutation names {} of {rank} axes", self.permutation.len());
+            return Err(Mismatch::new(Code::ShapeMismatch, message)
+                .input(0, format!("this is {}", input.shape))
+                .attribute("permutation"));
+        }
+        let sizes = self
+            .permutation
+            .iter()
+            .map(|&from| shape::axis(from, rank, "permutation").map(|from| input.shape.axes()[from]));
+        one(input.reshaped(TensorShape::new(sizes.collect::<Result<Vec<_>, _>>()?)))
+    }
+
+    fn weights(&self, _: &[&TensorType]) -> Weights {
+        Weights::new()
+    }
+
+    fn family(&self) -> Family {
+        Family::Movement
+    }
+
+    fn cost(&self, _: Io<'_>) -> Result<Cost, Overflow> {
+        Ok(Cost::NONE)
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::New
+    }
+
+    fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
+        Ok(Backward::keeps(Kept::NOTHING))
+    }
+
+    fn channels(&self, io: Io<'_>, _: usize) -> Channels {
+        let rank = io.inputs[0].shape.rank();
+        let from = self.permutation.get(1).map(|&from| shape::axis(from, rank, "permutation"));
+        if from == Some(Ok(1)) { Channels::Same } else { Channels::Mixed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::tests::check;
+
+    fn transpose(permutation: &[i64]) -> Transpose {
+        Transpose { permutation: permutation.to_vec() }
+    }
+
+    #[test]
+    fn reorders() {
+        check(transpose(&[0, 2, 3, 1]), &[&[2, 3, 5, 7]])
+            .outputs("2x5x7x3")
+            .learned(0)
+            .macs(0)
+            .flops(0)
+            .channels(&Channels::Mixed)
+            .keeps(Kept::NOTHING, Kept::NOTHING);
+        check(transpose(&[0, 1, -1, -2]), &[&[2, 3, 5, 7]]).outputs("2x3x7x5").channels(&Channels::Same);
+        check(transpose(&[]), &[&[]]).outputs("scalar");
+    }
+
+    #[test]
+    fn what_does_not_fit() {
+        check(transpose(&[0, 1]), &[&[2, 3, 5]]).refused("the permutation names 2 of 3 axes");
+        check(transpose(&[0, 1, 1]), &[&[2, 3, 5]]).refused("axis 1 is named twice");
+        check(transpose(&[0, 1, 3]), &[&[2, 3, 5]]).refused("there is no axis 3");
+    }
+}

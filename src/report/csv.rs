@@ -1,0 +1,16 @@
+//! A sheet as comma-separated values: exact figures, one header line.
+
+use super::sheet::Sheet;
+
+/// Writes a sheet.
+///
+/// # Errors
+/// What the writer reports.
+pub fn write(sheet: &Sheet, out: impl std::io::Write) -> std::io::Result<()> {
+    let mut writer = ::csv::Writer::from_writer(out);
+    writer.write_record(&sheet.columns)?;
+    for row in &sheet.rows {
+        writer.write_record(row.iter().map(|cell| cell.exact().trim_start().to_owned()))?;
+    }
+    writer.flush()
+}

@@ -1,0 +1,101 @@
+//! Sheets on a terminal. The only file that names prettytable-rs.
+
+use prettytable::format::{Alignment, FormatBuilder};
+use prettytable::{Cell as Entry, Row, Table};
+
+use super::sheet::{Cell, Sheet};
+
+/// The width that tables keep to.
+pub const WIDTH: usize = 80;
+
+/// One sheet, its title apart, in lines of at most `width` columns as long as names can give way.
+pub fn render(sheet: &Sheet, width: usize) -> String {
+    let mut rows: Vec<Vec<String>> =
+        sheet.rows.iter().map(|row| row.iter().map(Cell::human).collect()).collect();
+    let count = sheet.rows.first().map_or(sheet.columns.len(), Vec::len);
+    let columns: Vec<&str> =
+        (0..count).map(|index| sheet.columns.get(index).copied().unwrap_or("")).collect();
+    let is_name = |column: usize| sheet.rows.iter().any(|row| matches!(row.get(column), Some(Cell::Name(_))));
+    let widest = |rows: &[Vec<String>], column: usize| {
+        rows.iter().map(|row| letters(&row[column])).chain([letters(columns[column])]).max().unwrap_or(0)
+    };
+    // Two blanks part the columns.
+    let total = |rows: &[Vec<String>]| {
+        (0..count).map(|column| widest(rows, column) + 2).sum::<usize>().saturating_sub(2)
+    };
+    for column in (0..count).rev().filter(|&column| is_name(column)) {
+        let over = total(&rows).saturating_sub(width);
+        if over > 0 {
+            let room = widest(&rows, column).saturating_sub(over).max(12);
+            rows.iter_mut().for_each(|row| row[column] = cut(&row[column], room));
+        }
+    }
+    let mut table = Table::new();
+    table.set_format(FormatBuilder::new().column_separator(' ').padding(0, 1).build());
+    let right = |column: usize| sheet.rows.first().is_some_and(|row| !row[column].is_text());
+    let align = |column: usize| if right(column) { Alignment::RIGHT } else { Alignment::LEFT };
+    if columns.iter().any(|name| !name.is_empty()) {
+        table.set_titles(Row::new(
+            (0..count).map(|column| Entry::new_align(columns[column], align(column))).collect(),
+        ));
+    }
+    for (index, row) in rows.iter().enumerate() {
+        let exact_numbers =
+            |column: usize| matches!(&sheet.rows[index][column], Cell::Text(text) if is_number(text));
+        table.add_row(Row::new(
+            row.iter()
+                .enumerate()
+                .map(|(column, text)| {
+                    let align = if exact_numbers(column) { Alignment::RIGHT } else { align(column) };
+                    Entry::new_align(text, align)
+                })
+                .collect(),
+        ));
+    }
+    let mut text: String = table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    for note in &sheet.notes {
+        text.push_str(note);
+        text.push('\n');
+    }
+    text
+}
+
+fn is_number(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_digit() || ",. kMGTPE".contains(c))
+}
+
+fn letters(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// Shortens a name in its middle: both ends of a path tell more.
+fn cut(text: &str, room: usize) -> String {
+    let count = letters(text);
+    if count <= room {
+        return text.to_owned();
+    }
+    let tail = (room - 1) * 2 / 3;
+    let head = room - 1 - tail;
+    text.chars().take(head).chain("…".chars()).chain(text.chars().skip(count - tail)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_to_fit() {
+        let sheet = Sheet {
+            title: "T".into(),
+            columns: vec!["layer", "MACs"],
+            rows: vec![
+                vec![Cell::Name("a/very/long/path/to/a/layer/conv2".into()), Cell::Count(1_000_000)],
+                vec![Cell::Name("short".into()), Cell::Count(0)],
+            ],
+            notes: vec!["note".into()],
+        };
+        let text = render(&sheet, 30);
+        assert_eq!(text, "layer                    MACs\na/very/…ath/to/a/layer/conv2  1.000 M\nshort                       -\nnote\n".replace("a/very/…ath/to/a/layer/conv2", "a/very…o/a/layer/conv2").as_str());
+    }
+}

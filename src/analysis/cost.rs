@@ -156,4 +156,17 @@ impl Sum {
         add(&mut self.cio, node.cio)?;
         add(&mut self.cio_with_pools, node.cio_with_pools)
     }
+
+    /// Adds another sum.
+    pub(super) fn merge(&mut self, other: &Self) -> Result<(), Overflow> {
+        self.nodes += other.nodes;
+        self.stored.add(&other.stored)?;
+        add(&mut self.used, other.used)?;
+        add(&mut self.macs, other.macs)?;
+        add(&mut self.flops, other.flops)?;
+        self.elementary = self.elementary.checked_add(&other.elementary)?;
+        add(&mut self.activations, other.activations)?;
+        add(&mut self.cio, other.cio)?;
+        add(&mut self.cio_with_pools, other.cio_with_pools)
+    }
 }

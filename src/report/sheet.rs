@@ -3,6 +3,7 @@
 use super::{Report, block_name, stage_name, verdict_name};
 use crate::analysis::conventions::{CONVENTIONS, Convention, Unit};
 use crate::analysis::{Group, Stored};
+use crate::graph::NodeId;
 use crate::published::Rounding;
 use crate::units::{self, Overflow};
 
@@ -311,11 +312,16 @@ fn layers(report: &Report<'_>, extra: Option<&Extra>, limit: Option<usize>) -> S
     let mut ids: Vec<_> = graph.nodes().map(|(id, _)| id).collect();
     let all = ids.len();
     if let Some(limit) = limit {
-        ids.sort_by_key(|id| {
+        let rank = |id: &NodeId| {
             let cost = &analysis.nodes[id.index()];
             (std::cmp::Reverse(cost.macs), std::cmp::Reverse(cost.flops), *id)
-        });
-        ids.truncate(limit);
+        };
+        // A million layers need not be sorted to find ten.
+        if limit < all {
+            ids.select_nth_unstable_by_key(limit, rank);
+            ids.truncate(limit);
+        }
+        ids.sort_by_key(rank);
     }
     let mut columns = vec!["layer", "op", "output", "params", "MACs", "%", "FLOPs"];
     if limit.is_none() {

@@ -21,8 +21,8 @@ use crate::tensor::{TensorShape, TensorType};
 struct Needs {
     inputs: Slots,
     share: Option<u32>,
-    /// Instances whose types its attributes mention.
-    types: Vec<u32>,
+    /// Instances whose types its attributes mention: few layers have any.
+    types: Box<[u32]>,
 }
 
 /// Builds the graph of an expansion.
@@ -81,7 +81,7 @@ fn needs(
     sink: &mut Sink,
 ) -> Result<Needs, Failed> {
     let Source::Op(_, op) = instance.source else {
-        return Ok(Needs { inputs: Slots::new(), share: None, types: Vec::new() });
+        return Ok(Needs { inputs: Slots::new(), share: None, types: Box::default() });
     };
     let inputs = resolver.slots(instance.feed, sink)?;
     let mut types = Vec::new();
@@ -106,7 +106,7 @@ fn needs(
             }
         },
     };
-    Ok(Needs { inputs, share, types })
+    Ok(Needs { inputs, share, types: types.into_boxed_slice() })
 }
 
 /// Kahn's algorithm over the order of declaration; the file's own order wherever that is one.
@@ -409,7 +409,7 @@ impl<'d> Builder<'_, 'd> {
     fn outlet(&self, slot: Slot, layer: &Layer, sink: &mut Sink) -> Option<Outlet> {
         let node = self.nodes[slot.instance as usize]?;
         let count = self.graph.node(node).outputs.len();
-        let port = match slot.port {
+        let port = match slot.port() {
             Some(port) => port,
             None if count == 1 => 0,
             None => {
@@ -525,7 +525,7 @@ impl<'d> Builder<'_, 'd> {
                 .map(|reference| reference.span);
             let count = self.graph.node(node).outputs.len();
             self.used[slot.instance as usize] = true;
-            match slot.port {
+            match slot.port() {
                 Some(port) if port as usize >= count => sink.push(
                     Diagnostic::error(
                         Code::OutOfRange,
@@ -627,8 +627,8 @@ impl Environment for Attributes<'_, '_, '_> {
         };
         let node = self.nodes[slot.instance as usize].ok_or_else(absent)?;
         let outputs = &self.graph.node(node).outputs;
-        let port = slot.port.unwrap_or(0) as usize;
-        if slot.port.is_none() && outputs.len() > 1 || port >= outputs.len() {
+        let port = slot.port().unwrap_or(0) as usize;
+        if slot.port().is_none() && outputs.len() > 1 || port >= outputs.len() {
             return Err(Diagnostic::error(
                 Code::WrongCount,
                 format!("`{}` has {} outputs: say which", self.graph.node(node).name, outputs.len()),

@@ -106,8 +106,8 @@ pub struct Block {
 pub struct Node {
     /// Its full name, unique in the graph.
     pub name: Arc<str>,
-    /// What it does.
-    pub op: Op,
+    /// What it does. Equal layers share it: a network has few different ones.
+    pub op: Arc<Op>,
     /// What it reads, in order.
     pub inputs: SmallVec<[Outlet; 2]>,
     /// The types of what it makes.
@@ -130,7 +130,7 @@ pub struct NewNode {
     /// See [`Node::name`].
     pub name: Arc<str>,
     /// See [`Node::op`].
-    pub op: Op,
+    pub op: Arc<Op>,
     /// See [`Node::inputs`]; every outlet must exist.
     pub inputs: SmallVec<[Outlet; 2]>,
     /// See [`Node::origin`].

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -320,7 +321,7 @@ impl<'d> Builder<'_, 'd> {
         let op = Input { shape: TensorShape::new(axes), dtype };
         let new = NewNode {
             name: instance.name.clone(),
-            op: op.into(),
+            op: Arc::new(op.into()),
             inputs: SmallVec::new(),
             origin: Origin { span: Some(input.name.span), section: None },
             stage: None,
@@ -349,7 +350,7 @@ impl<'d> Builder<'_, 'd> {
     ) -> Option<NodeId> {
         let made = match &op.constant {
             Some(constant) => constant.clone(),
-            None => self.evaluate(instance, index, op, sink)?,
+            None => Arc::new(self.evaluate(instance, index, op, sink)?),
         };
         // A constant does not read what comes before it.
         let takes_none = *made.arity().end() == 0 && !instance.explicit;

@@ -178,6 +178,8 @@ pub(super) fn expand<'d>(
         used: vec![false; document.blocks.len()],
         stopped: false,
     };
+    expansion.names.reserve(document.layers.len());
+    expansion.instances.reserve(document.layers.len());
     let recursive = super::recursion::check(document, sink);
     for (index, input) in document.inputs.iter().enumerate() {
         let name: Arc<str> = (&*input.name.text).into();
@@ -435,33 +437,34 @@ impl<'d> Expansion<'d> {
             base = &self.document.blocks[*block].name.text;
         }
         let prefix = &*self.scopes[scope as usize].prefix;
-        let mut name: Arc<str> = [prefix, base].concat().into();
-        let mut entry = self.names.entry(name.clone());
-        if let Entry::Occupied(taken) = &mut entry {
-            if let Some(span) = span {
-                let mut diagnostic =
-                    Diagnostic::error(Code::DuplicateName, format!("the name `{base}` is taken here"))
-                        .at(span, "taken");
-                if let Some(first) = taken.get().span {
-                    diagnostic = diagnostic.at(first, "first given here");
-                }
-                sink.push(diagnostic);
+        let vacant = Named { binding: Binding::Feed(Feed::None), span, next: 2 };
+        let name: Arc<str> = [prefix, base].concat().into();
+        let taken = match self.names.entry(name.clone()) {
+            Entry::Vacant(entry) => {
+                let index = entry.insert_entry(vacant).index();
+                return Taken { name, index: Some(index) };
             }
-            let (first, mut number) = (taken.index(), taken.get().next);
-            entry = loop {
-                name = format!("{prefix}{base}_{number}").into();
-                number += 1;
-                if !self.names.contains_key(&name) {
-                    break self.names.entry(name.clone());
-                }
-            };
-            let index =
-                entry.insert_entry(Named { binding: Binding::Feed(Feed::None), span, next: 2 }).index();
-            self.names[first].next = number;
-            return Taken { name, index: Some(index) };
+            Entry::Occupied(taken) => taken,
+        };
+        if let Some(span) = span {
+            let mut diagnostic =
+                Diagnostic::error(Code::DuplicateName, format!("the name `{base}` is taken here"))
+                    .at(span, "taken");
+            if let Some(first) = taken.get().span {
+                diagnostic = diagnostic.at(first, "first given here");
+            }
+            sink.push(diagnostic);
         }
-        let index = entry.insert_entry(Named { binding: Binding::Feed(Feed::None), span, next: 2 }).index();
-        Taken { name, index: Some(index) }
+        let (first, mut number) = (taken.index(), taken.get().next);
+        loop {
+            let name: Arc<str> = format!("{prefix}{base}_{number}").into();
+            number += 1;
+            if let Entry::Vacant(entry) = self.names.entry(name.clone()) {
+                let index = entry.insert_entry(vacant).index();
+                self.names[first].next = number;
+                return Taken { name, index: Some(index) };
+            }
+        }
     }
 
     /// The stage that a layer's label names within the stage around it.

@@ -5,10 +5,15 @@
 
 pub mod conventions;
 pub mod cost;
+pub mod kernels;
+pub mod roofline;
+pub mod traffic;
 
 use indexmap::IndexMap;
 
 pub use cost::{NodeCost, Stored, Sum};
+pub use kernels::Kernels;
+pub use traffic::Traffic;
 
 use crate::graph::{CalledAs, Graph, NodeId};
 use crate::ops::peers::{self, Quantities};
@@ -43,6 +48,10 @@ pub struct LargestLayer {
 pub struct Analysis {
     /// By [`NodeId`].
     pub nodes: Vec<NodeCost>,
+    /// Bytes moved, by [`NodeId`].
+    pub traffic: Vec<Traffic>,
+    /// Which nodes run as one kernel.
+    pub kernels: Kernels,
     /// The whole network.
     pub total: Sum,
     /// By stage, outer ones before inner ones; nodes without a stage are in none.
@@ -98,6 +107,16 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
         *class = class.checked_add(&counted)?;
         nodes.push(cost);
     }
+    let stored: Vec<u64> = nodes.iter().map(|cost| cost.stored.bytes).collect();
+    let (traffic, kernels) = traffic::traffic(graph, &stored)?;
+    for ((_, node), moved) in graph.nodes().zip(&traffic) {
+        let op = ops.get_mut(node.op.name()).map(|(_, sum)| sum);
+        let stage = node.stage.map(|stage| &mut stages[stage.0 as usize]);
+        let block = node.block.map(|block| &mut blocks[block.0 as usize]);
+        for sum in [op, stage, block].into_iter().flatten() {
+            sum.traffic = sum.traffic.checked_add(moved)?;
+        }
+    }
     let mut total = Sum::default();
     for (_, sum) in ops.values() {
         total.merge(sum)?;
@@ -117,6 +136,8 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
         ops: op_groups(ops),
         conventions,
         nodes,
+        traffic,
+        kernels,
         total,
     })
 }

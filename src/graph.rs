@@ -297,6 +297,15 @@ impl Graph {
         &self.network[id.petgraph()]
     }
 
+    /// The nodes that read a node, one for each edge, in no particular order.
+    pub fn readers(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        self.network.neighbors_directed(id.petgraph(), petgraph::Direction::Outgoing).map(|index| {
+            #[expect(clippy::cast_possible_truncation, reason = "petgraph's own indices are 32 bits")]
+            let id = NodeId(index.index() as u32);
+            id
+        })
+    }
+
     /// All nodes in topological order.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = (NodeId, &Node)> {
         self.network.raw_nodes().iter().enumerate().map(|(index, node)| {

@@ -1,5 +1,6 @@
 //! Parameters, multiply-accumulates, FLOPs and memory elements of single nodes, and their sums.
 
+use super::Traffic;
 use crate::graph::Node;
 use crate::ops::{Cost, Elementary, Family, Io, Operator, Role, Weight};
 use crate::tensor::DType;
@@ -136,6 +137,8 @@ pub struct Sum {
     pub cio: u64,
     /// The same for convolutions and pools.
     pub cio_with_pools: u64,
+    /// Bytes moved.
+    pub traffic: Traffic,
 }
 
 impl Sum {
@@ -167,6 +170,8 @@ impl Sum {
         self.elementary = self.elementary.checked_add(&other.elementary)?;
         add(&mut self.activations, other.activations)?;
         add(&mut self.cio, other.cio)?;
-        add(&mut self.cio_with_pools, other.cio_with_pools)
+        add(&mut self.cio_with_pools, other.cio_with_pools)?;
+        self.traffic = self.traffic.checked_add(&other.traffic)?;
+        Ok(())
     }
 }

@@ -5,9 +5,13 @@ use std::mem::ManuallyDrop;
 
 use super::{Exit, Output, load, usage};
 use crate::analysis::conventions::{CONVENTIONS, Convention};
-use crate::analysis::{analyze, calls_unknown, counts_by_node};
-use crate::cli::{AnalyzeArgs, Format, Grouping};
-use crate::diagnostic::nearest;
+use crate::analysis::roofline::{self, NoPeak, Roofline};
+use crate::analysis::{Analysis, analyze, calls_unknown, counts_by_node};
+use crate::cli::{AnalyzeArgs, Format, Grouping, Section};
+use crate::device::Device;
+use crate::diagnostic::{Sink, nearest};
+use crate::frontend::device;
+use crate::graph::Graph;
 use crate::published::{Fact, Verdict};
 use crate::report::sheet::{self, By, Extra, Sheet};
 use crate::report::{Report, csv, markdown, outlet_name, table};
@@ -66,6 +70,13 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         Some(Grouping::Block) => Some(By::Block),
         Some(Grouping::Op) => Some(By::Op),
     };
+    let roofline = match &args.device {
+        None => None,
+        Some(name) => match on_device(name, graph, &analysis, output)? {
+            Ok(found) => Some(found),
+            Err(exit) => return Ok(exit),
+        },
+    };
     match args.format {
         Format::Json => {
             serde_json::to_writer_pretty(&mut *output.out(), &report).map_err(io::Error::from)?;
@@ -78,19 +89,31 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             csv::write(&sheet, output.out())?;
         }
         Format::Table | Format::Markdown => {
-            let mut sheets = vec![sheet::summary(&report)];
-            match by {
-                Some(by) => sheets.extend(grouped(by, None).ok()),
-                None => {
-                    if !analysis.stages.is_empty() {
-                        sheets.extend(grouped(By::Stage, None).ok());
-                    }
-                    sheets.extend(grouped(By::Layer, Some(args.top)).ok());
-                    sheets.push(sheet::conventions(&report));
-                    if !facts.is_empty() {
-                        sheets.push(sheet::published(&report));
-                    }
-                }
+            let mut sheets = Vec::new();
+            let shows = |section: Section| shows(args, section);
+            if shows(Section::Summary) {
+                sheets.push(sheet::summary(&report));
+            }
+            if let Some(by) = by {
+                sheets.extend(grouped(by, None).ok());
+            }
+            if shows(Section::Stages) && !analysis.stages.is_empty() {
+                sheets.extend(grouped(By::Stage, None).ok());
+            }
+            if shows(Section::Layers) {
+                sheets.extend(grouped(By::Layer, Some(args.top)).ok());
+            }
+            if shows(Section::Traffic) {
+                sheets.push(sheet::traffic(&report));
+            }
+            if let (Some((device, roofline)), true) = (&roofline, shows(Section::Roofline)) {
+                sheets.push(sheet::roofline(&report, device, roofline, args.top));
+            }
+            if shows(Section::Conventions) {
+                sheets.push(sheet::conventions(&report));
+            }
+            if shows(Section::Published) && !facts.is_empty() {
+                sheets.push(sheet::published(&report, args.sections.contains(&Section::Published)));
             }
             print(&report, &sheets, args.format, output)?;
         }
@@ -101,6 +124,50 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         return Ok(Exit::Failed);
     }
     Ok(Exit::Fine)
+}
+
+/// Whether a section is wanted: asked for, or by default; one table in full stands beside the summary alone.
+fn shows(args: &AnalyzeArgs, section: Section) -> bool {
+    let default = match section {
+        Section::Summary | Section::Roofline => true,
+        Section::Stages | Section::Layers | Section::Conventions | Section::Published => args.by.is_none(),
+        Section::Traffic => false,
+    };
+    (if args.sections.is_empty() { default } else { args.sections.contains(&section) })
+        && !args.skip.contains(&section)
+}
+
+/// The roofline on a device, or the exit where there is none.
+fn on_device(
+    name: &str,
+    graph: &Graph,
+    analysis: &Analysis,
+    output: &mut Output,
+) -> io::Result<Result<(Device, Roofline), Exit>> {
+    let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+    let device = device::load(name, &mut sources, &mut sink);
+    output.diagnostics(&sink, &sources)?;
+    let device = match device {
+        Ok(Some(device)) => device,
+        Ok(None) => return Ok(Err(Exit::Usage)),
+        Err(error) if error.is_usage() => {
+            let known: Vec<&str> = device::DEVICES.iter().map(|(name, _)| *name).collect();
+            let message = format!("there is no device or file `{name}`");
+            return usage(output, &message, Some(&format!("devices: {}; or a file", known.join(", "))))
+                .map(Err);
+        }
+        Err(error) => {
+            writeln!(output.err(), "\x1b[1;31merror\x1b[0m: {error}")?;
+            return Ok(Err(Exit::World));
+        }
+    };
+    match roofline::roofline(graph, &analysis.nodes, &analysis.traffic, &analysis.kernels, &device) {
+        Ok(found) => Ok(Ok((device, found))),
+        Err(NoPeak(dtype)) => {
+            let message = format!("the device file of {} has no peak for {dtype}", device.name);
+            usage(output, &message, Some("add it to `peak_flops` of a device file of your own")).map(Err)
+        }
+    }
 }
 
 fn print(report: &Report<'_>, sheets: &[Sheet], format: Format, output: &mut Output) -> io::Result<()> {

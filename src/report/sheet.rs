@@ -2,9 +2,11 @@
 
 use super::{Report, block_name, stage_name, verdict_name};
 use crate::analysis::conventions::{CONVENTIONS, Convention, Unit};
+use crate::analysis::roofline::{Bound, Point, Roofline};
 use crate::analysis::{Group, Stored};
+use crate::device::Device;
 use crate::graph::NodeId;
-use crate::published::Rounding;
+use crate::published::Verdict;
 use crate::units::{self, Overflow};
 
 /// One cell.
@@ -183,24 +185,148 @@ pub fn conventions(report: &Report<'_>) -> Sheet {
     }
 }
 
-/// The published figures and what became of them.
-pub fn published(report: &Report<'_>) -> Sheet {
-    let rows = report.facts.iter().map(|fact| {
-        let ours = report.value(&fact.metric, fact.convention.as_deref());
-        vec![
-            Cell::Name(fact.label()),
-            Cell::Text(fact.value.text.clone()),
-            Cell::Text(ours.map_or("-".into(), |ours| fact.value.format(ours, Rounding::Nearest))),
-            Cell::Text(verdict_name(report.judge(fact)).into()),
-            Cell::Name(fact.source.clone()),
-        ]
-    });
+/// The published figures and what became of them: all, or only those that do not hold.
+pub fn published(report: &Report<'_>, all: bool) -> Sheet {
+    let judged: Vec<_> = report.facts.iter().map(|fact| (fact, report.judge(fact))).collect();
+    let count = |verdict: Verdict| judged.iter().filter(|(_, found)| *found == verdict).count();
+    let shown = judged
+        .iter()
+        .filter(|(_, verdict)| all || matches!(verdict, Verdict::Fails | Verdict::DiffersAsStated));
+    let mut notes = Vec::new();
+    let rows: Vec<Vec<Cell>> = shown
+        .map(|(fact, verdict)| {
+            if let Some(difference) = &fact.differs {
+                notes.push(format!("{} {}: {}", fact.label(), fact.value.text, difference.reason));
+            }
+            let ours = report.value(&fact.metric, fact.convention.as_deref());
+            vec![
+                Cell::Name(fact.label()),
+                Cell::Text(fact.value.text.clone()),
+                Cell::Text(ours.map_or("-".into(), |ours| fact.value.format(ours, fact.rounding))),
+                Cell::Text(verdict_name(*verdict).into()),
+                Cell::Name(fact.source.clone()),
+            ]
+        })
+        .collect();
+    let verdicts = [
+        (Verdict::Holds, "to every printed digit"),
+        (Verdict::DiffersAsStated, "for a stated reason"),
+        (Verdict::Fails, "although they should hold"),
+        (Verdict::Recorded, "only, as nothing computes them"),
+    ];
+    let counted: Vec<String> = verdicts
+        .iter()
+        .filter(|(verdict, _)| count(*verdict) > 0)
+        .map(|(verdict, remark)| {
+            format!("{} {}{}", count(*verdict), verb(*verdict, count(*verdict)), format_args!(" {remark}"))
+        })
+        .collect();
+    let list = if all { "" } else { " (`--sections published` lists them)" };
+    notes.insert(0, format!("{} figures: {}{list}", judged.len(), counted.join(", ")));
     Sheet {
         title: "Published figures".into(),
         columns: vec!["figure", "published", "ours", "verdict", "source"],
-        rows: rows.collect(),
-        notes: Vec::new(),
+        rows,
+        notes,
     }
+}
+
+fn verb(verdict: Verdict, count: usize) -> &'static str {
+    match (verdict, count) {
+        (Verdict::Holds, 1) => "holds",
+        (Verdict::Holds, _) => "hold",
+        (Verdict::DiffersAsStated, 1) => "differs",
+        (Verdict::DiffersAsStated, _) => "differ",
+        (Verdict::Fails, 1) => "fails",
+        (Verdict::Fails, _) => "fail",
+        (Verdict::Recorded, _) => "recorded",
+    }
+}
+
+/// Bytes moved by stage, and the work for each.
+pub fn traffic(report: &Report<'_>) -> Sheet {
+    let total = Group { name: "total".into(), depth: 0, sum: report.analysis.total };
+    #[expect(clippy::cast_precision_loss, reason = "a ratio is approximate by nature")]
+    let ratio =
+        |a: u64, b: u64| if b == 0 { Cell::Text("-".into()) } else { Cell::Ratio(a as f64 / b as f64) };
+    let rows = report.analysis.stages.iter().chain([&total]).map(|group| {
+        let sum = &group.sum;
+        let short = group.name.rsplit('/').next().filter(|_| group.depth > 0).unwrap_or(&group.name);
+        vec![
+            Cell::Name(format!("{:indent$}{short}", "", indent = 2 * group.depth)),
+            Cell::Bytes(sum.traffic.unfused),
+            Cell::Bytes(sum.traffic.fused),
+            Cell::Bytes(sum.traffic.compulsory),
+            ratio(sum.flops, sum.traffic.unfused),
+            ratio(sum.flops, sum.traffic.fused),
+            ratio(sum.macs, sum.cio),
+        ]
+    });
+    Sheet {
+        title: "Traffic by stage".into(),
+        columns: vec!["stage", "unfused", "fused", "compulsory", "FLOP/B unf.", "fused", "MACs/CIO"],
+        rows: rows.collect(),
+        notes: vec!["`csp-profile explain traffic` tells what each model moves".into()],
+    }
+}
+
+/// Lower bounds of time on a device: the net, and the kernels that take longest.
+pub fn roofline(report: &Report<'_>, device: &Device, roofline: &Roofline, limit: usize) -> Sheet {
+    let mut points: Vec<&Point> = roofline.points.iter().collect();
+    points.sort_by(|a, b| b.seconds.total_cmp(&a.seconds).then(a.node.cmp(&b.node)));
+    points.truncate(limit);
+    let rows = points.iter().map(|point| {
+        #[expect(clippy::cast_precision_loss, reason = "a ratio is approximate by nature")]
+        let intensity = if point.bytes == 0 {
+            Cell::Text("-".into())
+        } else {
+            Cell::Ratio(point.flops as f64 / point.bytes as f64)
+        };
+        vec![
+            Cell::Name(report.graph.node(point.node).name.to_string()),
+            Cell::Count(point.flops),
+            Cell::Bytes(point.bytes),
+            intensity,
+            Cell::Text(seconds(point.seconds)),
+            Cell::Text(if point.bound == Bound::Compute { "compute" } else { "memory" }.into()),
+        ]
+    });
+    let share =
+        if roofline.seconds > 0.0 { 100.0 * roofline.compute_seconds / roofline.seconds } else { 0.0 };
+    let mut notes = vec![format!(
+        "at least {} in all, {share:.1} % of it in compute-bound kernels",
+        seconds(roofline.seconds)
+    )];
+    if roofline.cached_bytes > 0 {
+        notes.push(format!("{} stay in the last-level cache", units::bytes(roofline.cached_bytes)));
+    }
+    notes.push(format!("figures: {}", device.source));
+    Sheet {
+        title: format!("Roofline on {}: the {limit} longest kernels", device.name),
+        columns: vec!["kernel", "FLOPs", "bytes", "FLOP/B", "at least", "bound by"],
+        rows: rows.collect(),
+        notes,
+    }
+}
+
+/// Seconds in four digits.
+pub fn seconds(seconds: f64) -> String {
+    let (scaled, unit) = match seconds {
+        s if s >= 1.0 => (s, "s"),
+        s if s >= 1e-3 => (s * 1e3, "ms"),
+        s if s >= 1e-6 => (s * 1e6, "µs"),
+        s => (s * 1e9, "ns"),
+    };
+    format!(
+        "{} {unit}",
+        if scaled >= 100.0 {
+            format!("{scaled:.1}")
+        } else if scaled >= 10.0 {
+            format!("{scaled:.2}")
+        } else {
+            format!("{scaled:.3}")
+        }
+    )
 }
 
 /// Costs grouped in one way. `limit` keeps the costliest layers only.

@@ -13,8 +13,9 @@ use crate::diagnostic::{Sink, nearest};
 use crate::frontend::device;
 use crate::graph::Graph;
 use crate::published::{Fact, Verdict};
-use crate::report::sheet::{self, By, Extra, Sheet};
-use crate::report::{Report, csv, markdown, outlet_name, table};
+use crate::report::sections::costs::{self, By, Extra};
+use crate::report::sheet::Sheet;
+use crate::report::{Report, csv, markdown, outlet_name, sections, table};
 use crate::source::SourceMap;
 
 pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
@@ -62,7 +63,8 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     let facts: Vec<Fact> = loaded.facts.iter().filter(|fact| fact.applies).cloned().collect();
     let report =
         Report { graph, analysis: &analysis, parameters, facts: &facts, sources: &sources, format: "json" };
-    let grouped = |by: By, limit: Option<usize>| sheet::costs(&report, by, extra.as_ref(), limit);
+    let wide = args.format == Format::Csv;
+    let grouped = |by: By, limit: Option<usize>| costs::sheet(&report, by, extra.as_ref(), limit, wide);
     let by = match args.by {
         None => None,
         Some(Grouping::Layer) => Some(By::Layer),
@@ -92,7 +94,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             let mut sheets = Vec::new();
             let shows = |section: Section| shows(args, section);
             if shows(Section::Summary) {
-                sheets.push(sheet::summary(&report));
+                sheets.push(sections::summary::sheet(&report));
             }
             if let Some(by) = by {
                 sheets.extend(grouped(by, None).ok());
@@ -104,16 +106,16 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
                 sheets.extend(grouped(By::Layer, Some(args.top)).ok());
             }
             if shows(Section::Traffic) {
-                sheets.push(sheet::traffic(&report));
+                sheets.push(sections::traffic::sheet(&report));
             }
             if let (Some((device, roofline)), true) = (&roofline, shows(Section::Roofline)) {
-                sheets.push(sheet::roofline(&report, device, roofline, args.top));
+                sheets.push(sections::roofline::sheet(&report, device, roofline, args.top));
             }
             if shows(Section::Conventions) {
-                sheets.push(sheet::conventions(&report));
+                sheets.push(sections::conventions::sheet(&report));
             }
             if shows(Section::Published) && !facts.is_empty() {
-                sheets.push(sheet::published(&report, args.sections.contains(&Section::Published)));
+                sheets.push(sections::published::sheet(&report, args.sections.contains(&Section::Published)));
             }
             print(&report, &sheets, args.format, output)?;
         }
@@ -195,11 +197,11 @@ fn print(report: &Report<'_>, sheets: &[Sheet], format: Format, output: &mut Out
     }
     output.heading(&graph.name)?;
     if let Some(description) = &graph.description {
-        writeln!(output.out(), "{}", wrap(description))?;
+        writeln!(output.out(), "{}", table::wrap(description, table::WIDTH))?;
     }
-    writeln!(output.out(), "{}", wrap(&format!("{inputs} → {outputs}")))?;
+    writeln!(output.out(), "{}", table::wrap(&format!("{inputs} → {outputs}"), table::WIDTH))?;
     if !parameters.is_empty() {
-        writeln!(output.out(), "{}", wrap(&parameters.join(", ")))?;
+        writeln!(output.out(), "{}", table::wrap(&parameters.join(", "), table::WIDTH))?;
     }
     for sheet in sheets {
         writeln!(output.out())?;
@@ -207,19 +209,4 @@ fn print(report: &Report<'_>, sheets: &[Sheet], format: Format, output: &mut Out
         write!(output.out(), "{}", table::render(sheet, table::WIDTH))?;
     }
     Ok(())
-}
-
-/// Breaks a text into lines of at most the tables' width.
-fn wrap(text: &str) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= table::WIDTH => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.join("\n")
 }

@@ -54,10 +54,25 @@ pub fn render(sheet: &Sheet, width: usize) -> String {
     }
     let mut text: String = table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect();
     for note in &sheet.notes {
-        text.push_str(note);
+        text.push_str(&wrap(note, width));
         text.push('\n');
     }
     text
+}
+
+/// Breaks a text into lines of at most so many columns, between words.
+pub fn wrap(text: &str, width: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if letters(line) + 1 + letters(word) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 fn is_number(text: &str) -> bool {

@@ -1,5 +1,6 @@
 //! From a user's file to a [`Graph`]: the only place that knows an input format.
 
+pub mod device;
 pub mod json;
 
 use std::fs::File;

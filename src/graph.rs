@@ -107,8 +107,8 @@ pub struct Block {
 pub struct Node {
     /// Its full name, unique in the graph.
     pub name: Arc<str>,
-    /// What it does.
-    pub op: Op,
+    /// What it does. Equal layers share it: a network has few different ones.
+    pub op: Arc<Op>,
     /// What it reads, in order.
     pub inputs: SmallVec<[Outlet; 2]>,
     /// The types of what it makes.
@@ -131,7 +131,7 @@ pub struct NewNode {
     /// See [`Node::name`].
     pub name: Arc<str>,
     /// See [`Node::op`].
-    pub op: Op,
+    pub op: Arc<Op>,
     /// See [`Node::inputs`]; every outlet must exist.
     pub inputs: SmallVec<[Outlet; 2]>,
     /// See [`Node::origin`].
@@ -331,6 +331,15 @@ impl Graph {
     /// One node.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.network[id.petgraph()]
+    }
+
+    /// The nodes that read a node, one for each edge, in no particular order.
+    pub fn readers(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        self.network.neighbors_directed(id.petgraph(), petgraph::Direction::Outgoing).map(|index| {
+            #[expect(clippy::cast_possible_truncation, reason = "petgraph's own indices are 32 bits")]
+            let id = NodeId(index.index() as u32);
+            id
+        })
     }
 
     /// All nodes in topological order.

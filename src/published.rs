@@ -2,7 +2,7 @@
 
 use crate::source::Span;
 
-/// The metrics of a network that [`Fact::metric`] may name; `accuracy.…` and `conventions.NAME` beside them.
+/// The metrics of a network that `Report::value` knows and [`Fact::metric`] may name; `accuracy.…` and `conventions.NAME` beside them.
 pub const METRICS: &[&str] = &[
     "nodes",
     "parameters.total",
@@ -19,6 +19,10 @@ pub const METRICS: &[&str] = &[
     "activations",
     "cio",
     "cio_with_pools",
+    "traffic_bytes.unfused",
+    "traffic_bytes.fused",
+    "traffic_bytes.compulsory",
+    "traffic_bytes.onnxsim",
 ];
 
 /// A number as somebody printed it: `20.50 M`, `34,411,496`.

@@ -5,6 +5,7 @@ use prettytable::{Cell as Entry, Row, Table};
 
 use super::diagnostics::clean;
 use super::sheet::{Cell, Sheet};
+use crate::diagnostic::is_steering;
 
 /// The width that tables keep to.
 pub const WIDTH: usize = 80;
@@ -55,10 +56,29 @@ pub fn render(sheet: &Sheet, width: usize) -> String {
     }
     let mut text: String = table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect();
     for note in &sheet.notes {
-        text.push_str(note);
+        text.push_str(&wrap(note, width));
         text.push('\n');
     }
     text
+}
+
+/// Breaks a text into lines of at most so many columns, between words.
+pub fn wrap(text: &str, width: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    // The text may come from a user's file: what is not white space must not steer the terminal.
+    let shown =
+        |letter: char| if is_steering(letter) && !letter.is_whitespace() { '\u{fffd}' } else { letter };
+    let text: String = text.chars().map(shown).collect();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if letters(line) + 1 + letters(word) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 fn is_number(text: &str) -> bool {

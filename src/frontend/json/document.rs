@@ -1,6 +1,7 @@
 //! An architecture file as it is written: everything named and compiled, nothing expanded yet.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
@@ -121,7 +122,7 @@ pub(super) struct OpLayer {
     pub(super) called_as: Option<CalledAs>,
     pub(super) share: Option<Reference>,
     /// The op itself, where no attribute needs evaluation.
-    pub(super) constant: Option<Op>,
+    pub(super) constant: Option<Arc<Op>>,
     /// Whether an attribute mentions a tensor or an argument that may.
     pub(super) mentions_tensors: bool,
     /// Whether anything in the layer depends on the index of a repeat.
@@ -964,7 +965,7 @@ impl<'s> Reader<'s> {
             });
         }
         let constant = if given.iter().all(|(_, template)| template.is_constant()) {
-            Some(self.constant_op(info, json.span, &given)?)
+            Some(Arc::new(self.constant_op(info, json.span, &given)?))
         } else {
             None
         };

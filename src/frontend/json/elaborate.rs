@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -24,8 +25,8 @@ const MAX_OUTPUTS: usize = 5_000_000;
 struct Needs {
     inputs: Slots,
     share: Option<u32>,
-    /// Instances whose types its attributes mention.
-    types: Vec<u32>,
+    /// Instances whose types its attributes mention: few layers have any.
+    types: Box<[u32]>,
 }
 
 /// Builds the graph of an expansion.
@@ -92,7 +93,7 @@ fn needs<'d>(
     sink: &mut Sink,
 ) -> Result<Needs, Failed> {
     let Source::Op(layer, op) = instance.source else {
-        return Ok(Needs { inputs: Slots::new(), share: None, types: Vec::new() });
+        return Ok(Needs { inputs: Slots::new(), share: None, types: Box::default() });
     };
     let inputs = resolver.slots(instance.feed, sink)?;
     // Layers that read the same list all have it.
@@ -113,7 +114,7 @@ fn needs<'d>(
             }
         },
     };
-    Ok(Needs { inputs, share, types })
+    Ok(Needs { inputs, share, types: types.into_boxed_slice() })
 }
 
 /// All expressions of a layer's attributes.
@@ -346,7 +347,7 @@ impl<'d> Builder<'_, 'd> {
         let op = Input { shape: TensorShape::new(axes), dtype };
         let new = NewNode {
             name: instance.name.clone(),
-            op: op.into(),
+            op: Arc::new(op.into()),
             inputs: SmallVec::new(),
             origin: Origin { span: Some(input.name.span), section: None },
             stage: None,
@@ -376,7 +377,7 @@ impl<'d> Builder<'_, 'd> {
     ) -> Option<NodeId> {
         let made = match &op.constant {
             Some(constant) => constant.clone(),
-            None => self.evaluate(instance, index, op, sink)?,
+            None => Arc::new(self.evaluate(instance, index, op, sink)?),
         };
         // A constant does not read what comes before it.
         let takes_none = *made.arity().end() == 0 && !instance.explicit;
@@ -450,7 +451,7 @@ impl<'d> Builder<'_, 'd> {
     fn outlet(&self, slot: Slot, layer: &Layer, sink: &mut Sink) -> Option<Outlet> {
         let node = self.nodes[slot.instance as usize]?;
         let count = self.graph.node(node).outputs.len();
-        let port = match slot.port {
+        let port = match slot.port() {
             Some(port) => port,
             None if count == 1 => 0,
             None => {
@@ -591,7 +592,7 @@ impl<'d> Builder<'_, 'd> {
                 .map(|reference| reference.span);
             let count = self.graph.node(node).outputs.len();
             self.used[slot.instance as usize] = true;
-            match slot.port {
+            match slot.port() {
                 Some(port) if port as usize >= count => sink.push(
                     Diagnostic::error(
                         Code::OutOfRange,
@@ -697,8 +698,8 @@ impl Environment for Attributes<'_, '_, '_> {
         };
         let node = self.nodes[slot.instance as usize].ok_or_else(absent)?;
         let outputs = &self.graph.node(node).outputs;
-        let port = slot.port.unwrap_or(0) as usize;
-        if slot.port.is_none() && outputs.len() > 1 || port >= outputs.len() {
+        let port = slot.port().unwrap_or(0) as usize;
+        if slot.port().is_none() && outputs.len() > 1 || port >= outputs.len() {
             return Err(Diagnostic::error(
                 Code::WrongCount,
                 format!("`{}` has {} outputs: say which", self.graph.node(node).name, outputs.len()),

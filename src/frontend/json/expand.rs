@@ -5,8 +5,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use indexmap::IndexSet;
-use rustc_hash::FxHashMap;
+use indexmap::map::Entry;
+use indexmap::{IndexMap, IndexSet};
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
 
 use super::document::{Document, Layer, LayerKind, Modifiers, OpLayer, Parameter, Template, Word};
@@ -46,6 +47,12 @@ pub(super) enum Bundle<'d> {
     References { references: &'d [Reference], scope: u32, previous: Feed },
     /// All the network's inputs.
     Inputs,
+}
+
+/// A full name, and where it stands in [`Expansion::names`]; the rounds of a repeat stand there together.
+struct Taken {
+    name: Arc<str>,
+    index: Option<usize>,
 }
 
 /// What a full name stands for.
@@ -123,7 +130,8 @@ pub(super) struct Expansion<'d> {
     pub(super) instances: Vec<Instance<'d>>,
     pub(super) bundles: Vec<Bundle<'d>>,
     pub(super) scopes: Vec<Scope<'d>>,
-    pub(super) names: FxHashMap<Arc<str>, Named>,
+    /// By full name. Names are bound by index: hashing a long path twice is what expansion would spend most time on.
+    pub(super) names: IndexMap<Arc<str>, Named, FxBuildHasher>,
     pub(super) stages: IndexSet<String>,
     /// Names of block instances and the instances around them.
     pub(super) blocks: Vec<(Arc<str>, Option<u32>)>,
@@ -164,7 +172,7 @@ pub(super) fn expand<'d>(
         instances: Vec::new(),
         bundles: Vec::new(),
         scopes: vec![top],
-        names: FxHashMap::default(),
+        names: IndexMap::default(),
         stages: IndexSet::new(),
         blocks: Vec::new(),
         last: Feed::None,
@@ -176,6 +184,8 @@ pub(super) fn expand<'d>(
         used: vec![false; document.blocks.len()],
         stopped: false,
     };
+    expansion.names.reserve(document.layers.len());
+    expansion.instances.reserve(document.layers.len());
     let recursive = super::recursion::check(document, sink);
     for (index, input) in document.inputs.iter().enumerate() {
         let name: Arc<str> = (&*input.name.text).into();
@@ -392,7 +402,7 @@ impl<'d> Expansion<'d> {
             self.repeats.pop();
             return previous;
         }
-        let name = self.fresh(layer, scope, sink);
+        let taken = self.fresh(layer, scope, sink);
         let mut rounds = Vec::new();
         // Only a layer that mentions the index, or makes a scope, needs a scope for each round.
         let plain = matches!(&layer.kind, LayerKind::Op(op) if !op.mentions_index);
@@ -408,15 +418,13 @@ impl<'d> Expansion<'d> {
                 self.scope(inner)
             };
             let feed = self.feed(layer, inner, previous);
-            let round: Arc<str> = format!("{name}[{index}]").into();
-            self.name_bytes += round.len();
+            let round = Taken { name: format!("{}[{index}]", taken.name).into(), index: None };
+            self.name_bytes += round.name.len();
             previous = self.once(layer, inner, Some(round), feed, previous, sink);
             rounds.push(previous);
         }
         self.repeats.pop();
-        if let Some(named) = self.names.get_mut(&name) {
-            named.binding = Binding::Rounds(rounds.into_boxed_slice());
-        }
+        self.bind(&taken, Binding::Rounds(rounds.into_boxed_slice()));
         previous
     }
 
@@ -452,44 +460,40 @@ impl<'d> Expansion<'d> {
     }
 
     /// A full name that is free, taken for this layer.
-    fn fresh(&mut self, layer: &'d Layer, scope: u32, sink: &mut Sink) -> Arc<str> {
+    fn fresh(&mut self, layer: &'d Layer, scope: u32, sink: &mut Sink) -> Taken {
         let (mut base, span) = Self::base(layer);
         if let (LayerKind::Block { block, .. }, "") = (&layer.kind, base) {
             base = &self.document.blocks[*block].name.text;
         }
         let prefix = &*self.scopes[scope as usize].prefix;
-        let mut name: Arc<str> = format!("{prefix}{base}").into();
+        let vacant = Named { binding: Binding::Feed(Feed::None), span, next: 2 };
+        let name: Arc<str> = [prefix, base].concat().into();
         self.name_bytes += name.len();
-        if let Some(named) = self.names.get_mut(&name) {
-            if let Some(span) = span {
-                let mut diagnostic =
-                    Diagnostic::error(Code::DuplicateName, format!("the name `{base}` is taken here"))
-                        .at(span, "taken");
-                if let Some(first) = named.span {
-                    diagnostic = diagnostic.at(first, "first given here");
-                }
-                sink.push(diagnostic);
+        let taken = match self.names.entry(name.clone()) {
+            Entry::Vacant(entry) => {
+                let index = entry.insert_entry(vacant).index();
+                return Taken { name, index: Some(index) };
             }
-            let mut number = named.next;
-            let numbered = loop {
-                let candidate: Arc<str> = format!("{prefix}{base}_{number}").into();
-                number += 1;
-                if !self.names.contains_key(&candidate) {
-                    break candidate;
-                }
-            };
-            if let Some(named) = self.names.get_mut(&name) {
-                named.next = number;
+            Entry::Occupied(taken) => taken,
+        };
+        if let Some(span) = span {
+            let mut diagnostic =
+                Diagnostic::error(Code::DuplicateName, format!("the name `{base}` is taken here"))
+                    .at(span, "taken");
+            if let Some(first) = taken.get().span {
+                diagnostic = diagnostic.at(first, "first given here");
             }
-            name = numbered;
+            sink.push(diagnostic);
         }
-        self.names.insert(name.clone(), Named { binding: Binding::Feed(Feed::None), span, next: 2 });
-        name
-    }
-
-    fn bind(&mut self, name: &Arc<str>, feed: Feed) {
-        if let Some(named) = self.names.get_mut(name) {
-            named.binding = Binding::Feed(feed);
+        let (first, mut number) = (taken.index(), taken.get().next);
+        loop {
+            let name: Arc<str> = format!("{prefix}{base}_{number}").into();
+            number += 1;
+            if let Entry::Vacant(entry) = self.names.entry(name.clone()) {
+                let index = entry.insert_entry(vacant).index();
+                self.names[first].next = number;
+                return Taken { name, index: Some(index) };
+            }
         }
     }
 
@@ -509,7 +513,7 @@ impl<'d> Expansion<'d> {
         &mut self,
         layer: &'d Layer,
         scope: u32,
-        round: Option<Arc<str>>,
+        round: Option<Taken>,
         feed: Feed,
         previous: Feed,
         sink: &mut Sink,
@@ -521,19 +525,16 @@ impl<'d> Expansion<'d> {
         let stage = self.stage(layer.modifiers.as_deref(), outer_stage);
         match &layer.kind {
             LayerKind::Op(op) => {
-                let named = round.is_none();
-                let name = round.unwrap_or_else(|| self.fresh(layer, scope, sink));
+                let taken = round.unwrap_or_else(|| self.fresh(layer, scope, sink));
                 let id = as_u32(self.instances.len());
                 let explicit = layer.inputs.is_some();
                 if explicit && op.mentions_tensors {
                     self.before.insert(id, previous);
                 }
-                if named {
-                    self.bind(&name, Feed::One(id));
-                }
                 self.steps += op.values;
+                self.bind(&taken, Binding::Feed(Feed::One(id)));
                 self.instances.push(Instance {
-                    name,
+                    name: taken.name,
                     source: Source::Op(layer, op),
                     scope,
                     feed,
@@ -544,16 +545,16 @@ impl<'d> Expansion<'d> {
             }
             LayerKind::Block { block, with, span } => {
                 self.used[*block] = true;
-                let name = round.clone().unwrap_or_else(|| self.fresh(layer, scope, sink));
+                let taken = round.unwrap_or_else(|| self.fresh(layer, scope, sink));
                 let Some(arguments) = self.arguments(*block, with, *span, scope, feed, sink) else {
                     return previous;
                 };
                 let block = &self.document.blocks[*block];
                 let outer = self.scopes[scope as usize].block;
-                self.blocks.push((name.clone(), outer));
+                self.blocks.push((taken.name.clone(), outer));
                 let inner = self.scope(Scope {
                     parent: Some(scope),
-                    prefix: format!("{name}/").into(),
+                    prefix: format!("{}/", taken.name).into(),
                     indices: SmallVec::new(),
                     arguments,
                     inputs: feed,
@@ -566,9 +567,10 @@ impl<'d> Expansion<'d> {
                 if let Some(references) = &block.outputs {
                     result = self.bundle(Bundle::References { references, scope: inner, previous: result });
                 }
-                self.close(round.is_some(), &name, result)
+                self.bind(&taken, Binding::Feed(result));
+                result
             }
-            LayerKind::Group(layers) => self.group(layers, layer, scope, round.as_ref(), stage, feed, sink),
+            LayerKind::Group(layers) => self.group(layers, layer, scope, round, stage, feed, sink),
             LayerKind::Choose { value, cases, otherwise } => {
                 let chosen = match value.evaluate(&self.structure(scope, value.span)) {
                     Ok(SettingValue::Text(text)) => text.as_ref().to_owned(),
@@ -581,7 +583,7 @@ impl<'d> Expansion<'d> {
                 };
                 let case = cases.iter().find(|(key, _)| *key.text == chosen).map(|(_, layers)| layers);
                 match case.or(otherwise.as_ref()) {
-                    Some(layers) => self.group(layers, layer, scope, round.as_ref(), stage, feed, sink),
+                    Some(layers) => self.group(layers, layer, scope, round, stage, feed, sink),
                     None => {
                         let listed: Vec<&str> = cases.iter().map(|(key, _)| &*key.text).collect();
                         sink.push(
@@ -604,7 +606,7 @@ impl<'d> Expansion<'d> {
         layers: &'d [Layer],
         layer: &'d Layer,
         scope: u32,
-        round: Option<&Arc<str>>,
+        round: Option<Taken>,
         stage: Option<u32>,
         feed: Feed,
         sink: &mut Sink,
@@ -613,18 +615,19 @@ impl<'d> Expansion<'d> {
         if round.is_none() && !labelled {
             return self.nested(layers, scope, feed, layer.span, sink);
         }
-        let name = round.cloned().unwrap_or_else(|| self.fresh(layer, scope, sink));
+        let taken = round.unwrap_or_else(|| self.fresh(layer, scope, sink));
         let outer = &self.scopes[scope as usize];
         let inner = Scope {
             parent: Some(scope),
-            prefix: format!("{name}/").into(),
+            prefix: format!("{}/", taken.name).into(),
             border: false,
             stage,
             ..outer.clone()
         };
         let inner = self.scope(inner);
         let result = self.nested(layers, inner, feed, layer.span, sink);
-        self.close(round.is_some(), &name, result)
+        self.bind(&taken, Binding::Feed(result));
+        result
     }
 
     fn nested(&mut self, layers: &'d [Layer], scope: u32, feed: Feed, span: Span, sink: &mut Sink) -> Feed {
@@ -645,12 +648,11 @@ impl<'d> Expansion<'d> {
         result
     }
 
-    /// Ends a named scope: from outside its name stands for what it gives.
-    fn close(&mut self, is_round: bool, name: &Arc<str>, result: Feed) -> Feed {
-        if !is_round {
-            self.bind(name, result);
+    /// From outside, a name stands for what its layer or scope gives.
+    fn bind(&mut self, taken: &Taken, binding: Binding) {
+        if let Some(index) = taken.index {
+            self.names[index].binding = binding;
         }
-        result
     }
 
     fn arguments(

@@ -16,11 +16,25 @@ const MAX_EDGES: usize = 10_000_000;
 /// References through blocks that only pass tensors on.
 const MAX_DEPTH: usize = 500;
 
-/// One output of one instance; without a port, its only one.
+/// One output of one instance; without a port, its only one. Eight bytes: there are as many as edges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot {
     pub(super) instance: u32,
-    pub(super) port: Option<u32>,
+    port: u32,
+}
+
+impl Slot {
+    const NO_PORT: u32 = u32::MAX;
+
+    /// The only output of an instance.
+    pub(super) fn only(instance: u32) -> Self {
+        Self { instance, port: Self::NO_PORT }
+    }
+
+    /// The port that was named.
+    pub(super) fn port(self) -> Option<u32> {
+        (self.port != Self::NO_PORT).then_some(self.port)
+    }
 }
 
 /// Some outputs.
@@ -67,7 +81,7 @@ impl<'e, 'd> Resolver<'e, 'd> {
     pub(super) fn slots(&mut self, feed: Feed, sink: &mut Sink) -> Result<Slots, Failed> {
         match feed {
             Feed::None => Ok(Slots::new()),
-            Feed::One(instance) => Ok(std::iter::once(Slot { instance, port: None }).collect()),
+            Feed::One(instance) => Ok(std::iter::once(Slot::only(instance)).collect()),
             Feed::Bundle(bundle) => self.bundle(bundle, sink),
         }
     }
@@ -121,7 +135,7 @@ impl<'e, 'd> Resolver<'e, 'd> {
         let expansion = self.expansion;
         let slots = match expansion.bundles[slot] {
             Bundle::Inputs => (0..expansion.document.inputs.len())
-                .map(|index| Slot { instance: super::expand::as_u32(index), port: None })
+                .map(|index| Slot::only(super::expand::as_u32(index)))
                 .collect(),
             Bundle::References { references, scope, previous } => {
                 let mut slots = Slots::new();
@@ -192,7 +206,7 @@ impl<'e, 'd> Resolver<'e, 'd> {
         };
         if let Some(port) = reference.port {
             match slots.as_mut_slice() {
-                [slot] if slot.port.is_none() => slot.port = Some(port),
+                [slot] if slot.port().is_none() => slot.port = port,
                 _ => {
                     sink.push(
                         Diagnostic::error(

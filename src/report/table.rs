@@ -117,6 +117,9 @@ mod tests {
             notes: vec!["note".into()],
         };
         let text = render(&sheet, 30);
-        assert_eq!(text, "layer                    MACs\na/very/…ath/to/a/layer/conv2  1.000 M\nshort                       -\nnote\n".replace("a/very/…ath/to/a/layer/conv2", "a/very…o/a/layer/conv2").as_str());
+        assert_eq!(
+            text,
+            "layer                     MACs\na/very/…a/layer/conv2  1.000 M\nshort                        -\nnote\n"
+        );
     }
 }

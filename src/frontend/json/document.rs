@@ -226,6 +226,8 @@ pub(super) struct Reader<'s> {
     /// Whether names are missing that the file meant to declare: an unknown one is then no second error.
     unsure: bool,
     unsure_of_blocks: bool,
+    /// The last op of each name: a long file repeats few different ones, and they are shared.
+    recent: rustc_hash::FxHashMap<&'static str, Arc<Op>>,
 }
 
 impl<'s> Reader<'s> {
@@ -239,6 +241,7 @@ impl<'s> Reader<'s> {
             indices: Vec::new(),
             unsure: false,
             unsure_of_blocks: false,
+            recent: rustc_hash::FxHashMap::default(),
         }
     }
 
@@ -965,7 +968,12 @@ impl<'s> Reader<'s> {
             });
         }
         let constant = if given.iter().all(|(_, template)| template.is_constant()) {
-            Some(Arc::new(self.constant_op(info, json.span, &given)?))
+            let op = self.constant_op(info, json.span, &given)?;
+            let recent = self.recent.entry(info.name).or_insert_with(|| Arc::new(op.clone()));
+            if **recent != op {
+                *recent = Arc::new(op);
+            }
+            Some(recent.clone())
         } else {
             None
         };

@@ -1,4 +1,160 @@
-//! placeholder
+//! csp-profile tells what a network architecture costs before anyone trains it: parameters, multiply-accumulates,
+//! FLOPs, the elements and bytes that move, the least time that a device needs, and what other programs would print for
+//! the same network.
+//!
+//! This page is the architecture document. It describes the code as it is; whoever changes the one changes the other.
+//!
+//! # The pipeline
+//!
+//! ```text
+//!   NAME.json      --set --input --batch --dtype
+//!       |               |
+//!       v               v
+//!  +-------------------------------------------------------------+
+//!  | frontend     the only place that knows an input format      |   source
+//!  |   source::json   a tree in which every value has a span     |     texts and spans
+//!  |   document       what the file says                         |   diagnostic
+//!  |   expand         blocks, repeats and choices written out    |     all faults go to one
+//!  |   resolve        names looked up                            |     sink and are shown
+//!  |   elaborate      attributes evaluated, shapes inferred      |     together
+//!  +-------------------------------------------------------------+
+//!       |
+//!       v
+//!     Graph            typed nodes in topological order; each holds an Op
+//!       |
+//!       v
+//!   analyze(&Graph)    asks every Op through the trait Operator     ops: one file an op
+//!       |
+//!       v
+//!    Analysis          costs by node, stage, block, op; traffic; conventions; the largest layer
+//!       |
+//!       v
+//!     Report  ------>  sections, each a sheet  ------>  table | csv | markdown
+//!       \------------------------------------------->  json (schema version 1)
+//! ```
+//!
+//! Reading, analysing and reporting are plain functions. Their signatures fix their order; there is no pass manager.
+//!
+//! # Code map
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`units`] | checked products and sums, [`units::Bytes`] and [`units::Elements`], the one formatter of numbers |
+//! | [`source`] | the texts of a run and [`source::Span`]s in them |
+//! | [`source::json`] | a JSON tree in which every key and value keeps its span |
+//! | [`diagnostic`] | [`diagnostic::Diagnostic`], its codes and labels, the [`diagnostic::Sink`], "did you mean" |
+//! | [`tensor`] | element types, shapes and [`tensor::TensorType`] |
+//! | [`ops`] | the trait [`ops::Operator`], the list of all ops, the enum [`ops::Op`]; one file an op below it |
+//! | [`ops::attribute`] | attributes of ops: how they are declared, read, written and described |
+//! | [`ops::channels`] | how channels pass through an op |
+//! | [`ops::cost`] | [`ops::Cost`]: multiply-accumulates and elementary operations by kind |
+//! | [`ops::peers`] | the quantities that other programs count of an op |
+//! | `ops/{elementwise,norm,reduction,shape,window}.rs` | what families of ops have in common |
+//! | [`device`] | what a device can do at best: peaks, bandwidth, cache |
+//! | [`graph`] | [`graph::Graph`] over petgraph, nodes, outlets, origins, how PyTorch calls an op |
+//! | `graph/stages.rs` | stages for networks whose file names none |
+//! | [`published`] | figures that others printed, and whether ours agree to every printed digit |
+//! | [`frontend`] | from a file to a graph: limits, formats, what the command line changes |
+//! | [`frontend::device`] | device files, and those that come with the program |
+//! | [`frontend::json`] | the architecture language, in the files that follow |
+//! | `frontend/json/document.rs` | what a file says, read key by key |
+//! | `frontend/json/expression.rs` | expressions: parser and exact evaluator |
+//! | `frontend/json/reference.rs` | references to tensors, as written |
+//! | `frontend/json/command_line.rs` | `--set name=value` |
+//! | `frontend/json/recursion.rs` | blocks that contain themselves |
+//! | `frontend/json/expand.rs` | blocks, repeats and choices written out; names given |
+//! | `frontend/json/resolve.rs` | references looked up |
+//! | `frontend/json/elaborate.rs` | attributes evaluated in order of need, the graph built |
+//! | `frontend/json/facts.rs` | the `published` list of a file |
+//! | [`frontend::json::schema`] | the JSON Schema of architecture files, from the reader's own tables |
+//! | [`analysis`] | [`analysis::analyze`]: all results about one graph |
+//! | [`analysis::cost`] | parameters, MACs, FLOPs, activations and CIO of a node, and their sums |
+//! | [`analysis::kernels`] | which ops run as one kernel, which tensors are views of others |
+//! | [`analysis::traffic`] | bytes moved under four models |
+//! | [`analysis::roofline`] | a lower bound of time on a device |
+//! | [`analysis::conventions`] | how other programs count, as one data table |
+//! | [`report`] | [`report::Report`]: the serialisable view, schema version 1 |
+//! | [`report::sheet`] | a table as data, before any format |
+//! | [`report::sections`] | the tables of `analyze`, one file a section |
+//! | [`report::table`], [`report::csv`], [`report::markdown`] | one renderer each |
+//! | [`report::diagnostics`] | diagnostics drawn with the user's line |
+//! | [`cli`] | the command line: types only |
+//! | [`commands`] | the subcommands, one file each; exit codes; the only code that writes to the terminal |
+//! | `commands/explain/*.md` | the manual pages that `explain` prints beside those of ops and conventions |
+//! | `main.rs` | parse, dispatch, exit code |
+//!
+//! # Who may import whom
+//!
+//! | module | imports |
+//! |---|---|
+//! | `units`, `source` | nothing of the crate |
+//! | `tensor` | units |
+//! | `device` | tensor |
+//! | `diagnostic` | source |
+//! | `published` | source, units |
+//! | `ops` | tensor, units, diagnostic, source |
+//! | `graph` | ops, tensor, source, diagnostic |
+//! | `analysis` | graph, ops, tensor, device, units |
+//! | `frontend` | graph, ops, tensor, device, units, published, source, diagnostic |
+//! | `report` | analysis, graph, ops (values of attributes), device, published, units, source, diagnostic |
+//! | `cli` | tensor (names of element types) |
+//! | `commands`, `main` | anything |
+//!
+//! `frontend` and `report` know nothing of each other, and `analysis` knows neither.
+//!
+//! # Invariants
+//!
+//! Most are things that are *not* there:
+//!
+//! 1. `frontend` alone knows an input format, `report` alone an output format. Only `commands` and [`frontend::load`]
+//!    touch files and streams. Everything between is pure.
+//! 2. No pass names an op. A pass asks [`ops::Operator`]; one that needs `match op` shows a fact missing from the
+//!    trait. The exceptions: the table of conventions and [`ops::peers`], which describe programs that count by name;
+//!    `input`, which is what a graph begins with; and the resize where stages are found.
+//! 3. [`graph::Graph`], [`ops::Op`] and [`analysis::Analysis`] are not `Serialize`. [`report::Report`] is, and carries
+//!    the version of its keys: they are added, never renamed.
+//! 4. No order comes from a hash map, and nothing but `commands` sees a clock, the environment or a locale: the same
+//!    input gives the same bytes.
+//! 5. No file can cause a panic, a hang or unbounded memory. Sizes, nesting, nodes and edges have limits; counts are
+//!    `u64`, products are checked, and what does not fit is a diagnostic.
+//! 6. No floating-point number in a count. Expressions are exact fractions; floats are ratios in reports.
+//! 7. A graph that exists is a graph whose shapes fit: [`graph::Graph::add`] types every node or refuses it.
+//! 8. No unsafe code.
+//!
+//! # The one lesson
+//!
+//! Cost counters have a path on which an op silently costs zero: a default method, a missing handler, an op without
+//! parameters. So here a fact about an op has **no default**. The op that forgets its cost does not compile, and an op
+//! that is not known is an error with a position. What a convention does not count is 0 because that *is* the convention.
+//!
+//! # How to add an op
+//!
+//! 1. Write `src/ops/NAME.rs`: the `attributes!` struct with its doc comment (the page that `csp-profile explain NAME`
+//!    prints: what it is, `## Formula`, `## Counted`, `## Source`), `impl Operator`, and tests with numbers worked by
+//!    hand. An elementwise function implements `Elementwise` instead, which asks for less.
+//! 2. Add its word to the `ops!` list in `src/ops.rs`, in the order of names.
+//!
+//! The reader, the JSON Schema, `explain` and `ops` follow from these two. A test finds files that are not listed. If
+//! another program counts the op, add it to that program's rules.
+//!
+//! # How to add a convention
+//!
+//! Add an entry to [`analysis::conventions::CONVENTIONS`]: name, unit, what it counts with the program's version and
+//! files, and its rules: ops × ways of calling them × quantities and weights. If it counts something that no quantity
+//! holds, add that to [`ops::peers::Quantity`]. Prove it with `published` facts that the program itself printed.
+//!
+//! # How to add an output format
+//!
+//! A new table is a file in `src/report/sections/` that makes a sheet. A new format for all tables: write `src/report/FORMAT.rs`
+//! over [`report::sheet::Sheet`], whose cells carry exact numbers, and add a variant to [`cli::Format`]; the compiler then
+//! names the place in `commands/analyze.rs`. Anything else serialises [`report::Report`], which is the one definition of
+//! what is reported.
+//!
+//! # How to add an input format
+//!
+//! Write `src/frontend/FORMAT.rs` that builds a [`graph::Graph`] with [`graph::Graph::add`] and gives every node a
+//! [`graph::Origin`]; let [`frontend::load_bytes`] recognise it. No other module changes.
+
 pub mod analysis;
 pub mod cli;
 pub mod commands;

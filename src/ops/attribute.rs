@@ -407,11 +407,11 @@ impl AttributeType for Padding {
             SettingValue::Text(text) if &**text == "same" => Ok(Self::Same),
             SettingValue::List(items) => {
                 let sizes: Result<Vec<u64>, _> = items.iter().map(|item| u64::read(name, item)).collect();
-                match sizes?.as_slice() {
-                    &[height, width] => {
+                match *sizes?.as_slice() {
+                    [height, width] => {
                         Ok(Self::Explicit { top: height, left: width, bottom: height, right: width })
                     }
-                    &[top, left, bottom, right] => Ok(Self::Explicit { top, left, bottom, right }),
+                    [top, left, bottom, right] => Ok(Self::Explicit { top, left, bottom, right }),
                     _ => Err(setting.wrong_type(name, Self::EXPECTS)),
                 }
             }
@@ -589,7 +589,7 @@ pub struct Attribute {
     pub schema: fn() -> Value,
 }
 
-/// What [`attributes!`] generates.
+/// What `attributes!` generates.
 pub trait Attributes: Sized {
     /// The op's name in files.
     const NAME: &'static str;
@@ -606,7 +606,7 @@ pub trait Attributes: Sized {
     fn write(&self) -> Vec<(&'static str, Value)>;
 }
 
-/// Reads one attribute; for [`attributes!`].
+/// Reads one attribute; for `attributes!`.
 pub fn read_one<T: AttributeType>(
     settings: &Settings<'_>,
     op: &'static str,

@@ -15,6 +15,11 @@ macro_rules! quantities {
         impl Quantity {
             /// Every quantity, in the order of [`Quantities`].
             pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// What it is, in a line or two.
+            pub fn description(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc,)*).trim_ascii(),)* }
+            }
         }
     };
 }

@@ -1,0 +1,158 @@
+//! The manual pages say what is true: every whole file in them loads, and its published figures hold.
+
+use csp_profile::analysis::analyze;
+use csp_profile::diagnostic::Sink;
+use csp_profile::frontend::{LoadOptions, load_bytes};
+use csp_profile::published::Verdict;
+use csp_profile::report::Report;
+use csp_profile::source::SourceMap;
+use csp_profile::tensor::DType;
+
+const LANGUAGE: &str = include_str!("../src/commands/explain/language.md");
+const README: &str = include_str!("../README.md");
+const REPORT: &str = include_str!("../src/commands/explain/report.md");
+
+/// The ```json blocks of a page.
+fn blocks(page: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut open: Option<String> = None;
+    for line in page.lines() {
+        match (&mut open, line) {
+            (None, "```json") => open = Some(String::new()),
+            (None, _) => {}
+            (Some(_), "```") => blocks.extend(open.take()),
+            (Some(block), line) => {
+                block.push_str(line);
+                block.push('\n');
+            }
+        }
+    }
+    assert!(open.is_none(), "a block is not closed");
+    blocks
+}
+
+/// Reads a file; gives its figures by metric.
+fn read(text: &str, set: &[(&str, &str)]) -> Vec<(String, Option<u64>)> {
+    let set = set.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let options = LoadOptions { set, ..LoadOptions::default() };
+    let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+    let loaded = load_bytes("example.json", "example", text.into(), &options, &mut sources, &mut sink);
+    assert!(sink.diagnostics().is_empty(), "{text}\n{:#?}", sink.diagnostics());
+    let loaded = loaded.expect("no diagnostics, so a network");
+    let analysis = analyze(&loaded.graph).expect("costs that fit");
+    let report = Report {
+        graph: &loaded.graph,
+        analysis: &analysis,
+        parameters: &loaded.parameters,
+        facts: &loaded.facts,
+        sources: &sources,
+        format: "json",
+    };
+    for fact in loaded.facts.iter().filter(|fact| fact.applies) {
+        assert_ne!(report.judge(fact), Verdict::Fails, "{}\n{text}", fact.label());
+    }
+    let metrics = ["nodes", "macs", "parameters.total"];
+    metrics.iter().map(|&metric| (metric.to_owned(), report.value(metric, None))).collect()
+}
+
+#[test]
+fn every_file_of_the_language_page_loads() {
+    let blocks = blocks(LANGUAGE);
+    assert!(blocks.len() >= 8, "{} blocks", blocks.len());
+    for block in &blocks {
+        read(block, &[]);
+    }
+}
+
+#[test]
+fn the_file_of_the_readme_loads() {
+    let blocks = blocks(README);
+    let [block] = blocks.as_slice() else { panic!("{} blocks", blocks.len()) };
+    // The figures of densenet121's stage dense1: its first dense block and transition.
+    let expected = [("nodes", 47), ("macs", 1_143_209_984), ("parameters.total", 368_320)];
+    let expected: Vec<_> = expected.map(|(metric, value)| (metric.to_owned(), Some(value))).into();
+    assert_eq!(read(block, &[]), expected);
+}
+
+#[test]
+fn the_examples_do_what_the_page_says() {
+    let blocks = blocks(LANGUAGE);
+    let with = |text: &str| blocks.iter().find(|block| block.contains(text)).expect("an example");
+    let nodes = |block: &str, set: &[(&str, &str)]| read(block, set)[0].1;
+    let choice = with("\"choose\"");
+    assert_eq!(nodes(choice, &[]), Some(6));
+    assert_eq!(nodes(choice, &[("fusion", "first")]), Some(5));
+    assert_eq!(nodes(choice, &[("fusion", "none")]), Some(3));
+    let expressions = with("\"width\": {\"default\": 1, \"min\"");
+    assert_eq!(nodes(expressions, &[]), Some(6));
+    assert_eq!(nodes(expressions, &[("depth", "2")]), Some(4));
+    // Six layers of 32 more channels each: 9·32·(64 + 96 + … + 224) weights and 6·32 biases.
+    assert_eq!(read(with("layer[..index]"), &[])[2].1, Some(9 * 32 * 864 + 192));
+}
+
+#[test]
+fn the_language_page_names_every_key_and_type() {
+    let schema: serde_json::Value =
+        serde_json::from_str(&csp_profile::frontend::json::schema::text()).expect("a schema");
+    let mut keys: Vec<&String> = schema["properties"].as_object().expect("keys of the file").keys().collect();
+    for part in ["block", "group", "choice", "use", "fact"] {
+        keys.extend(schema["$defs"][part]["properties"].as_object().expect(part).keys());
+    }
+    for key in keys {
+        assert!(LANGUAGE.contains(key.as_str()), "the page does not name `{key}`");
+    }
+    for dtype in DType::ALL {
+        assert!(LANGUAGE.contains(dtype.name()), "the page does not name `{}`", dtype.name());
+    }
+}
+
+/// Every key of the report, as a path without the numbers of lists.
+fn paths(value: &serde_json::Value, at: &str, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (key, value) in members {
+                let path = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+                found.push(path.clone());
+                // Their keys are names of ops' attributes, parameters, kinds and conventions.
+                if !["attributes", "conventions", "flops_by_kind"].contains(&key.as_str())
+                    && path != "architecture.parameters"
+                {
+                    paths(value, &path, found);
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| paths(item, at, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_report_page_names_every_key() {
+    let text = std::fs::read_to_string("architectures/densenet121.json").expect("an architecture");
+    let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+    let loaded = load_bytes(
+        "densenet121.json",
+        "densenet121",
+        text.into_bytes(),
+        &LoadOptions::default(),
+        &mut sources,
+        &mut sink,
+    )
+    .expect("a network");
+    let analysis = analyze(&loaded.graph).expect("costs that fit");
+    let report = Report {
+        graph: &loaded.graph,
+        analysis: &analysis,
+        parameters: &loaded.parameters,
+        facts: &loaded.facts,
+        sources: &sources,
+        format: "json",
+    };
+    let mut found = Vec::new();
+    paths(&serde_json::to_value(report).expect("a report"), "", &mut found);
+    for path in found {
+        let key = path.rsplit('.').next().expect("a key");
+        let words = || REPORT.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        assert!(words().any(|word| word == key), "the page does not name `{path}`");
+    }
+}

@@ -1,0 +1,8 @@
+//! The console blocks of README.md show what the commands really print.
+//!
+//! `TRYCMD=overwrite cargo test --test readme` writes them anew.
+
+#[test]
+fn what_the_readme_shows_is_true() {
+    trycmd::TestCases::new().case("README.md");
+}

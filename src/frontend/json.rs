@@ -52,13 +52,14 @@ pub(super) fn load(
             );
         }
     }
-    // Whatever could not be read leaves holes: only what stands is worth going on with.
-    if sink.has_errors() {
+    // A layer that could not be read leaves a hole that the rest can be read around; what all layers depend on does not.
+    if !document.is_sound || sink.is_full() {
         return None;
     }
+    let before = sink.errors();
     let parameters = expand::parameters(&document, &options.set, sink);
     // A wrong parameter makes wrong everything that uses it: say only the first.
-    if sink.has_errors() {
+    if sink.errors() > before {
         return None;
     }
     let mut expansion = expand::expand(&document, parameters, sink);

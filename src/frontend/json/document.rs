@@ -1,5 +1,6 @@
 //! An architecture file as it is written: everything named and compiled, nothing expanded yet.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -108,9 +109,19 @@ pub(super) struct Modifiers {
 #[derive(Debug)]
 pub(super) enum LayerKind {
     Op(Box<OpLayer>),
-    Block { block: usize, with: Box<[(usize, Template)]>, span: Span },
+    Block {
+        block: usize,
+        with: Box<[(usize, Template)]>,
+        span: Span,
+    },
     Group(Box<[Layer]>),
-    Choose { value: Expression, cases: Box<[(Word, Box<[Layer]>)]>, otherwise: Option<Box<[Layer]>> },
+    /// It could not be read, and the reason is known.
+    Broken,
+    Choose {
+        value: Expression,
+        cases: Box<[(Word, Box<[Layer]>)]>,
+        otherwise: Option<Box<[Layer]>>,
+    },
 }
 
 #[derive(Debug)]
@@ -145,6 +156,10 @@ pub(super) struct Document {
     pub(super) layers: Box<[Layer]>,
     pub(super) outputs: Option<Box<[Reference]>>,
     pub(super) facts: Vec<Fact>,
+    /// Whether what all layers depend on could be read: parameters, inputs, the heads of blocks.
+    pub(super) is_sound: bool,
+    /// Whether some layers could not be read: names that are not found may be theirs.
+    pub(super) has_broken: bool,
 }
 
 /// The keys of the file itself.
@@ -226,6 +241,7 @@ pub(super) struct Reader<'s> {
     /// Whether names are missing that the file meant to declare: an unknown one is then no second error.
     unsure: bool,
     unsure_of_blocks: bool,
+    has_broken: bool,
     /// The last op of each name: a long file repeats few different ones, and they are shared.
     recent: rustc_hash::FxHashMap<&'static str, Arc<Op>>,
 }
@@ -241,6 +257,7 @@ impl<'s> Reader<'s> {
             indices: Vec::new(),
             unsure: false,
             unsure_of_blocks: false,
+            has_broken: false,
             recent: rustc_hash::FxHashMap::default(),
         }
     }
@@ -352,6 +369,7 @@ impl<'s> Reader<'s> {
     pub(super) fn document(mut self, json: Json<'_>) -> Option<Document> {
         let mut fields = self.object(json, "an architecture file")?;
         let span = fields.span.head();
+        let before = self.sink.errors();
         drop(fields.take("$schema"));
         let name = fields.take("name").and_then(|json| self.text(&json, "`name`"));
         let description = fields.take("description").and_then(|json| self.text(&json, "`description`"));
@@ -369,7 +387,9 @@ impl<'s> Reader<'s> {
         };
         let dtype = fields.take("dtype").and_then(|json| self.dtype(&json)).unwrap_or(DType::F32);
         let batch = fields.take("batch").and_then(|json| self.template(json, "`batch`", true, &[]));
+        let mut is_sound = self.sink.errors() == before;
         let blocks = fields.take("blocks").map_or(Vec::new(), |json| self.blocks(json));
+        is_sound &= !self.unsure && !self.unsure_of_blocks;
         let layers = match fields.take("layers") {
             Some(json) => self.layers(json, "`layers`"),
             None => {
@@ -377,6 +397,7 @@ impl<'s> Reader<'s> {
                 Box::default()
             }
         };
+        is_sound &= !layers.is_empty() || self.sink.errors() == before;
         let outputs = fields.take("outputs").and_then(|json| self.references(json, "`outputs`"));
         let facts = fields.take("published").map_or(Vec::new(), |json| facts::read(&mut self, json));
         self.unknown_keys(fields, "an architecture file", TOP_KEYS);
@@ -393,6 +414,8 @@ impl<'s> Reader<'s> {
             layers,
             outputs,
             facts,
+            is_sound,
+            has_broken: self.has_broken,
         })
     }
 
@@ -730,9 +753,17 @@ impl<'s> Reader<'s> {
             if self.sink.is_full() {
                 break;
             }
-            layers.extend(self.layer(item));
+            let (span, name) = (item.span, given_name(&item));
+            layers.push(self.layer(item).unwrap_or_else(|| self.broken(span, name)));
         }
         layers.into_boxed_slice()
+    }
+
+    /// What stands for a layer that could not be read, so that what follows it can be.
+    fn broken(&mut self, span: Span, name: Option<(Cow<'_, str>, Span)>) -> Layer {
+        self.has_broken = true;
+        let name = name.map(|(text, span)| Box::new(Word { text: text.as_ref().into(), span }));
+        Layer { span, name, inputs: None, modifiers: None, kind: LayerKind::Broken }
     }
 
     fn layer(&mut self, json: Json<'_>) -> Option<Layer> {
@@ -764,6 +795,7 @@ impl<'s> Reader<'s> {
                 return None;
             }
         };
+        let before = self.sink.errors();
         let name = fields.take("name").and_then(|json| {
             let text = self.text(&json, "`name`")?;
             self.name(&text, json.span).map(Box::new)
@@ -795,11 +827,13 @@ impl<'s> Reader<'s> {
         if repeats {
             self.indices.push(index.map_or_else(|| "index".into(), |word| word.text));
         }
+        let structure = self.sink.errors() == before;
         let layer = self.layer_body(kind, span, name, when, repeat, fields);
         if repeats {
             self.indices.pop();
         }
-        layer
+        // Without its name, condition or count nothing can be said about what it does to the layers around it.
+        layer.filter(|_| structure)
     }
 
     fn layer_body(
@@ -818,7 +852,10 @@ impl<'s> Reader<'s> {
         // A layer may be pages long: its name shows which it is, or else what it does.
         let place = name.as_ref().map(|name| name.span).or(stage.as_ref().map(|stage| stage.span));
         let span = place.or_else(|| fields.span_of(kind)).unwrap_or(span);
-        let inputs = fields.take("inputs").and_then(|json| self.references(json, "`inputs`"));
+        let inputs = match fields.take("inputs") {
+            None => None,
+            Some(json) => Some(self.references(json, "`inputs`")?),
+        };
         let kind = match kind {
             "op" => self.op(fields, inputs.as_deref())?,
             "block" => self.block_call(fields)?,
@@ -879,6 +916,7 @@ impl<'s> Reader<'s> {
         // What is wrong with the block itself is said there.
         let arguments = arguments.clone()?;
         let mut with = Vec::new();
+        let before = self.sink.errors();
         if let Some(fields) = fields.take("with").and_then(|json| self.object(json, "`with`")) {
             for member in fields.into_members() {
                 let Some(argument) = arguments.iter().position(|argument| **argument == *member.key) else {
@@ -898,8 +936,9 @@ impl<'s> Reader<'s> {
                 }
             }
         }
+        let complete = self.sink.errors() == before;
         self.unknown_keys(fields, "a block's use", &[LAYER_KEYS, &["block", "with"]].concat());
-        Some(LayerKind::Block { block, with: with.into_boxed_slice(), span: json.span })
+        complete.then(|| LayerKind::Block { block, with: with.into_boxed_slice(), span: json.span })
     }
 
     fn op(&mut self, mut fields: Fields<'_>, inputs: Option<&[Reference]>) -> Option<LayerKind> {
@@ -921,7 +960,10 @@ impl<'s> Reader<'s> {
             }
         };
         let called_as = fields.take("called_as").and_then(|json| self.called_as(&json));
-        let share = fields.take("share").and_then(|json| self.reference(&json, "`share`"));
+        let share = match fields.take("share") {
+            None => None,
+            Some(json) => Some(self.reference(&json, "`share`")?),
+        };
         let mut given = Vec::new();
         let mut complete = true;
         for member in fields.into_members() {
@@ -1055,5 +1097,17 @@ impl Template {
             }
         };
         Ok(Setting { value, span: self.span, expression })
+    }
+}
+
+/// The name that a layer was given, read or not.
+fn given_name<'a>(json: &Json<'a>) -> Option<(Cow<'a, str>, Span)> {
+    let Value::Object(members) = &json.value else { return None };
+    let name = members.iter().find(|member| member.key == "name")?;
+    match &name.value.value {
+        Value::String(text) if !text.is_empty() && !text.contains(RESERVED) => {
+            Some((text.clone(), name.value.span))
+        }
+        _ => None,
     }
 }

@@ -300,6 +300,7 @@ impl<'d> Builder<'_, 'd> {
         match instance.source {
             Source::Input(input) => self.input(instance, input, sink),
             Source::Op(layer, op) => self.op(instance, index, layer, op, needs, sink),
+            Source::Broken => None,
         }
     }
 
@@ -629,6 +630,7 @@ impl<'d> Builder<'_, 'd> {
                         .at(input.name.span, "never read"),
                     );
                 }
+                Source::Broken => {}
                 Source::Op(layer, _) => sink.push(
                     Diagnostic::warning(
                         Code::Unused,

@@ -90,6 +90,8 @@ pub(super) struct Instance<'d> {
 pub(super) enum Source<'d> {
     /// The n-th input of the network.
     Input(usize),
+    /// A layer that could not be read: whatever reads it is passed over in silence.
+    Broken,
     /// An op layer.
     Op(&'d Layer, &'d OpLayer),
 }
@@ -453,6 +455,7 @@ impl<'d> Expansion<'d> {
         let stage = layer.modifiers.as_deref().and_then(|modifiers| modifiers.stage.as_ref());
         match (&layer.kind, stage) {
             (LayerKind::Op(op), _) => (op.info.name, None),
+            (LayerKind::Broken, _) => ("?", None),
             (_, Some(stage)) => (&stage.text, None),
             (LayerKind::Block { .. }, None) => ("", None),
             (LayerKind::Group(_) | LayerKind::Choose { .. }, None) => ("group", None),
@@ -539,6 +542,21 @@ impl<'d> Expansion<'d> {
                     scope,
                     feed,
                     explicit,
+                    stage,
+                });
+                Feed::One(id)
+            }
+            LayerKind::Broken => {
+                let taken = round.unwrap_or_else(|| self.fresh(layer, scope, sink));
+                let id = as_u32(self.instances.len());
+                self.bind(&taken, Binding::Feed(Feed::One(id)));
+                let source = Source::Broken;
+                self.instances.push(Instance {
+                    name: taken.name,
+                    source,
+                    scope,
+                    feed: Feed::None,
+                    explicit: true,
                     stage,
                 });
                 Feed::One(id)

@@ -8,7 +8,7 @@ use crate::source::Span;
 fn uses(layers: &[Layer], found: &mut Vec<(usize, Span)>) {
     for layer in layers {
         match &layer.kind {
-            LayerKind::Op(_) => {}
+            LayerKind::Op(_) | LayerKind::Broken => {}
             LayerKind::Block { block, span, .. } => found.push((*block, *span)),
             LayerKind::Group(layers) => uses(layers, found),
             LayerKind::Choose { cases, otherwise, .. } => {

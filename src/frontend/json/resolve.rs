@@ -361,7 +361,8 @@ impl<'e, 'd> Resolver<'e, 'd> {
         scope: u32,
         sink: &mut Sink,
     ) -> Result<Slots, Failed> {
-        if sink.has(Code::UnknownReference, reference.span) {
+        // It may be a name within a layer that could not be read.
+        if self.expansion.document.has_broken || sink.has(Code::UnknownReference, reference.span) {
             return Err(Failed);
         }
         let expansion = self.expansion;

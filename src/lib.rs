@@ -2,6 +2,7 @@
 pub mod analysis;
 pub mod cli;
 pub mod commands;
+pub mod comparison;
 pub mod diagnostic;
 pub mod frontend;
 pub mod graph;
@@ -9,5 +10,6 @@ pub mod ops;
 pub mod published;
 pub mod report;
 pub mod source;
+pub mod sweep;
 pub mod tensor;
 pub mod units;

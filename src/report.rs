@@ -2,10 +2,13 @@
 //!
 //! Definitions of all keys: `csp-profile explain report`. Keys are added, never renamed.
 
+pub mod comparison;
 pub mod csv;
 pub mod diagnostics;
+pub mod figures;
 pub mod markdown;
 pub mod sheet;
+pub mod sweep;
 pub mod table;
 
 use std::collections::BTreeMap;

@@ -143,7 +143,7 @@ fn print(report: &Report<'_>, sheets: &[Sheet], format: Format, output: &mut Out
 }
 
 /// Breaks a text into lines of at most the tables' width.
-fn wrap(text: &str) -> String {
+pub(super) fn wrap(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {

@@ -9,12 +9,12 @@ use super::sheet::{Cell, Sheet};
 pub const WIDTH: usize = 80;
 
 /// One sheet, its title apart, in lines of at most `width` columns as long as names can give way.
-pub fn render(sheet: &Sheet, width: usize) -> String {
+pub fn render<Name: AsRef<str>>(sheet: &Sheet<Name>, width: usize) -> String {
     let mut rows: Vec<Vec<String>> =
         sheet.rows.iter().map(|row| row.iter().map(Cell::human).collect()).collect();
     let count = sheet.rows.first().map_or(sheet.columns.len(), Vec::len);
     let columns: Vec<&str> =
-        (0..count).map(|index| sheet.columns.get(index).copied().unwrap_or("")).collect();
+        (0..count).map(|index| sheet.columns.get(index).map_or("", AsRef::as_ref)).collect();
     let is_name = |column: usize| sheet.rows.iter().any(|row| matches!(row.get(column), Some(Cell::Name(_))));
     let widest = |rows: &[Vec<String>], column: usize| {
         rows.iter().map(|row| letters(&row[column])).chain([letters(columns[column])]).max().unwrap_or(0)
@@ -60,6 +60,43 @@ pub fn render(sheet: &Sheet, width: usize) -> String {
     text
 }
 
+/// Parts a sheet whose numbers need more than `width` columns into several; each begins with the first `fixed` columns.
+/// The notes stand below the last.
+pub fn fold<Name: AsRef<str> + Clone>(sheet: &Sheet<Name>, fixed: usize, width: usize) -> Vec<Sheet<Name>> {
+    let needs = |column: usize| {
+        let title = sheet.columns.get(column).map_or(0, |name| letters(name.as_ref()));
+        let cells = sheet.rows.iter().map(|row| match &row[column] {
+            Cell::Name(name) => letters(name).min(12),
+            cell => letters(&cell.human()),
+        });
+        2 + cells.max().unwrap_or(0).max(title)
+    };
+    let start: usize = (0..fixed).map(needs).sum();
+    let mut parts: Vec<Vec<usize>> = vec![(0..fixed).collect()];
+    let mut filled = start;
+    for column in fixed..sheet.columns.len() {
+        let need = needs(column);
+        if filled + need > width + 2 && filled > start {
+            parts.push((0..fixed).collect());
+            filled = start;
+        }
+        filled += need;
+        parts.last_mut().expect("there is one from the beginning").push(column);
+    }
+    let last = parts.len() - 1;
+    let part = |(index, columns): (usize, &Vec<usize>)| Sheet {
+        title: if index == 0 { sheet.title.clone() } else { String::new() },
+        columns: columns.iter().map(|&column| sheet.columns[column].clone()).collect(),
+        rows: sheet
+            .rows
+            .iter()
+            .map(|row| columns.iter().map(|&column| row[column].clone()).collect())
+            .collect(),
+        notes: if index == last { sheet.notes.clone() } else { Vec::new() },
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
 fn is_number(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit())
         && text.chars().all(|c| c.is_ascii_digit() || ",. kMGTPE".contains(c))
@@ -83,6 +120,17 @@ fn cut(text: &str, room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wide_sheets_are_folded() {
+        let row = vec![Cell::Text("a".into()), Cell::Count(1234), Cell::Count(5678), Cell::Count(9)];
+        let sheet =
+            Sheet { title: "T".into(), columns: vec!["x", "y", "z", "w"], rows: vec![row], notes: vec![] };
+        let parts = fold(&sheet, 1, 14);
+        let columns: Vec<&[&str]> = parts.iter().map(|part| &part.columns[..]).collect();
+        assert_eq!(columns, [&["x", "y"][..], &["x", "z", "w"][..]]);
+        assert_eq!(fold(&sheet, 1, 80).len(), 1);
+    }
 
     #[test]
     fn names_are_cut_to_fit() {

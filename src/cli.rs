@@ -97,7 +97,7 @@ pub struct AnalyzeArgs {
     after_help = "Examples:\n  \
         csp-profile compare densenet121.json csp_densenet121.json:gamma=0.25\n  \
         csp-profile compare csp.json:fusion=none csp.json:fusion=last,gamma=0.25 --set split=conv\n\n\
-        A file whose name has colons and equal signs is found as it is: the longest name of a file counts."
+        A file whose name has colons and equal signs is found as it is: the longest file name counts."
 )]
 pub struct CompareArgs {
     /// Two architecture files or more, each with parameters of its own after a colon; `-` reads from standard input.
@@ -178,9 +178,9 @@ pub enum Grouping {
 pub enum Format {
     /// Tables of at most 80 columns.
     Table,
-    /// The whole report, schema version 1.
+    /// Everything, schema version 1.
     Json,
-    /// One table with exact figures: layers, or what --by names.
+    /// One table with exact figures; where there is a choice, the one that --by names.
     Csv,
     /// Tables for a pull request.
     Markdown,

@@ -167,8 +167,11 @@ fn print(legend: &[String], parts: &[Sheet], format: Format, output: &mut Output
     for sheet in parts {
         writeln!(output.out())?;
         output.heading(&sheet.title)?;
-        for part in table::fold(sheet, 1, table::WIDTH) {
-            write!(output.out(), "{}", table::render(&part, table::WIDTH))?;
+        for (index, part) in table::fold(sheet, 1, table::WIDTH).iter().enumerate() {
+            if index > 0 {
+                writeln!(output.out())?;
+            }
+            write!(output.out(), "{}", table::render(part, table::WIDTH))?;
         }
     }
     Ok(())

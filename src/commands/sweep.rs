@@ -201,8 +201,11 @@ fn table(report: &SweepReport<'_>, output: &mut Output) -> io::Result<()> {
     let sheet = report.valid();
     writeln!(output.out())?;
     output.heading(&sheet.title)?;
-    for part in table::fold(&sheet, report.varying().count(), table::WIDTH) {
-        write!(output.out(), "{}", table::render(&part, table::WIDTH))?;
+    for (index, part) in table::fold(&sheet, report.varying().count(), table::WIDTH).iter().enumerate() {
+        if index > 0 {
+            writeln!(output.out())?;
+        }
+        write!(output.out(), "{}", table::render(part, table::WIDTH))?;
     }
     let invalid: Vec<(String, &str)> = report.invalid().collect();
     if invalid.is_empty() {

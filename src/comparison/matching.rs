@@ -21,6 +21,8 @@ pub(super) struct Key {
     exact: u32,
     /// Op and types of outputs.
     loose: u32,
+    /// Op and sizes of the maps it makes, whatever their channels.
+    coarse: u32,
 }
 
 /// Makes keys that can be compared between networks.
@@ -70,6 +72,9 @@ impl Keys {
         let name_of_op = number(&mut self.ops, node.op.name().to_owned());
         let loose =
             number(&mut self.parts, [u32::MAX, name_of_op].into_iter().chain(parts.clone()).collect());
+        let sizes = node.outputs.iter().flat_map(|output| output.shape.axes().iter().skip(2));
+        let sizes = sizes.map(|&size| u32::try_from(size).unwrap_or(u32::MAX));
+        let coarse = number(&mut self.parts, [u32::MAX - 1, name_of_op].into_iter().chain(sizes).collect());
         for input in graph.input_types(node) {
             parts.push(number(&mut self.types, input.clone()));
         }
@@ -79,6 +84,7 @@ impl Keys {
             numbered: node.name.split('/').any(is_numbered),
             exact: number(&mut self.parts, parts),
             loose,
+            coarse,
         }
     }
 }
@@ -98,8 +104,8 @@ pub(super) struct Matches {
     pub(super) moved: Vec<(usize, usize)>,
 }
 
-/// Matches layers by name, then by op, attributes and shapes in their order, then by op and output shape. Where names
-/// count, that order may know better than they do: of both ways the one is taken that leaves fewer differences.
+/// Matches layers by name, then by op, attributes and shapes in their order, then by op and output shape, then by
+/// op and map size. Where names count, that order may know better than they do: of both ways the one is taken that leaves fewer differences.
 pub(super) fn matches(a: &[Key], b: &[Key]) -> Matches {
     let names = one_way(a, b, true);
     if !a.iter().chain(b).any(|key| key.numbered) {
@@ -109,12 +115,12 @@ pub(super) fn matches(a: &[Key], b: &[Key]) -> Matches {
     if differences(a, b, &order) < differences(a, b, &names) { order } else { names }
 }
 
-/// What a way of matching leaves different, and how many names.
+/// How many layers a way of matching leaves alone or changed, and how many names.
 fn differences(a: &[Key], b: &[Key], matches: &Matches) -> (usize, usize) {
     let pairs = matches.in_order.iter().chain(&matches.moved);
     let equal = pairs.clone().filter(|&&(i, j)| a[i].exact == b[j].exact).count();
-    let named = pairs.filter(|&&(i, j)| a[i].name == b[j].name).count();
-    (a.len() + b.len() - 2 * equal, a.len() + b.len() - 2 * named)
+    let named = pairs.clone().filter(|&&(i, j)| a[i].name == b[j].name).count();
+    (a.len() + b.len() - pairs.count() - equal, a.len() + b.len() - 2 * named)
 }
 
 fn one_way(a: &[Key], b: &[Key], trusts_numbers: bool) -> Matches {
@@ -123,6 +129,7 @@ fn one_way(a: &[Key], b: &[Key], trusts_numbers: bool) -> Matches {
     refine(&mut pairs, a, b, |a, b| by_order(a, b, |key| key.exact));
     refine(&mut pairs, a, b, |a, b| by_name(a, b, |_| true));
     refine(&mut pairs, a, b, |a, b| by_order(a, b, |key| key.loose));
+    refine(&mut pairs, a, b, |a, b| by_order(a, b, |key| key.coarse));
     let (mut left_a, mut left_b) = (vec![true; a.len()], vec![true; b.len()]);
     for &(i, j) in &pairs {
         left_a[i] = false;
@@ -181,7 +188,8 @@ mod tests {
                     name: number(&mut keys.names, parts[0].into()),
                     numbered: parts[0].split('/').any(is_numbered),
                     exact: number(&mut keys.ops, parts[1..].join(":")),
-                    loose: number(&mut keys.ops, format!("loose {}", parts[1])),
+                    loose: number(&mut keys.ops, format!("loose {}", parts[1..].join(":"))),
+                    coarse: number(&mut keys.ops, format!("coarse {}", parts[1])),
                 }
             })
             .collect()

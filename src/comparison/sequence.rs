@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn lists_that_differ_everywhere_end_soon() {
         let a: Vec<u32> = (0..200_000).map(|i| i % 7).collect();
-        let b: Vec<u32> = (0..200_000).map(|i| (i * i) % 11).collect();
+        let b: Vec<u32> = (0..200_000u32).map(|i| i.wrapping_mul(i) % 11).collect();
         let pairs = common(&a, &b);
         assert!(!pairs.is_empty() && is_rising(&pairs));
         let c: Vec<u32> = (1_000_000..1_200_000).collect();

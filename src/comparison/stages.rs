@@ -79,7 +79,39 @@ fn pairs(rows: &[StageRow], groups: &[Group]) -> Vec<(usize, usize)> {
         }
         (start_i, start_j) = (i + 1, j + 1);
     }
-    pairs
+    within_pairs(&pairs, rows, groups)
+}
+
+/// The pairs whose surrounding stages are pairs too, or who have one name.
+fn within_pairs(pairs: &[(usize, usize)], rows: &[StageRow], groups: &[Group]) -> Vec<(usize, usize)> {
+    let row_parents = parents(rows.iter().map(|row| row.depth));
+    let group_parents = parents(groups.iter().map(|group| group.depth));
+    let mut partner: Vec<Option<usize>> = vec![None; rows.len()];
+    let mut kept = Vec::with_capacity(pairs.len());
+    for &(i, j) in pairs {
+        let is_within = match (row_parents[i], group_parents[j]) {
+            (None, None) => true,
+            (Some(row), Some(group)) => partner[row] == Some(group),
+            _ => false,
+        };
+        if is_within || rows[i].name() == groups[j].name {
+            partner[i] = Some(j);
+            kept.push((i, j));
+        }
+    }
+    kept
+}
+
+/// The last one before each that is less deep.
+fn parents(depths: impl Iterator<Item = usize>) -> Vec<Option<usize>> {
+    let mut around: Vec<(usize, usize)> = Vec::new();
+    let parent = |(index, depth)| {
+        around.retain(|&(_, outer)| outer < depth);
+        let parent = around.last().map(|&(index, _)| index);
+        around.push((index, depth));
+        parent
+    };
+    depths.enumerate().map(parent).collect()
 }
 
 #[cfg(test)]
@@ -99,6 +131,7 @@ mod tests {
     fn names_come_before_order() {
         let rows: Vec<StageRow> = ["stem", "a", "a/x", "b", "head"].map(row).into();
         let groups: Vec<Group> = ["stem", "p", "q", "q/x", "b", "c", "head"].map(group).into();
-        assert_eq!(pairs(&rows, &groups), [(0, 0), (1, 2), (2, 3), (3, 4), (4, 6)]);
+        // `a` is `p`, so what lies in `a` is not what lies in `q`.
+        assert_eq!(pairs(&rows, &groups), [(0, 0), (1, 1), (3, 4), (4, 6)]);
     }
 }

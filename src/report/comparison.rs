@@ -95,7 +95,7 @@ pub fn stages(comparison: &Comparison) -> Vec<Sheet> {
     });
     let sheet = Sheet {
         title: "Stages".into(),
-        columns: vec!["stage", "A params", "B", "%", "A MACs", "B", "%"],
+        columns: vec!["stage", "params A", "params B", "%", "MACs A", "MACs B", "%"],
         rows: rows.collect(),
         notes: Vec::new(),
     };
@@ -158,6 +158,7 @@ pub fn layers(changes: &LayerChanges, network: usize, limit: Option<usize>) -> S
     if chosen.len() < all {
         notes.push(format!("the {} of {all} that differ most; `--by layer` lists all", chosen.len()));
     }
+    let columns = if chosen.is_empty() { Vec::new() } else { vec!["", "layer", "MACs", "what"] };
     let rows = chosen.iter().map(|difference| {
         let (macs, new_macs) = difference.macs();
         let what = if difference.changes.is_empty() {
@@ -173,12 +174,7 @@ pub fn layers(changes: &LayerChanges, network: usize, limit: Option<usize>) -> S
             Cell::Name(what),
         ]
     });
-    Sheet {
-        title: format!("Layers of {second} against {first}"),
-        columns: vec!["", "layer", "MACs", "what"],
-        rows: rows.collect(),
-        notes,
-    }
+    Sheet { title: format!("Layers of {second} against {first}"), columns, rows: rows.collect(), notes }
 }
 
 /// How many layers are what.
@@ -197,10 +193,33 @@ fn sign(kind: Kind) -> &'static str {
     }
 }
 
-/// What a change follows from stands first: attributes, then shapes, then what is read.
+/// Everything that changed.
+fn all_changes(difference: &Difference) -> String {
+    difference.changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// What changed, without what follows from it: attributes explain shapes, and the input's shape the output's.
 fn short_changes(difference: &Difference) -> String {
-    let changes = difference.changes.iter();
-    changes.map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    const FOLLOWING: [&str; 3] = ["input", "output", "reads"];
+    let find = |name: &str| difference.changes.iter().find(|change| change.attribute == name);
+    let own = difference
+        .changes
+        .iter()
+        .filter(|change| change.attribute != "name" && !FOLLOWING.contains(&change.attribute));
+    let mut words: Vec<String> = own.map(ToString::to_string).collect();
+    if words.is_empty() {
+        let tensors = |text: &str| text.split(' ').count();
+        words.extend(FOLLOWING.iter().find_map(|name| find(name)).map(|change| {
+            match (tensors(&change.before), tensors(&change.after)) {
+                (1, 1) => change.to_string(),
+                (before, after) if before != after => format!("reads {before} → {after} tensors"),
+                (count, _) if change.attribute == "reads" => format!("reads others of {count} tensors"),
+                (count, _) => format!("other shapes of {count} tensors"),
+            }
+        }));
+    }
+    words.extend(find("name").map(|change| format!("was {}", change.before)));
+    words.join("; ")
 }
 
 /// Figures as comma-separated values: `figure`, each network, and each one's change and growth against the first.
@@ -270,7 +289,7 @@ pub fn layers_csv(comparison: &Comparison, names: &[String]) -> Sheet<String> {
                 text(before, |layer| layer.macs.to_string()),
                 text(after, |layer| layer.parameters.to_string()),
                 text(before, |layer| layer.parameters.to_string()),
-                Cell::Text(short_changes(difference)),
+                Cell::Text(all_changes(difference)),
             ]
         })
     });

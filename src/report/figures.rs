@@ -92,18 +92,14 @@ pub const SUMS: &[SumFigure] = &[
     SumFigure { name: "FLOPs", path: "flops", get: |sum| Figure::Count(sum.flops) },
     SumFigure { name: "activations", path: "activations", get: |sum| Figure::Count(sum.activations) },
     SumFigure { name: "CIO", path: "cio", get: |sum| Figure::Count(sum.cio) },
-    SumFigure {
-        name: "CIO with pools",
-        path: "cio_with_pools",
-        get: |sum| Figure::Count(sum.cio_with_pools),
-    },
+    SumFigure { name: "CIO + pools", path: "cio_with_pools", get: |sum| Figure::Count(sum.cio_with_pools) },
 ];
 
 /// What only networks have.
 pub const WHOLE: &[WholeFigure] = &[
-    WholeFigure { name: "largest layer", path: "largest_layer.share", get: largest_share },
+    WholeFigure { name: "max layer", path: "largest_layer.share", get: largest_share },
     WholeFigure {
-        name: "largest / mean",
+        name: "max / mean",
         path: "largest_layer.max_over_mean",
         get: |report| Some(Figure::Ratio(report.analysis.largest_layer?.max_over_mean)),
     },

@@ -62,7 +62,7 @@ impl SweepReport<'_> {
             known.map_or_else(|| metric.clone(), |(_, name)| (*name).to_owned())
         }));
         if self.align.is_some() {
-            columns.extend(["wasted MACs", "%"].map(str::to_owned));
+            columns.extend(["wasted", "%"].map(str::to_owned));
         }
         columns
             .extend(accuracies.iter().map(|name| name.strip_prefix("accuracy.").unwrap_or(name).to_owned()));
@@ -83,9 +83,7 @@ impl SweepReport<'_> {
         if let Some(align) = self.align {
             let missed =
                 self.outcomes().filter(|outcome| outcome.padded.is_some_and(|padded| padded.layers > 0));
-            notes.push(format!(
-                "wasted: what convolutions would compute more if all channels were multiples of {align};"
-            ));
+            notes.push(format!("wasted: the MACs that channels padded to multiples of {align} would add;"));
             notes.push(format!("{} of {} points miss it (`explain sweep`)", missed.count(), rows.len()));
         }
         if !accuracies.is_empty() {

@@ -23,12 +23,15 @@ pub fn render<Name: AsRef<str>>(sheet: &Sheet<Name>, width: usize) -> String {
     let total = |rows: &[Vec<String>]| {
         (0..count).map(|column| widest(rows, column) + 2).sum::<usize>().saturating_sub(2)
     };
-    for column in (0..count).rev().filter(|&column| is_name(column)) {
-        let over = total(&rows).saturating_sub(width);
-        if over > 0 {
-            let room = widest(&rows, column).saturating_sub(over).max(12);
-            rows.iter_mut().for_each(|row| row[column] = cut(&row[column], room));
-        }
+    // The widest names give way first, and of equals the last.
+    let mut rooms: Vec<usize> = (0..count).map(|column| widest(&rows, column)).collect();
+    for _ in 0..total(&rows).saturating_sub(width) {
+        let names = (0..count).filter(|&column| is_name(column) && rooms[column] > 12);
+        let Some(column) = names.max_by_key(|&column| rooms[column]) else { break };
+        rooms[column] -= 1;
+    }
+    for column in (0..count).filter(|&column| is_name(column)) {
+        rows.iter_mut().for_each(|row| row[column] = cut(&row[column], rooms[column]));
     }
     let mut table = Table::new();
     table.set_format(FormatBuilder::new().column_separator(' ').padding(0, 1).build());
@@ -63,6 +66,7 @@ pub fn render<Name: AsRef<str>>(sheet: &Sheet<Name>, width: usize) -> String {
 /// Parts a sheet whose numbers need more than `width` columns into several; each begins with the first `fixed` columns.
 /// The notes stand below the last.
 pub fn fold<Name: AsRef<str> + Clone>(sheet: &Sheet<Name>, fixed: usize, width: usize) -> Vec<Sheet<Name>> {
+    let fixed = fixed.min(sheet.columns.len());
     let needs = |column: usize| {
         let title = sheet.columns.get(column).map_or(0, |name| letters(name.as_ref()));
         let cells = sheet.rows.iter().map(|row| match &row[column] {
@@ -144,6 +148,9 @@ mod tests {
             notes: vec!["note".into()],
         };
         let text = render(&sheet, 30);
-        assert_eq!(text, "layer                    MACs\na/very/…ath/to/a/layer/conv2  1.000 M\nshort                       -\nnote\n".replace("a/very/…ath/to/a/layer/conv2", "a/very…o/a/layer/conv2").as_str());
+        assert_eq!(
+            text,
+            "layer                     MACs\na/very…a/layer/conv2  1.000 M\nshort                        -\nnote\n"
+        );
     }
 }

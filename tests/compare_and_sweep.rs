@@ -1,5 +1,7 @@
 //! `compare` and `sweep`, as a user runs them.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers are tests")]
+
 use std::process::{Command, Output};
 
 use serde_json::Value;

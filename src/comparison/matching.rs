@@ -104,15 +104,36 @@ pub(super) struct Matches {
     pub(super) moved: Vec<(usize, usize)>,
 }
 
+/// One way to match layers.
+#[derive(Clone, Copy)]
+struct Way {
+    /// Whether names that count come before the order.
+    trusts_numbers: bool,
+    /// Whether layers that agree in everything but their name come before those that agree in less.
+    exact: bool,
+    /// Whether those that agree in op and output shape do.
+    loose: bool,
+}
+
 /// Matches layers by name, then by op, attributes and shapes in their order, then by op and output shape, then by
-/// op and map size. Where names count, that order may know better than they do: of both ways the one is taken that leaves fewer differences.
+/// op and map size. Names that count may know less than the order does, and what agrees by chance far apart leaves no
+/// room for what lies between: of all ways the one that leaves fewest differences is taken, the first of equals.
 pub(super) fn matches(a: &[Key], b: &[Key]) -> Matches {
-    let names = one_way(a, b, true);
-    if !a.iter().chain(b).any(|key| key.numbered) {
-        return names;
+    let is_numbered = a.iter().chain(b).any(|key| key.numbered);
+    let mut best: Option<((usize, usize), Matches)> = None;
+    for trusts_numbers in [true, false] {
+        for (exact, loose) in [(true, true), (true, false), (false, false)] {
+            if !trusts_numbers && !is_numbered {
+                continue;
+            }
+            let found = one_way(a, b, Way { trusts_numbers, exact, loose });
+            let cost = differences(a, b, &found);
+            if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+                best = Some((cost, found));
+            }
+        }
     }
-    let order = one_way(a, b, false);
-    if differences(a, b, &order) < differences(a, b, &names) { order } else { names }
+    best.map(|(_, found)| found).unwrap_or_default()
 }
 
 /// How many layers a way of matching leaves alone or changed, and how many names.
@@ -123,12 +144,16 @@ fn differences(a: &[Key], b: &[Key], matches: &Matches) -> (usize, usize) {
     (a.len() + b.len() - pairs.count() - equal, a.len() + b.len() - 2 * named)
 }
 
-fn one_way(a: &[Key], b: &[Key], trusts_numbers: bool) -> Matches {
+fn one_way(a: &[Key], b: &[Key], way: Way) -> Matches {
     let mut pairs: Vec<(usize, usize)> = Vec::new();
-    refine(&mut pairs, a, b, |a, b| by_name(a, b, |key| trusts_numbers || !key.numbered));
-    refine(&mut pairs, a, b, |a, b| by_order(a, b, |key| key.exact));
+    refine(&mut pairs, a, b, |a, b| by_name(a, b, |key| way.trusts_numbers || !key.numbered));
+    if way.exact {
+        refine(&mut pairs, a, b, |a, b| by_order(a, b, |key| key.exact));
+    }
     refine(&mut pairs, a, b, |a, b| by_name(a, b, |_| true));
-    refine(&mut pairs, a, b, |a, b| by_order(a, b, |key| key.loose));
+    if way.loose {
+        refine(&mut pairs, a, b, |a, b| by_order(a, b, |key| key.loose));
+    }
     refine(&mut pairs, a, b, |a, b| by_order(a, b, |key| key.coarse));
     let (mut left_a, mut left_b) = (vec![true; a.len()], vec![true; b.len()]);
     for &(i, j) in &pairs {

@@ -218,7 +218,9 @@ fn short_changes(difference: &Difference) -> String {
             }
         }));
     }
-    words.extend(find("name").map(|change| format!("was {}", change.before)));
+    if words.is_empty() {
+        words.extend(find("name").map(|change| format!("was {}", change.before)));
+    }
     words.join("; ")
 }
 

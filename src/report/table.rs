@@ -150,7 +150,7 @@ mod tests {
         let text = render(&sheet, 30);
         assert_eq!(
             text,
-            "layer                     MACs\na/very…a/layer/conv2  1.000 M\nshort                        -\nnote\n"
+            "layer                     MACs\na/very/…a/layer/conv2  1.000 M\nshort                        -\nnote\n"
         );
     }
 }

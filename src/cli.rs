@@ -36,6 +36,10 @@ pub enum Color {
 pub enum Command {
     /// Print what a network costs.
     Analyze(AnalyzeArgs),
+    /// Print networks side by side and what differs between them.
+    Compare(CompareArgs),
+    /// Print what every combination of some parameters' values costs.
+    Sweep(SweepArgs),
     /// List all ops.
     Ops,
     /// Print the manual page of an op, a convention or a topic; without a name, what there is.
@@ -48,7 +52,7 @@ pub enum Command {
 }
 
 /// How a file is read.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct LoadArgs {
     /// Set a parameter of the file: --set gamma=0.25 --set fusion=last.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
@@ -95,6 +99,76 @@ pub struct AnalyzeArgs {
     pub top: usize,
 }
 
+/// `compare`.
+#[derive(Args, Debug)]
+#[command(
+    mut_arg("set", |arg| arg.help("Set a parameter of every file; after a file and a colon, of that one alone: a.json:gamma=0.25")),
+    after_help = "Examples:\n  \
+        csp-profile compare densenet121.json csp_densenet121.json:gamma=0.25\n  \
+        csp-profile compare csp.json:fusion=none csp.json:fusion=last,gamma=0.25 --set split=conv\n\n\
+        A file whose name has colons and equal signs is found as it is: the longest file name counts."
+)]
+pub struct CompareArgs {
+    /// Two architecture files or more, each with parameters of its own after a colon; `-` reads from standard input.
+    /// The others are compared with the first.
+    #[arg(required = true, value_name = "FILE[:NAME=VALUE,…]")]
+    pub operands: Vec<PathBuf>,
+    /// How they are read.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// One part in full.
+    #[arg(long, value_enum)]
+    pub by: Option<Part>,
+    /// What goes to standard output; everything else goes to standard error.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// How many of the layers that differ most are listed.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub top: usize,
+    /// Exit with 1 where anything but names differs.
+    #[arg(long)]
+    pub fail_on_difference: bool,
+}
+
+/// Parts of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Whole networks.
+    Total,
+    /// The stages.
+    Stage,
+    /// Every layer that differs.
+    Layer,
+}
+
+/// `sweep`.
+#[derive(Args, Debug)]
+#[command(
+    mut_arg("set", |arg| arg
+        .value_name("NAME=VALUES")
+        .help("Values of a parameter, parted by commas; a range is FIRST..LAST or FIRST..LAST:STEP")),
+    after_help = "Examples:\n  \
+        csp-profile sweep csp.json --set gamma=0.25,0.5,0.75 --set fusion=csp,last\n  \
+        csp-profile sweep csp.json --set growth_rate=12..48:4 --align 8 --format csv\n\n\
+        A range has its last value where a step hits it. A combination that is no network is listed with the reason."
+)]
+pub struct SweepArgs {
+    /// The architecture file; `-` reads from standard input.
+    pub file: PathBuf,
+    /// How it is read.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// Add a column: a path under the report's totals, such as parameters.norm or conventions.thop.
+    #[arg(long = "metric", value_name = "PATH")]
+    pub metrics: Vec<String>,
+    /// Mark points whose channels are no multiples of N, with the MACs that padding them would waste.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=1_048_576))]
+    pub align: Option<u64>,
+    /// What goes to standard output; everything else goes to standard error.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
 /// Sections of `analyze`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Section {
@@ -132,9 +206,9 @@ pub enum Grouping {
 pub enum Format {
     /// Tables of at most 80 columns.
     Table,
-    /// The whole report, schema version 1.
+    /// Everything, schema version 1.
     Json,
-    /// One table with exact figures: layers, or what --by names.
+    /// One table with exact figures; where there is a choice, the one that --by names.
     Csv,
     /// Tables for a pull request.
     Markdown,

@@ -1,9 +1,11 @@
 //! The subcommands: one file each. Only they write to the terminal, through one [`Output`].
 
 pub mod analyze;
+pub mod compare;
 pub mod explain;
 pub mod ops;
 pub mod schema;
+pub mod sweep;
 
 use std::io::{self, Write};
 
@@ -100,6 +102,8 @@ pub fn run(cli: Cli) -> io::Result<Exit> {
     let mut output = Output::new(cli.color);
     let result = match cli.command {
         Command::Analyze(args) => analyze::run(&args, &mut output),
+        Command::Compare(args) => compare::run(&args, &mut output),
+        Command::Sweep(args) => sweep::run(&args, &mut output),
         Command::Ops => ops::run(&mut output),
         Command::Explain { topic } => explain::run(topic.as_deref(), &mut output),
         Command::Schema => schema::run(&mut output),

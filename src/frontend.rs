@@ -137,8 +137,11 @@ pub fn load_bytes(
     json::load(sources, source, name, options, sink)
 }
 
-/// The bytes of a file, never more than are accepted.
-fn read(path: &Path, sink: &mut Sink) -> Result<Option<Vec<u8>>, Error> {
+/// The bytes of a file, never more than are accepted. They are absent where the sink has errors.
+///
+/// # Errors
+/// When the file cannot be read at all.
+pub fn read(path: &Path, sink: &mut Sink) -> Result<Option<Vec<u8>>, Error> {
     let io = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound(path.into()),
         std::io::ErrorKind::IsADirectory => Error::Folder(path.into()),

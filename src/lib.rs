@@ -158,6 +158,7 @@
 pub mod analysis;
 pub mod cli;
 pub mod commands;
+pub mod comparison;
 pub mod device;
 pub mod diagnostic;
 pub mod frontend;
@@ -166,5 +167,6 @@ pub mod ops;
 pub mod published;
 pub mod report;
 pub mod source;
+pub mod sweep;
 pub mod tensor;
 pub mod units;

@@ -2,11 +2,14 @@
 //!
 //! Definitions of all keys: `csp-profile explain report`. Keys are added, never renamed.
 
+pub mod comparison;
 pub mod csv;
 pub mod diagnostics;
+pub mod figures;
 pub mod markdown;
 pub mod sections;
 pub mod sheet;
+pub mod sweep;
 pub mod table;
 
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@ use super::sheet::Sheet;
 ///
 /// # Errors
 /// What the writer reports.
-pub fn write(sheet: &Sheet, out: impl std::io::Write) -> std::io::Result<()> {
+pub fn write<Name: AsRef<[u8]>>(sheet: &Sheet<Name>, out: impl std::io::Write) -> std::io::Result<()> {
     let mut writer = ::csv::Writer::from_writer(out);
     writer.write_record(&sheet.columns)?;
     for row in &sheet.rows {

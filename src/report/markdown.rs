@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use super::sheet::Sheet;
 
 /// One sheet under a heading.
-pub fn render(sheet: &Sheet) -> String {
+pub fn render<Name: AsRef<str>>(sheet: &Sheet<Name>) -> String {
     let mut text = format!("### {}\n\n", escape(&sheet.title));
     if let Some(first) = sheet.rows.first() {
         let width = first.len();
-        let names: Vec<&str> =
-            (0..width).map(|index| sheet.columns.get(index).copied().unwrap_or("")).collect();
+        let names: Vec<String> = (0..width)
+            .map(|index| sheet.columns.get(index).map_or(String::new(), |name| escape(name.as_ref())))
+            .collect();
         let _ = writeln!(text, "| {} |", names.join(" | "));
         let rules: Vec<&str> = first.iter().map(|cell| if cell.is_text() { "---" } else { "---:" }).collect();
         let _ = writeln!(text, "| {} |", rules.join(" | "));

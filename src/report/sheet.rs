@@ -1,5 +1,6 @@
 //! Tables as data: what stands in them, before any format.
 
+use super::figures::Figure;
 use crate::units;
 
 /// One cell.
@@ -17,6 +18,14 @@ pub enum Cell {
     Share(u64, u64),
     /// A ratio.
     Ratio(f64),
+    /// Nothing.
+    Empty,
+    /// How much a figure grew or shrank.
+    Difference(Figure, Figure),
+    /// The same over the first figure.
+    Growth(Figure, Figure),
+    /// The second figure, and its growth beside it.
+    Grown(Figure, Figure),
 }
 
 impl Cell {
@@ -30,6 +39,10 @@ impl Cell {
             Self::Share(0, _) => "-".into(),
             Self::Share(part, whole) => units::percent(*part, *whole),
             Self::Ratio(ratio) => ratio_text(*ratio),
+            Self::Empty => String::new(),
+            Self::Difference(from, to) => difference(*from, *to),
+            Self::Growth(from, to) => growth(*from, *to),
+            Self::Grown(from, to) => format!("{} {:>7}", to.cell().human(), growth(*from, *to)),
         }
     }
 
@@ -43,6 +56,15 @@ impl Cell {
                 if *whole == 0 { 0.0 } else { *part as f64 / *whole as f64 }.to_string()
             }
             Self::Ratio(ratio) => ratio.to_string(),
+            Self::Empty => String::new(),
+            Self::Difference(from, to) => match (from, to) {
+                (Figure::Count(from) | Figure::Bytes(from), Figure::Count(to) | Figure::Bytes(to)) => {
+                    (i128::from(*to) - i128::from(*from)).to_string()
+                }
+                _ => (to.number() - from.number()).to_string(),
+            },
+            Self::Growth(from, to) => from.growth(*to).map_or(String::new(), |growth| growth.to_string()),
+            Self::Grown(_, to) => to.cell().exact(),
         }
     }
 
@@ -63,13 +85,46 @@ pub fn ratio_text(ratio: f64) -> String {
     }
 }
 
-/// A table.
+/// A change with its sign, in the figure's unit; points of a hundred for shares.
+fn difference(from: Figure, to: Figure) -> String {
+    if from == to {
+        return "-".into();
+    }
+    let signed = |less: bool, text: String| format!("{}{text}", if less { '−' } else { '+' });
+    match (from, to) {
+        (Figure::Count(from), Figure::Count(to)) => signed(to < from, units::si(to.abs_diff(from))),
+        (Figure::Bytes(from), Figure::Bytes(to)) => signed(to < from, units::bytes(to.abs_diff(from))),
+        (Figure::Share(..), Figure::Share(..)) => {
+            let points = (to.number() - from.number()) * 100.0;
+            signed(points < 0.0, format!("{:.1} pp", points.abs()))
+        }
+        _ => {
+            let change = to.number() - from.number();
+            signed(change < 0.0, ratio_text(change.abs()))
+        }
+    }
+}
+
+/// A relative change in at most seven letters.
+fn growth(from: Figure, to: Figure) -> String {
+    let Some(growth) = from.growth(to).filter(|_| from != to) else { return "-".into() };
+    let (sign, percent) = (if growth < 0.0 { '−' } else { '+' }, growth.abs() * 100.0);
+    if percent < 99.95 {
+        format!("{sign}{percent:.1} %")
+    } else if percent < 9999.5 {
+        format!("{sign}{percent:.0} %")
+    } else {
+        format!("×{}", ratio_text((1.0 + growth).min(99_999.0)))
+    }
+}
+
+/// A table. Its columns' names are of this program, or with `String` of a user's file.
 #[derive(Clone, Debug)]
-pub struct Sheet {
+pub struct Sheet<Name = &'static str> {
     /// What it shows.
     pub title: String,
     /// The columns' names; empty for a list of facts.
-    pub columns: Vec<&'static str>,
+    pub columns: Vec<Name>,
     /// The rows.
     pub rows: Vec<Vec<Cell>>,
     /// Remarks below it.

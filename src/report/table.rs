@@ -3,7 +3,6 @@
 use prettytable::format::{Alignment, FormatBuilder};
 use prettytable::{Cell as Entry, Row, Table};
 
-use super::diagnostics::clean;
 use super::sheet::{Cell, Sheet};
 use crate::diagnostic::is_steering;
 
@@ -11,12 +10,12 @@ use crate::diagnostic::is_steering;
 pub const WIDTH: usize = 80;
 
 /// One sheet, its title apart, in lines of at most `width` columns as long as names can give way.
-pub fn render(sheet: &Sheet, width: usize) -> String {
+pub fn render<Name: AsRef<str>>(sheet: &Sheet<Name>, width: usize) -> String {
     let mut rows: Vec<Vec<String>> =
-        sheet.rows.iter().map(|row| row.iter().map(|cell| clean(&cell.human())).collect()).collect();
+        sheet.rows.iter().map(|row| row.iter().map(Cell::human).collect()).collect();
     let count = sheet.rows.first().map_or(sheet.columns.len(), Vec::len);
     let columns: Vec<&str> =
-        (0..count).map(|index| sheet.columns.get(index).copied().unwrap_or("")).collect();
+        (0..count).map(|index| sheet.columns.get(index).map_or("", AsRef::as_ref)).collect();
     let is_name = |column: usize| sheet.rows.iter().any(|row| matches!(row.get(column), Some(Cell::Name(_))));
     let widest = |rows: &[Vec<String>], column: usize| {
         rows.iter().map(|row| letters(&row[column])).chain([letters(columns[column])]).max().unwrap_or(0)
@@ -25,12 +24,15 @@ pub fn render(sheet: &Sheet, width: usize) -> String {
     let total = |rows: &[Vec<String>]| {
         (0..count).map(|column| widest(rows, column) + 2).sum::<usize>().saturating_sub(2)
     };
-    for column in (0..count).rev().filter(|&column| is_name(column)) {
-        let over = total(&rows).saturating_sub(width);
-        if over > 0 {
-            let room = widest(&rows, column).saturating_sub(over).max(12);
-            rows.iter_mut().for_each(|row| row[column] = cut(&row[column], room));
-        }
+    // The widest names give way first, and of equals the last.
+    let mut rooms: Vec<usize> = (0..count).map(|column| widest(&rows, column)).collect();
+    for _ in 0..total(&rows).saturating_sub(width) {
+        let names = (0..count).filter(|&column| is_name(column) && rooms[column] > 12);
+        let Some(column) = names.max_by_key(|&column| rooms[column]) else { break };
+        rooms[column] -= 1;
+    }
+    for column in (0..count).filter(|&column| is_name(column)) {
+        rows.iter_mut().for_each(|row| row[column] = cut(&row[column], rooms[column]));
     }
     let mut table = Table::new();
     table.set_format(FormatBuilder::new().column_separator(' ').padding(0, 1).build());
@@ -60,6 +62,44 @@ pub fn render(sheet: &Sheet, width: usize) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Parts a sheet whose numbers need more than `width` columns into several; each begins with the first `fixed` columns.
+/// The notes stand below the last.
+pub fn fold<Name: AsRef<str> + Clone>(sheet: &Sheet<Name>, fixed: usize, width: usize) -> Vec<Sheet<Name>> {
+    let fixed = fixed.min(sheet.columns.len());
+    let needs = |column: usize| {
+        let title = sheet.columns.get(column).map_or(0, |name| letters(name.as_ref()));
+        let cells = sheet.rows.iter().map(|row| match &row[column] {
+            Cell::Name(name) => letters(name).min(12),
+            cell => letters(&cell.human()),
+        });
+        2 + cells.max().unwrap_or(0).max(title)
+    };
+    let start: usize = (0..fixed).map(needs).sum();
+    let mut parts: Vec<Vec<usize>> = vec![(0..fixed).collect()];
+    let mut filled = start;
+    for column in fixed..sheet.columns.len() {
+        let need = needs(column);
+        if filled + need > width + 2 && filled > start {
+            parts.push((0..fixed).collect());
+            filled = start;
+        }
+        filled += need;
+        parts.last_mut().expect("there is one from the beginning").push(column);
+    }
+    let last = parts.len() - 1;
+    let part = |(index, columns): (usize, &Vec<usize>)| Sheet {
+        title: if index == 0 { sheet.title.clone() } else { String::new() },
+        columns: columns.iter().map(|&column| sheet.columns[column].clone()).collect(),
+        rows: sheet
+            .rows
+            .iter()
+            .map(|row| columns.iter().map(|&column| row[column].clone()).collect())
+            .collect(),
+        notes: if index == last { sheet.notes.clone() } else { Vec::new() },
+    };
+    parts.iter().enumerate().map(part).collect()
 }
 
 /// Breaks a text into lines of at most so many columns, between words.
@@ -104,6 +144,17 @@ fn cut(text: &str, room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wide_sheets_are_folded() {
+        let row = vec![Cell::Text("a".into()), Cell::Count(1234), Cell::Count(5678), Cell::Count(9)];
+        let sheet =
+            Sheet { title: "T".into(), columns: vec!["x", "y", "z", "w"], rows: vec![row], notes: vec![] };
+        let parts = fold(&sheet, 1, 14);
+        let columns: Vec<&[&str]> = parts.iter().map(|part| &part.columns[..]).collect();
+        assert_eq!(columns, [&["x", "y"][..], &["x", "z", "w"][..]]);
+        assert_eq!(fold(&sheet, 1, 80).len(), 1);
+    }
 
     #[test]
     fn names_are_cut_to_fit() {

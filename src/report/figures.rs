@@ -93,6 +93,7 @@ pub const SUMS: &[SumFigure] = &[
     SumFigure { name: "activations", path: "activations", get: |sum| Figure::Count(sum.activations) },
     SumFigure { name: "CIO", path: "cio", get: |sum| Figure::Count(sum.cio) },
     SumFigure { name: "CIO + pools", path: "cio_with_pools", get: |sum| Figure::Count(sum.cio_with_pools) },
+    SumFigure { name: "traffic", path: "traffic_bytes.fused", get: |sum| Figure::Bytes(sum.traffic.fused) },
 ];
 
 /// What only networks have.

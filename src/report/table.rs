@@ -3,6 +3,7 @@
 use prettytable::format::{Alignment, FormatBuilder};
 use prettytable::{Cell as Entry, Row, Table};
 
+use super::diagnostics::clean;
 use super::sheet::{Cell, Sheet};
 use crate::diagnostic::is_steering;
 
@@ -12,7 +13,7 @@ pub const WIDTH: usize = 80;
 /// One sheet, its title apart, in lines of at most `width` columns as long as names can give way.
 pub fn render<Name: AsRef<str>>(sheet: &Sheet<Name>, width: usize) -> String {
     let mut rows: Vec<Vec<String>> =
-        sheet.rows.iter().map(|row| row.iter().map(Cell::human).collect()).collect();
+        sheet.rows.iter().map(|row| row.iter().map(|cell| clean(&cell.human())).collect()).collect();
     let count = sheet.rows.first().map_or(sheet.columns.len(), Vec::len);
     let columns: Vec<&str> =
         (0..count).map(|index| sheet.columns.get(index).map_or("", AsRef::as_ref)).collect();

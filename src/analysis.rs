@@ -5,6 +5,8 @@
 
 pub mod conventions;
 pub mod cost;
+pub mod memory;
+pub mod schedule;
 
 use indexmap::IndexMap;
 

@@ -124,6 +124,13 @@ pub struct Node {
     pub called_as: Option<CalledAs>,
 }
 
+impl Node {
+    /// Whether it is an input of the network: its values come with each image.
+    pub fn is_input(&self) -> bool {
+        matches!(*self.op, Op::Input(_))
+    }
+}
+
 /// What [`Graph::add`] needs to make a [`Node`].
 #[derive(Clone, Debug)]
 pub struct NewNode {

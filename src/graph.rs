@@ -305,7 +305,7 @@ impl Graph {
     }
 
     /// All nodes in topological order.
-    pub fn nodes(&self) -> impl ExactSizeIterator<Item = (NodeId, &Node)> {
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = (NodeId, &Node)> + DoubleEndedIterator {
         self.network.raw_nodes().iter().enumerate().map(|(index, node)| {
             #[expect(clippy::cast_possible_truncation, reason = "petgraph's own indices are 32 bits")]
             let id = NodeId(index as u32);

@@ -11,7 +11,9 @@ pub mod placement;
 pub mod training;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::analysis) mod random;
+#[cfg(test)]
+pub(in crate::analysis) mod tests;
 
 use std::fmt;
 
@@ -164,9 +166,10 @@ pub(in crate::analysis) fn roll_up(graph: &Graph, by_stage: &mut [u64]) -> Resul
     Ok(())
 }
 
-/// Whether a variant of a network leaves its peak where it was: same bytes under every reported model.
+/// Whether a variant of a network leaves its peak where it was: the same bytes under every reported model.
 ///
-/// γ of a CSPDenseNet does so where the peak is in the stem, which it does not touch.
+/// γ of a partial dense network does so where the peak is outside the blocks that it shortens. It lowers the peak where
+/// that is in a block, but only by what bypasses it: at the peak the bypassing part is in memory too.
 pub fn same_peak(one: &Analysis, other: &Analysis) -> bool {
     one.models.iter().zip(&other.models).all(|(one, other)| one.peak == other.peak)
 }

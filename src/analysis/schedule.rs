@@ -126,6 +126,10 @@ pub fn lower_peak(graph: &Graph, model: Model) -> Result<Lowered, Overflow> {
         }
     }
     let lowered = liveness(graph, &schedule, memory.layout, model)?;
+    if verdict == Verdict::Optimal && has_dead_ends(graph) {
+        // What leads to no output could be run in any piece.
+        verdict = Verdict::Greedy;
+    }
     if lowered.peak > memory.peak {
         return Ok(Lowered {
             schedule: Schedule::as_written(graph),
@@ -135,6 +139,23 @@ pub fn lower_peak(graph: &Graph, model: Model) -> Result<Lowered, Overflow> {
         });
     }
     Ok(Lowered { schedule, peak: lowered.peak, as_written: memory.peak, verdict })
+}
+
+/// Whether some node leads to no output of the network.
+fn has_dead_ends(graph: &Graph) -> bool {
+    let mut leads = vec![false; graph.len()];
+    for output in &graph.outputs {
+        leads[output.node.index()] = true;
+    }
+    // Backwards: nodes are numbered in a topological order.
+    for (id, node) in graph.nodes().rev() {
+        if leads[id.index()] {
+            for input in &node.inputs {
+                leads[input.node.index()] = true;
+            }
+        }
+    }
+    leads.contains(&false)
 }
 
 /// Steps divided where at most one block is in use from one step to the next: half-open ranges in order.

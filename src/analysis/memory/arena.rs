@@ -210,7 +210,8 @@ impl Gaps {
 
     /// Takes the gap that ends at the arena's end, where there is one.
     fn take_last(&mut self, end: u64) -> Option<(u64, u64)> {
-        let (&start, &size) = self.by_start.iter().next_back().filter(|(start, size)| *start + *size == end)?;
+        let (&start, &size) =
+            self.by_start.iter().next_back().filter(|(start, size)| *start + *size == end)?;
         self.remove(start, size);
         Some((start, size))
     }

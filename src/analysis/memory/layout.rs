@@ -88,9 +88,7 @@ impl Layout {
                     _ => false,
                 };
                 let input = node.inputs.first().filter(|_| view);
-                base.push(
-                    input.map_or(own, |input| base[(first[input.node.index()] + input.port) as usize]),
-                );
+                base.push(input.map_or(own, |input| base[(first[input.node.index()] + input.port) as usize]));
             }
         }
         let mut root = base;

@@ -135,11 +135,7 @@ pub(in crate::analysis) fn base_spans(
     for (block, span) in layout.blocks.iter().zip(&mut spans) {
         if block.is_input {
             // A network input that nothing reads is dropped at once.
-            *span = Span {
-                death: if span.death == span.birth { 0 } else { span.death },
-                birth: 0,
-                ..*span
-            };
+            *span = Span { death: if span.death == span.birth { 0 } else { span.death }, birth: 0, ..*span };
         }
     }
     for &output in &graph.outputs {
@@ -182,7 +178,10 @@ pub(in crate::analysis) fn overwriter(
     };
     let output = Outlet { node: id, port: 0 };
     let fills = |block: &usize| layout.blocks[*block].owner == output;
-    (allowed && node.op.storage() == Storage::Overwrites).then(|| layout.block(output)).flatten().filter(fills)
+    (allowed && node.op.storage() == Storage::Overwrites)
+        .then(|| layout.block(output))
+        .flatten()
+        .filter(fills)
 }
 
 /// Bytes in use at each step.

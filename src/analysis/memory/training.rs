@@ -152,8 +152,7 @@ pub(super) fn saved(graph: &Graph, schedule: &Schedule, profile: Profile) -> Res
     };
     for (id, node) in graph.nodes() {
         let output = layout::outlet(id, 0);
-        let Some(own) =
-            saved.layout.block(output).filter(|&own| saved.layout.blocks[own].owner == output)
+        let Some(own) = saved.layout.block(output).filter(|&own| saved.layout.blocks[own].owner == output)
         else {
             continue;
         };
@@ -199,11 +198,7 @@ pub(super) fn saved(graph: &Graph, schedule: &Schedule, profile: Profile) -> Res
     Ok(saved)
 }
 
-fn io<T>(
-    graph: &Graph,
-    node: &Node,
-    ask: impl FnOnce(Io<'_>) -> Result<T, Overflow>,
-) -> Result<T, Overflow> {
+fn io<T>(graph: &Graph, node: &Node, ask: impl FnOnce(Io<'_>) -> Result<T, Overflow>) -> Result<T, Overflow> {
     let inputs = graph.input_types(node);
     ask(Io { inputs: &inputs, outputs: &node.outputs })
 }

@@ -62,7 +62,8 @@ impl Piece {
         model: Model,
     ) -> Result<Self, Overflow> {
         let end = start + ids.len();
-        let place: FxHashMap<NodeId, usize> = ids.iter().enumerate().map(|(index, &id)| (id, index)).collect();
+        let place: FxHashMap<NodeId, usize> =
+            ids.iter().enumerate().map(|(index, &id)| (id, index)).collect();
         let mut local: FxHashMap<usize, usize> = FxHashMap::default();
         let mut piece = Self { nodes: Vec::with_capacity(ids.len()), blocks: Vec::new(), base: 0 };
         for (index, &id) in ids.iter().enumerate() {

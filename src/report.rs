@@ -5,6 +5,7 @@
 pub mod csv;
 pub mod diagnostics;
 pub mod markdown;
+pub mod memory;
 pub mod sheet;
 pub mod table;
 

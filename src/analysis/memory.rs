@@ -13,7 +13,7 @@ pub mod training;
 #[cfg(test)]
 pub(in crate::analysis) mod random;
 #[cfg(test)]
-pub(in crate::analysis) mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 
@@ -168,8 +168,8 @@ pub(in crate::analysis) fn roll_up(graph: &Graph, by_stage: &mut [u64]) -> Resul
 
 /// Whether a variant of a network leaves its peak where it was: the same bytes under every reported model.
 ///
-/// γ of a partial dense network does so where the peak is outside the blocks that it shortens. It lowers the peak where
-/// that is in a block, but only by what bypasses it: at the peak the bypassing part is in memory too.
+/// γ of a partial dense network does so where the peak is outside the blocks that it shortens. A peak in a block of c
+/// channels falls by 2γc, the concat's and the norm's part: what bypasses the block is in memory too.
 pub fn same_peak(one: &Analysis, other: &Analysis) -> bool {
     one.models.iter().zip(&other.models).all(|(one, other)| one.peak == other.peak)
 }

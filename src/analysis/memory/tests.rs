@@ -13,14 +13,14 @@ use crate::graph::{NewNode, NodeId, Outlet};
 use crate::ops::{Mul, Op, Sigmoid};
 use crate::source::SourceMap;
 
-pub(in crate::analysis) fn network_with(name: &str, options: &LoadOptions) -> Graph {
+pub(crate) fn network_with(name: &str, options: &LoadOptions) -> Graph {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("architectures/{name}.json"));
     let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
     let loaded = frontend::load(&path, options, &mut sources, &mut sink).unwrap();
     loaded.unwrap_or_else(|| panic!("{name} has errors")).graph
 }
 
-pub(in crate::analysis) fn network(name: &str, batch: u64) -> Graph {
+pub(crate) fn network(name: &str, batch: u64) -> Graph {
     network_with(name, &LoadOptions { batch: Some(batch), ..LoadOptions::default() })
 }
 

@@ -25,6 +25,8 @@ pub use placement::Placement;
 pub use training::{Profile, Training};
 
 use super::schedule::{self, Lowered, Schedule};
+use training::Trained;
+
 use crate::graph::Graph;
 use crate::ops::{Operator, Storage};
 use crate::units::{Overflow, sum};
@@ -117,8 +119,13 @@ pub struct Analysis {
 /// When a number of bytes does not fit in 64 bits.
 pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
     let schedule = Schedule::as_written(graph);
-    let [a, b, c] = Model::REPORTED.map(|(_, model)| model.memory(graph, &schedule));
-    let models = [a?, b?, c?];
+    // The first two models share a layout.
+    let layout = Model::INFERENCE.layout(graph)?;
+    let models = [
+        liveness(graph, &schedule, layout.clone(), Model::INFERENCE)?,
+        liveness(graph, &schedule, layout, Model::INFERENCE_INPLACE)?,
+        Model::INFERENCE_VIEWS.memory(graph, &schedule)?,
+    ];
     let mut stages = vec![StageMemory::default(); graph.stages().len()];
     for (index, memory) in models.iter().enumerate() {
         for (stage, peak) in stages.iter_mut().zip(memory.stage_peaks(graph, &schedule)) {
@@ -128,14 +135,15 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
     for (stage, bytes) in stages.iter_mut().zip(concat_bytes(graph)?) {
         stage.concat_bytes = bytes;
     }
-    let [eager, minimal, shared] = Profile::ALL.map(|profile| training::training(graph, &schedule, profile));
+    let trained = Trained::new(graph, &schedule)?;
+    let [eager, minimal, shared] = Profile::ALL.map(|profile| trained.saved(profile).training());
     Ok(Analysis {
         arena: arena::plan(&models[1], 1)?,
-        lowered: schedule::lower_peak(graph, Model::INFERENCE_INPLACE)?,
+        lowered: schedule::lower(graph, &models[1])?,
         models,
         stages,
         training: [eager?, minimal?, shared?],
-        growth: growth::growth(graph)?,
+        growth: growth::of(graph, &trained)?,
     })
 }
 

@@ -12,7 +12,7 @@ mod search;
 
 use std::fmt;
 
-use crate::analysis::memory::liveness::{Span, base_spans};
+use crate::analysis::memory::liveness::{Span, base_spans, overwriter};
 use crate::analysis::memory::{Layout, Memory, Model, liveness};
 use crate::graph::{Graph, NodeId};
 use crate::units::Overflow;
@@ -103,13 +103,23 @@ impl fmt::Display for Lowered {
 /// # Errors
 /// When the bytes in use do not fit in 64 bits.
 pub fn lower_peak(graph: &Graph, model: Model) -> Result<Lowered, Overflow> {
+    lower(graph, &model.memory(graph, &Schedule::as_written(graph))?)
+}
+
+/// The same where the memory as written is known.
+///
+/// # Errors
+/// When the bytes in use do not fit in 64 bits.
+pub fn lower(graph: &Graph, memory: &Memory) -> Result<Lowered, Overflow> {
     let written = Schedule::as_written(graph);
-    let layout = model.layout(graph)?;
-    let spans = base_spans(graph, &written, &layout)?;
-    let memory = liveness(graph, &written, layout, model)?;
+    if touches_all(graph, memory) {
+        let (peak, verdict) = (memory.peak, Verdict::Optimal);
+        return Ok(Lowered { schedule: written, peak, as_written: peak, verdict });
+    }
+    let spans = base_spans(graph, &written, &memory.layout)?;
     let mut pieces = cuts(&spans, written.order.len());
     let peak_of = |range: &(usize, usize)| memory.curve[range.0..range.1].iter().copied().max().unwrap_or(0);
-    pieces.sort_by_key(|range| (std::cmp::Reverse(peak_of(range)), range.0));
+    pieces.sort_by_cached_key(|range| (std::cmp::Reverse(peak_of(range)), range.0));
     let mut schedule = written;
     let (mut floor, mut verdict, mut states) = (0u64, Verdict::Optimal, STATE_LIMIT);
     for (start, end) in pieces {
@@ -118,14 +128,14 @@ pub fn lower_peak(graph: &Graph, model: Model) -> Result<Lowered, Overflow> {
             break;
         }
         let (order, peak, how) =
-            reorder(graph, &memory, &spans, &schedule.order[start..end], start, before, &mut states)?;
+            reorder(graph, memory, &spans, &schedule.order[start..end], start, before, &mut states)?;
         schedule.order[start..end].copy_from_slice(&order);
         // Only the pieces that decide the peak decide how sure it is.
         if peak > floor {
             (floor, verdict) = (peak, how);
         }
     }
-    let lowered = liveness(graph, &schedule, memory.layout, model)?;
+    let lowered = liveness(graph, &schedule, memory.layout.clone(), memory.model)?;
     if verdict == Verdict::Optimal && has_dead_ends(graph) {
         // What leads to no output could be run in any piece.
         verdict = Verdict::Greedy;
@@ -139,6 +149,21 @@ pub fn lower_peak(graph: &Graph, model: Model) -> Result<Lowered, Overflow> {
         });
     }
     Ok(Lowered { schedule, peak: lowered.peak, as_written: memory.peak, verdict })
+}
+
+/// Whether the node at the peak writes and reads all that is in memory there, so that no order needs less.
+fn touches_all(graph: &Graph, memory: &Memory) -> bool {
+    let Some(id) = memory.at else { return true };
+    let (node, layout) = (graph.node(id), &memory.layout);
+    let mut touched: Vec<usize> = layout.inputs(node).chain(layout.outputs(id, node)).collect();
+    touched.sort_unstable();
+    touched.dedup();
+    // In another order it might overwrite an input that here outlives it.
+    let writes = overwriter(id, node, layout, memory.model);
+    let own = writes.filter(|&own| memory.spans[own].over.is_some());
+    let needs: u64 =
+        touched.iter().filter(|&&block| Some(block) != own).map(|&block| layout.blocks[block].bytes).sum();
+    needs == memory.peak && writes == own
 }
 
 /// Whether some node leads to no output of the network.

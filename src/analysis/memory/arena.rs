@@ -11,6 +11,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use smallvec::SmallVec;
+
 use super::liveness::Memory;
 use crate::graph::Outlet;
 use crate::units::Overflow;
@@ -39,7 +41,7 @@ pub struct Slot {
     /// The last step of its life.
     pub death: u32,
     /// The tensors that fill it one after another.
-    pub tensors: Vec<Outlet>,
+    pub tensors: SmallVec<[Outlet; 2]>,
 }
 
 /// Addresses for every block.
@@ -128,7 +130,7 @@ fn slots(memory: &Memory) -> Vec<Slot> {
     let (blocks, spans) = (&memory.layout.blocks, &memory.spans);
     // Chains are followed in the order of births: a block is older than what overwrites it.
     let mut order: Vec<usize> = (0..blocks.len()).collect();
-    order.sort_by_key(|&block| (spans[block].birth, spans[block].over.is_some(), block));
+    order.sort_unstable_by_key(|&block| (spans[block].birth, spans[block].over.is_some(), block));
     let mut slot_of = vec![usize::MAX; blocks.len()];
     let mut slots: Vec<Slot> = Vec::new();
     for block in order {
@@ -150,12 +152,12 @@ fn slots(memory: &Memory) -> Vec<Slot> {
                     bytes: blocks[block].bytes,
                     birth: span.birth,
                     death: span.death,
-                    tensors: vec![blocks[block].owner],
+                    tensors: smallvec::smallvec![blocks[block].owner],
                 });
             }
         }
     }
-    slots.sort_by_key(|slot| slot.tensors[0]);
+    slots.sort_unstable_by_key(|slot| slot.tensors[0]);
     slots
 }
 
@@ -220,7 +222,7 @@ impl Gaps {
 /// Places in the order of births; gives the arena's size.
 fn first_use(slots: &mut [Slot], alignment: u64) -> Result<u64, Overflow> {
     let mut order: Vec<usize> = (0..slots.len()).collect();
-    order.sort_by_key(|&slot| (slots[slot].birth, std::cmp::Reverse(slots[slot].bytes), slot));
+    order.sort_unstable_by_key(|&slot| (slots[slot].birth, std::cmp::Reverse(slots[slot].bytes), slot));
     let mut dying: BTreeSet<(u32, usize)> = BTreeSet::new();
     let mut gaps = Gaps::default();
     let mut end = 0u64;
@@ -251,7 +253,7 @@ fn first_use(slots: &mut [Slot], alignment: u64) -> Result<u64, Overflow> {
 /// Places the largest first; gives the arena's size.
 fn by_size(slots: &mut [Slot], alignment: u64) -> Result<u64, Overflow> {
     let mut order: Vec<usize> = (0..slots.len()).collect();
-    order.sort_by_key(|&slot| (std::cmp::Reverse(slots[slot].bytes), slots[slot].birth, slot));
+    order.sort_unstable_by_key(|&slot| (std::cmp::Reverse(slots[slot].bytes), slots[slot].birth, slot));
     // What is placed, by offset: start, end, birth, death.
     let mut placed: Vec<(u64, u64, u32, u32)> = Vec::with_capacity(slots.len());
     for index in order {

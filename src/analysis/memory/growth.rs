@@ -7,7 +7,7 @@
 //! In a partial dense block c is (1 − γ)·c in all of that.
 
 use super::roll_up;
-use super::training::{Profile, saved};
+use super::training::{Profile, Trained};
 use crate::analysis::schedule::Schedule;
 use crate::graph::Graph;
 use crate::units::Overflow;
@@ -52,6 +52,11 @@ pub struct Growth {
 /// When a number of bytes does not fit in 64 bits.
 pub fn growth(graph: &Graph) -> Result<Growth, Overflow> {
     let schedule = Schedule::as_written(graph);
+    of(graph, &Trained::new(graph, &schedule)?)
+}
+
+/// The same from what is known already.
+pub(super) fn of(graph: &Graph, trained: &Trained<'_>) -> Result<Growth, Overflow> {
     let stages = graph.stages().len();
     let mut sums = [(); 4].map(|()| vec![0u64; stages]);
     let mut largest = [(); 2].map(|()| vec![0u64; stages]);
@@ -62,10 +67,10 @@ pub fn growth(graph: &Graph) -> Result<Growth, Overflow> {
     };
     for profile in [Profile::PytorchEager, Profile::SharedConcat] {
         let eager = profile == Profile::PytorchEager;
-        let saved = saved(graph, &schedule, profile)?;
-        for (index, block) in saved.layout.blocks.iter().enumerate() {
+        let saved = trained.saved(profile);
+        for (index, block) in trained.layout.blocks.iter().enumerate() {
             let Some(stage) = stage_of(block.owner.node) else { continue };
-            let kind = saved.recomputed[index].map(|concat| usize::from(!concat));
+            let kind = trained.recomputed[index].map(|concat| usize::from(!concat));
             if saved.keeps(index) {
                 let sum = if eager { kind.unwrap_or(2) } else { 3 };
                 add(&mut sums[sum], stage, block.bytes)?;

@@ -46,12 +46,12 @@ pub(super) fn number(graph: &Graph) -> Result<(Vec<u32>, usize), Overflow> {
 }
 
 impl Layout {
-    /// Every op's outputs in memory of their own, but for those that `shares` says live in the first input's.
-    /// Linear.
+    /// Every op's outputs in memory of their own, but for those that `shares` says live in the first input's; it is
+    /// asked once for each node, in order. Linear.
     ///
     /// # Errors
     /// Where there are 2³² tensors or more.
-    pub fn new(graph: &Graph, shares: impl Fn(&Node) -> bool) -> Result<Self, Overflow> {
+    pub fn new(graph: &Graph, mut shares: impl FnMut(&Node) -> bool) -> Result<Self, Overflow> {
         let (first, tensors) = number(graph)?;
         let mut layout = Self { first, block_of: Vec::with_capacity(tensors), blocks: Vec::new() };
         for (id, node) in graph.nodes() {

@@ -70,6 +70,18 @@ impl Placement {
         Ok(Self { homes: place.homes, copies: place.copies })
     }
 
+    /// The outermost tensor in whose memory this one lies, itself where it has its own, and the offset there, counting
+    /// along each concat's axis in the bytes of whole tensors.
+    #[cfg(test)]
+    pub(super) fn location(&self, tensor: usize) -> (usize, u64) {
+        let (mut at, mut offset) = (tensor, 0);
+        while let Some(home) = self.home(at) {
+            offset += self.homes[at].1;
+            at = home;
+        }
+        (at, offset)
+    }
+
     /// The tensor in whose memory this one lies; `None` where it has its own or shares its input's.
     pub(super) fn home(&self, tensor: usize) -> Option<usize> {
         let (home, _) = self.homes[tensor];

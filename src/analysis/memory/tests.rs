@@ -264,6 +264,40 @@ proptest! {
     }
 
     #[test]
+    fn a_concat_finds_its_inputs_in_place_or_copies_them(layers in random::layers(60)) {
+        let graph = random::build(&layers, true);
+        let placement = Placement::new(&graph).unwrap();
+        // One output a node: tensors are numbered as nodes.
+        let mut alias: Vec<usize> = Vec::new();
+        for (id, node) in graph.nodes() {
+            let views = node.op.storage() == Storage::Alias;
+            alias.push(if views { alias[node.inputs[0].node.index()] } else { id.index() });
+        }
+        let mut owned: Vec<(usize, u64, u64)> = Vec::new();
+        for (id, node) in graph.nodes() {
+            let bytes = node.outputs[0].bytes().get();
+            let (root, start) = placement.location(id.index());
+            if node.op.storage() != Storage::JoinOfInputs {
+                if root != id.index() {
+                    owned.push((root, start, start + bytes));
+                }
+                continue;
+            }
+            let mut offset = start;
+            for input in &node.inputs {
+                let found = placement.location(alias[input.node.index()]) == (root, offset);
+                let copied = placement.copies.contains(&placement::Copied { by: id, tensor: *input });
+                prop_assert!(found || copied, "{} in {}", graph.node(input.node).name, node.name);
+                offset += graph.tensor(*input).bytes().get();
+            }
+        }
+        owned.sort_unstable();
+        for pair in owned.windows(2) {
+            prop_assert!(pair[0].0 != pair[1].0 || pair[0].2 <= pair[1].1, "{:?} overlap", pair);
+        }
+    }
+
+    #[test]
     fn no_two_tensors_overlap(layers in random::layers(60), all in any::<bool>(), alignment in 1u64..70) {
         let graph = random::build(&layers, all);
         let schedule = Schedule::as_written(&graph);

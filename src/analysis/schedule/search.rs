@@ -228,8 +228,8 @@ impl Piece {
                 order.reverse();
                 return Found::Better(order, peak);
             }
-            for node in 0..self.nodes.len() {
-                if set & 1 << node != 0 || sources[node] & !set != 0 {
+            for (node, sources) in sources.iter().enumerate() {
+                if set & 1 << node != 0 || sources & !set != 0 {
                     continue;
                 }
                 let (next, needs) = (set | 1 << node, peak.max(step(set, node)));

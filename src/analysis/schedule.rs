@@ -22,7 +22,7 @@ use search::{Found, Piece};
 pub const EXACT_LIMIT: usize = 20;
 
 /// Pieces of more nodes keep their order: the greedy scheduler looks at every ready node at each step.
-pub const GREEDY_LIMIT: usize = 4096;
+pub const GREEDY_LIMIT: usize = 2048;
 
 /// Exact searches stop after so many sets of nodes, all pieces together.
 pub const STATE_LIMIT: usize = 1 << 21;
@@ -118,18 +118,25 @@ pub fn lower(graph: &Graph, memory: &Memory) -> Result<Lowered, Overflow> {
     }
     let spans = base_spans(graph, &written, &memory.layout)?;
     let mut pieces = cuts(&spans, written.order.len());
-    let peak_of = |range: &(usize, usize)| memory.curve[range.0..range.1].iter().copied().max().unwrap_or(0);
-    pieces.sort_by_cached_key(|range| (std::cmp::Reverse(peak_of(range)), range.0));
+    let peak_of = |range: &Steps| memory.curve[range.start..range.end].iter().copied().max().unwrap_or(0);
+    pieces.sort_by_cached_key(|range| (std::cmp::Reverse(peak_of(range)), range.start));
     let mut schedule = written;
     let (mut floor, mut verdict, mut states) = (0u64, Verdict::Optimal, STATE_LIMIT);
-    for (start, end) in pieces {
-        let before = peak_of(&(start, end));
+    for steps in pieces {
+        let before = peak_of(&steps);
         if before <= floor {
             break;
         }
-        let (order, peak, how) =
-            reorder(graph, memory, &spans, &schedule.order[start..end], start, before, &mut states)?;
-        schedule.order[start..end].copy_from_slice(&order);
+        let (order, peak, how) = reorder(
+            graph,
+            memory,
+            &spans,
+            &schedule.order[steps.start..steps.end],
+            steps,
+            before,
+            &mut states,
+        )?;
+        schedule.order[steps.start..steps.end].copy_from_slice(&order);
         // Only the pieces that decide the peak decide how sure it is.
         if peak > floor {
             (floor, verdict) = (peak, how);
@@ -183,27 +190,40 @@ fn has_dead_ends(graph: &Graph) -> bool {
     leads.contains(&false)
 }
 
-/// Steps divided where at most one block is in use from one step to the next: half-open ranges in order.
-fn cuts(spans: &[Span], steps: usize) -> Vec<(usize, usize)> {
-    let mut crossing = vec![0i64; steps + 1];
-    for span in spans {
-        let death = (span.death as usize).min(steps);
-        if (span.birth as usize) < death {
-            crossing[span.birth as usize] += 1;
-            crossing[death] -= 1;
+/// Consecutive steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Steps {
+    /// The first.
+    start: usize,
+    /// One past the last.
+    end: usize,
+    /// The block that is in use from the last step to the next.
+    leaving: Option<usize>,
+}
+
+/// Steps divided where at most one block is in use from one step to the next.
+fn cuts(spans: &[Span], steps: usize) -> Vec<Steps> {
+    // How many blocks are in use after a step, and the sum of their numbers: of one block, its number.
+    let mut crossing = vec![(0i64, 0i128); steps + 1];
+    for (number, span) in (0i128..).zip(spans) {
+        let (birth, death) = (span.birth as usize, (span.death as usize).min(steps));
+        if birth < death {
+            crossing[birth] = (crossing[birth].0 + 1, crossing[birth].1 + number);
+            crossing[death] = (crossing[death].0 - 1, crossing[death].1 - number);
         }
     }
     let mut pieces = Vec::new();
-    let (mut start, mut alive) = (0, 0);
-    for (step, change) in crossing.iter().take(steps).enumerate() {
-        alive += change;
+    let (mut start, mut alive, mut numbers) = (0, 0, 0);
+    for (step, (count, sum)) in crossing.iter().take(steps).enumerate() {
+        (alive, numbers) = (alive + count, numbers + sum);
         if alive <= 1 {
-            pieces.push((start, step + 1));
+            let leaving = usize::try_from(numbers).ok().filter(|_| alive == 1);
+            pieces.push(Steps { start, end: step + 1, leaving });
             start = step + 1;
         }
     }
     if start < steps {
-        pieces.push((start, steps));
+        pieces.push(Steps { start, end: steps, leaving: None });
     }
     pieces
 }
@@ -214,13 +234,13 @@ fn reorder(
     memory: &Memory,
     spans: &[Span],
     nodes: &[NodeId],
-    start: usize,
+    steps: Steps,
     before: u64,
     states: &mut usize,
 ) -> Result<(Vec<NodeId>, u64, Verdict), Overflow> {
     let keep = |verdict| Ok((nodes.to_vec(), before, verdict));
     let layout: &Layout = &memory.layout;
-    let piece = Piece::new(graph, layout, spans, nodes, start, memory.model)?;
+    let piece = Piece::new(graph, layout, spans, nodes, steps, memory.model)?;
     if piece.floor() >= before {
         return keep(Verdict::Optimal);
     }

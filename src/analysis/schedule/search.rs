@@ -5,10 +5,11 @@ use std::collections::BinaryHeap;
 
 use rustc_hash::FxHashMap;
 
+use super::Steps;
 use crate::analysis::memory::liveness::{Span, overwriter};
 use crate::analysis::memory::{Layout, Model};
 use crate::graph::{Graph, NodeId};
-use crate::units::Overflow;
+use crate::units::{Overflow, sum};
 
 /// What an exact search found.
 pub(super) enum Found {
@@ -51,17 +52,19 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// The nodes from a step on, and the memory that they touch. All sums of bytes fit: they are at most those of all
-    /// blocks, which are summed here. Linear in all blocks for the base, else in the piece's edges.
+    /// The nodes of some steps and the memory that they touch. Linear in their edges.
     pub(super) fn new(
         graph: &Graph,
         layout: &Layout,
         spans: &[Span],
         ids: &[NodeId],
-        start: usize,
+        steps: Steps,
         model: Model,
     ) -> Result<Self, Overflow> {
-        let end = start + ids.len();
+        let Steps { start, end, leaving } = steps;
+        let before = |block: usize| {
+            (spans[block].birth as usize) < start || (layout.blocks[block].is_input && start == 0)
+        };
         let place: FxHashMap<NodeId, usize> =
             ids.iter().enumerate().map(|(index, &id)| (id, index)).collect();
         let mut local: FxHashMap<usize, usize> = FxHashMap::default();
@@ -70,12 +73,10 @@ impl Piece {
             let node = graph.node(id);
             let mut number = |block: usize, blocks: &mut Vec<Block>| {
                 *local.entry(block).or_insert_with(|| {
-                    let span = spans[block];
                     blocks.push(Block {
                         bytes: layout.blocks[block].bytes,
-                        before: (span.birth as usize) < start
-                            || (layout.blocks[block].is_input && start == 0),
-                        after: span.death as usize >= end,
+                        before: before(block),
+                        after: spans[block].death as usize >= end,
                         users: Vec::new(),
                     });
                     blocks.len() - 1
@@ -102,19 +103,12 @@ impl Piece {
             }
             piece.nodes.push(Node { sources, targets: Vec::new(), blocks: touched, overwrites: over });
         }
-        let mut all = 0u64;
-        for (block, span) in layout.blocks.iter().zip(spans) {
-            all = all.checked_add(block.bytes).ok_or(Overflow)?;
-            let spanned = (span.birth as usize) < start && span.death as usize >= end;
-            let waits = block.is_input && start == 0 && span.death as usize >= end;
-            if spanned || waits {
-                piece.base += block.bytes;
-            }
+        // Only what leaves the piece can be there throughout without being touched.
+        if let Some(block) = leaving.filter(|&block| before(block) && !local.contains_key(&block)) {
+            piece.base = layout.blocks[block].bytes;
         }
-        // What a node of the piece touches is counted at the node.
-        for block in piece.blocks.iter().filter(|block| block.before && block.after) {
-            piece.base -= block.bytes;
-        }
+        // All sums below are parts of this one.
+        sum(piece.blocks.iter().map(|block| block.bytes).chain([piece.base]))?;
         Ok(piece)
     }
 

@@ -104,5 +104,24 @@ fn pieces_end_where_one_tensor_is_alive() {
     let written = Schedule::as_written(&graph);
     let layout = Model::INFERENCE.layout(&graph).unwrap();
     let spans = base_spans(&graph, &written, &layout).unwrap();
-    assert_eq!(cuts(&spans, graph.len()), [(0, 1), (1, 2), (2, 5), (5, 6)]);
+    let cuts = cuts(&spans, graph.len());
+    let found: Vec<_> = cuts.iter().map(|steps| (steps.start, steps.end, steps.leaving)).collect();
+    assert_eq!(found, [(0, 1, Some(0)), (1, 2, Some(1)), (2, 5, Some(4)), (5, 6, Some(5))]);
+}
+
+#[test]
+fn many_pieces_take_linear_time() {
+    // Each piece is lowered on its own.
+    let mut graph = Graph::new("pieces", 1);
+    let mut last = input(&mut graph, 2);
+    for _ in 0..5_000 {
+        let wide: Vec<_> = (0..3).map(|_| conv(&mut graph, last, 16)).collect();
+        let narrow: Vec<_> = wide.iter().map(|&wide| conv(&mut graph, wide, 1)).collect();
+        last = push(&mut graph, Concat { axis: 1 }, &narrow);
+    }
+    graph.outputs = vec![last];
+    let lowered = lower_peak(&graph, Model::INFERENCE).unwrap();
+    // The input and three wide tensors; in the other order, beside the last wide one, two narrow ones.
+    assert_eq!((lowered.as_written, lowered.peak), (16 * (3 + 3 * 16), 16 * (3 + 16 + 2)));
+    assert_eq!(lowered.verdict, Verdict::Optimal);
 }

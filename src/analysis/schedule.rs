@@ -89,6 +89,9 @@ impl fmt::Display for Lowered {
         }
         match self.verdict {
             Verdict::Optimal => f.write_str("; no order needs less"),
+            Verdict::Greedy if self.peak == self.as_written => {
+                f.write_str("; no better order was found, but one may exist")
+            }
             Verdict::Greedy => f.write_str("; found greedily, a better order may exist"),
             Verdict::TooLarge(nodes) => {
                 write!(f, "; not searched: {nodes} nodes without a cut, more than {GREEDY_LIMIT}")

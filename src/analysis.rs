@@ -6,7 +6,9 @@
 pub mod conventions;
 pub mod cost;
 pub mod kernels;
+pub mod memory;
 pub mod roofline;
+pub mod schedule;
 pub mod traffic;
 
 use indexmap::IndexMap;

@@ -94,6 +94,9 @@ pub struct AnalyzeArgs {
     /// A device for the roofline: gtx_1080_ti, i9_9900k, jetson_tx2, a100_sxm_80gb, h100_sxm or a file.
     #[arg(long, value_name = "NAME|FILE")]
     pub device: Option<String>,
+    /// Whether the activations fit into so much memory (512KiB, 8 MiB, 300000); exits with 1 if not.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<u64>,
     /// How many of the costliest layers are listed.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub top: usize,
@@ -184,6 +187,14 @@ pub enum Section {
     Published,
     /// Bytes moved, by stage.
     Traffic,
+    /// Peak memory; by name also the tensors at the peak, and by stage.
+    Memory,
+    /// What training keeps and computes.
+    Training,
+    /// What repeated concats and norms keep in training, by stage.
+    Growth,
+    /// Bytes in memory at each step.
+    Curve,
     /// Lower bounds of time on a device; needs --device.
     Roofline,
 }
@@ -237,4 +248,27 @@ fn dtype(text: &str) -> Result<crate::tensor::DType, String> {
         let names: Vec<&str> = crate::tensor::DType::ALL.iter().map(|dtype| dtype.name()).collect();
         format!("one of {}", names.join(", "))
     })
+}
+
+/// Bytes, with a binary or decimal prefix.
+fn size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let scale: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return Err("write a number and B, KiB, MiB, GiB, kB, MB or GB".into()),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits: Option<u64> =
+        (fraction.len() <= 9).then(|| format!("{whole}{fraction}").parse().ok()).flatten();
+    let bytes = digits.and_then(|digits| digits.checked_mul(scale));
+    let power = 10u64.pow(u32::try_from(fraction.len().min(9)).unwrap_or(0));
+    bytes.map(|bytes| bytes / power).ok_or_else(|| "write a number and B, KiB, MiB, GiB, kB, MB or GB".into())
 }

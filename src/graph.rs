@@ -125,6 +125,13 @@ pub struct Node {
     pub called_as: Option<CalledAs>,
 }
 
+impl Node {
+    /// Whether it is an input of the network: its values come with each image.
+    pub fn is_input(&self) -> bool {
+        matches!(*self.op, Op::Input(_))
+    }
+}
+
 /// What [`Graph::add`] needs to make a [`Node`].
 #[derive(Clone, Debug)]
 pub struct NewNode {
@@ -343,7 +350,7 @@ impl Graph {
     }
 
     /// All nodes in topological order.
-    pub fn nodes(&self) -> impl ExactSizeIterator<Item = (NodeId, &Node)> {
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = (NodeId, &Node)> + DoubleEndedIterator {
         self.network.raw_nodes().iter().enumerate().map(|(index, node)| {
             #[expect(clippy::cast_possible_truncation, reason = "petgraph's own indices are 32 bits")]
             let id = NodeId(index as u32);

@@ -231,12 +231,21 @@ pub struct Backward {
     pub eager: Kept,
     /// The least that a hand-written rule needs.
     pub minimal: Kept,
+    /// Where its outputs live in PyTorch's training, if elsewhere than [`Operator::storage`] says: dropout makes a new
+    /// tensor, a transpose none. Parts of an input are views there.
+    pub storage: Option<Storage>,
 }
 
 impl Backward {
     /// A backward pass without multiply-accumulates that keeps the same in both profiles.
     pub fn keeps(kept: Kept) -> Self {
-        Self { grad_input_macs: 0, grad_weight_macs: 0, eager: kept, minimal: kept }
+        Self { grad_input_macs: 0, grad_weight_macs: 0, eager: kept, minimal: kept, storage: None }
+    }
+
+    /// The same, but in training the outputs live here.
+    #[must_use]
+    pub fn in_training(self, storage: Storage) -> Self {
+        Self { storage: Some(storage), ..self }
     }
 }
 

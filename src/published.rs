@@ -2,7 +2,8 @@
 
 use crate::source::Span;
 
-/// The metrics of a network that `Report::value` knows and [`Fact::metric`] may name; `accuracy.…` and `conventions.NAME` beside them.
+/// The metrics of a network that `Report::value` knows and [`Fact::metric`] may name; beside them `accuracy.…` and
+/// `conventions.NAME`.
 pub const METRICS: &[&str] = &[
     "nodes",
     "parameters.total",
@@ -23,7 +24,18 @@ pub const METRICS: &[&str] = &[
     "traffic_bytes.fused",
     "traffic_bytes.compulsory",
     "traffic_bytes.onnxsim",
+    "peak_memory_bytes.inference",
+    "peak_memory_bytes.inference_inplace",
+    "peak_memory_bytes.inference_views",
+    "arena_bytes",
+    "training.saved_bytes",
+    "training.peak_bytes",
 ];
+
+/// Whether a metric is one of memory, which is analysed only where it is wanted.
+pub fn is_of_memory(metric: &str) -> bool {
+    ["peak_memory_bytes.", "arena_bytes", "training."].iter().any(|start| metric.starts_with(start))
+}
 
 /// A number as somebody printed it: `20.50 M`, `34,411,496`.
 #[derive(Clone, Debug, PartialEq, Eq)]

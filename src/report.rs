@@ -7,6 +7,7 @@ pub mod csv;
 pub mod diagnostics;
 pub mod figures;
 pub mod markdown;
+pub mod memory;
 pub mod sections;
 pub mod sheet;
 pub mod sweep;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
 use crate::analysis::conventions::CONVENTIONS;
+use crate::analysis::memory as memory_analysis;
 use crate::analysis::{Analysis, Group, Sum, Traffic};
 use crate::graph::{Graph, Node, NodeId, Outlet};
 use crate::ops::attribute::{SettingValue, decimal};
@@ -42,6 +44,8 @@ pub struct Report<'a> {
     pub sources: &'a SourceMap,
     /// The file's format.
     pub format: &'a str,
+    /// Its memory, where that was asked for.
+    pub memory: Option<&'a memory_analysis::Analysis>,
 }
 
 impl Report<'_> {
@@ -72,7 +76,10 @@ impl Report<'_> {
             "traffic_bytes.fused" => total.traffic.fused,
             "traffic_bytes.compulsory" => total.traffic.compulsory,
             "traffic_bytes.onnxsim" => total.traffic.onnxsim,
-            _ => return self.value("", Some(metric.strip_prefix("conventions.")?)),
+            _ => match metric.strip_prefix("conventions.") {
+                Some(name) => return self.value("", Some(name)),
+                None => return memory::value(self.memory?, metric),
+            },
         })
     }
 
@@ -88,9 +95,10 @@ impl Serialize for Report<'_> {
         map.serialize_entry("schema_version", &SCHEMA_VERSION)?;
         map.serialize_entry("architecture", &Architecture::new(self))?;
         map.serialize_entry("totals", &Totals(self))?;
-        map.serialize_entry("stages", &Groups(&self.analysis.stages))?;
-        map.serialize_entry("blocks", &Groups(&self.analysis.blocks))?;
-        map.serialize_entry("ops", &Groups(&self.analysis.ops))?;
+        let stages = self.memory.map_or(&[][..], |memory| &memory.stages);
+        map.serialize_entry("stages", &Groups(&self.analysis.stages, stages))?;
+        map.serialize_entry("blocks", &Groups(&self.analysis.blocks, &[]))?;
+        map.serialize_entry("ops", &Groups(&self.analysis.ops, &[]))?;
         map.serialize_entry("nodes", &Nodes(self))?;
         map.serialize_entry("published", &Facts(self))?;
         map.end()
@@ -257,24 +265,30 @@ impl Serialize for Totals<'_, '_> {
             max_over_mean: layer.max_over_mean,
         });
         map.serialize_entry("largest_layer", &largest)?;
+        if let Some(analysis) = self.0.memory {
+            memory::totals(&mut map, graph, analysis)?;
+        }
         map.end()
     }
 }
 
-struct Groups<'a>(&'a [Group]);
+struct Groups<'a>(&'a [Group], &'a [memory_analysis::StageMemory]);
 
 impl Serialize for Groups<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct One<'a>(&'a Group);
+        struct One<'a>(&'a Group, Option<&'a memory_analysis::StageMemory>);
         impl Serialize for One<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let mut map = serializer.serialize_map(None)?;
                 map.serialize_entry("name", &self.0.name)?;
                 costs(&mut map, &self.0.sum)?;
+                if let Some(stage) = self.1 {
+                    memory::stage(&mut map, stage)?;
+                }
                 map.end()
             }
         }
-        serializer.collect_seq(self.0.iter().map(One))
+        serializer.collect_seq(self.0.iter().enumerate().map(|(index, group)| One(group, self.1.get(index))))
     }
 }
 
@@ -408,8 +422,10 @@ mod tests {
             crate::frontend::load_bytes("t.json", "t", text.to_vec(), &options, &mut sources, &mut sink)
                 .unwrap();
         let analysis = crate::analysis::analyze(&loaded.graph).unwrap();
+        let memory = memory_analysis::analyze(&loaded.graph).unwrap();
         let (graph, analysis, sources) = (&loaded.graph, &analysis, &sources);
-        let report = Report { graph, analysis, parameters: &[], facts: &[], sources, format: "json" };
+        let memory = Some(&memory);
+        let report = Report { graph, analysis, parameters: &[], facts: &[], sources, format: "json", memory };
         for metric in crate::published::METRICS {
             assert!(report.value(metric, None).is_some(), "{metric}");
         }

@@ -139,6 +139,7 @@ impl Sweep<'_> {
             facts: &[],
             sources: &sources,
             format: "json",
+            memory: None,
         };
         let padded = self.align.map(|multiple| padding::padded(&loaded.graph, &analysis, multiple));
         let accuracies = loaded.facts.iter().filter(|fact| fact.applies && is_accuracy(&fact.metric));

@@ -47,6 +47,7 @@ fn read(text: &str, set: &[(&str, &str)]) -> Vec<(String, Option<u64>)> {
         facts: &loaded.facts,
         sources: &sources,
         format: "json",
+        memory: None,
     };
     for fact in loaded.facts.iter().filter(|fact| fact.applies) {
         assert_ne!(report.judge(fact), Verdict::Fails, "{}\n{text}", fact.label());
@@ -140,6 +141,7 @@ fn the_report_page_names_every_key() {
     )
     .expect("a network");
     let analysis = analyze(&loaded.graph).expect("costs that fit");
+    let memory = csp_profile::analysis::memory::analyze(&loaded.graph).expect("bytes that fit");
     let report = Report {
         graph: &loaded.graph,
         analysis: &analysis,
@@ -147,6 +149,7 @@ fn the_report_page_names_every_key() {
         facts: &loaded.facts,
         sources: &sources,
         format: "json",
+        memory: Some(&memory),
     };
     let mut found = Vec::new();
     paths(&serde_json::to_value(report).expect("a report"), "", &mut found);

@@ -110,7 +110,7 @@ fn stored(io: Io<'_>, weights: &[Weight]) -> Result<Stored, Overflow> {
 }
 
 /// Weights have the element type of what they meet: the first input's, or the output's where that holds no fractions.
-fn weight_dtype(io: Io<'_>) -> DType {
+pub(super) fn weight_dtype(io: Io<'_>) -> DType {
     let types = io.inputs.iter().copied().chain(io.outputs).map(|tensor| tensor.dtype);
     let float = types.clone().find(|dtype| dtype.is_float());
     float.or_else(|| types.clone().next()).unwrap_or(DType::F32)

@@ -5,25 +5,14 @@
 //! memory, so it must have one reader and be no output of the network. A normalization that no convolution can take
 //! along (pre-activation) is a kernel of its own with the activation behind it.
 //!
-//! Slices and splits are views. A concat is one too where its operands have a place: a tensor lies in one concat
-//! buffer, the first that reads it; every further concat copies it, and so does the first where the tensor cannot be
-//! put there (a network's input, a constant, a part of another tensor).
+//! Slices and splits are views, and so are concats where their operands have a place: see `memory/placement.rs`.
 //!
 //! Linear in nodes and edges.
 
-use smallvec::SmallVec;
-
+use super::memory::placement::Placement;
 use crate::graph::{Graph, Node, NodeId, Outlet};
 use crate::ops::{Family, Io, Kind, Operator, Storage};
-
-/// What becomes of a concat's operand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operand {
-    /// It was written in its place.
-    Placed,
-    /// It is copied there.
-    Copied,
-}
+use crate::units::Overflow;
 
 /// Kernels and views of a network.
 #[derive(Clone, Debug)]
@@ -32,8 +21,8 @@ pub struct Kernels {
     pub kernel: Vec<NodeId>,
     /// By node, whether its output stays inside its kernel.
     pub inner: Vec<bool>,
-    /// By node, what becomes of a concat's operands; empty for every other op.
-    pub operands: Vec<SmallVec<[Operand; 0]>>,
+    /// By node, the bytes that a concat has to copy; 0 for every other op.
+    pub copied: Vec<u64>,
 }
 
 /// How often each first output is read, outputs of the network included.
@@ -47,7 +36,10 @@ pub(super) fn readers(graph: &Graph) -> Vec<u32> {
 }
 
 /// Finds a network's kernels.
-pub fn kernels(graph: &Graph) -> Kernels {
+///
+/// # Errors
+/// Where there are 2³² tensors or more.
+pub fn kernels(graph: &Graph) -> Result<Kernels, Overflow> {
     let readers = readers(graph);
     let mut kernel: Vec<NodeId> = Vec::with_capacity(graph.len());
     let mut inner = vec![false; graph.len()];
@@ -67,7 +59,12 @@ pub fn kernels(graph: &Graph) -> Kernels {
             Family::Convolution | Family::Linear | Family::Product | Family::Normalization
         );
     }
-    Kernels { kernel, inner, operands: operands(graph) }
+    let mut copied = vec![0u64; graph.len()];
+    for copy in Placement::new(graph)?.copies {
+        let bytes = &mut copied[copy.by.index()];
+        *bytes = bytes.checked_add(graph.tensor(copy.tensor).bytes().get()).ok_or(Overflow)?;
+    }
+    Ok(Kernels { kernel, inner, copied })
 }
 
 /// The input whose kernel takes this node along.
@@ -106,32 +103,4 @@ fn is_addition(graph: &Graph, node: &Node) -> bool {
         let adds = cost.elementary.get(Kind::Add);
         adds > 0 && cost.flops() == Ok(adds)
     })
-}
-
-fn operands(graph: &Graph) -> Vec<SmallVec<[Operand; 0]>> {
-    // By node: whether its output lies in a concat buffer, or can lie in none.
-    let mut fixed = vec![false; graph.len()];
-    // The node whose memory a node's output is.
-    let mut root: Vec<NodeId> = Vec::with_capacity(graph.len());
-    let mut all = Vec::with_capacity(graph.len());
-    for (id, node) in graph.nodes() {
-        let storage = node.op.storage();
-        let mut operands = SmallVec::new();
-        let aliased = node.inputs.first().filter(|_| storage == Storage::Alias);
-        root.push(aliased.map_or(id, |outlet| root[outlet.node.index()]));
-        match storage {
-            Storage::PartOfInput => fixed[id.index()] = true,
-            _ if node.op.family() == Family::Source => fixed[id.index()] = true,
-            Storage::JoinOfInputs => {
-                for outlet in &node.inputs {
-                    let memory = root[outlet.node.index()].index();
-                    operands.push(if fixed[memory] { Operand::Copied } else { Operand::Placed });
-                    fixed[memory] = true;
-                }
-            }
-            _ => {}
-        }
-        all.push(operands);
-    }
-    all
 }

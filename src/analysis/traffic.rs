@@ -11,7 +11,7 @@
 //!
 //! Linear in nodes and edges.
 
-use super::kernels::{Kernels, Operand, kernels, readers};
+use super::kernels::{Kernels, kernels, readers};
 use crate::graph::{Graph, Node, NodeId};
 use crate::ops::{Family, Operator, Storage, peers};
 use crate::tensor::TensorType;
@@ -48,7 +48,7 @@ impl Traffic {
 /// # Errors
 /// When a sum does not fit in 64 bits.
 pub fn traffic(graph: &Graph, stored: &[u64]) -> Result<(Vec<Traffic>, Kernels), Overflow> {
-    let kernels = kernels(graph);
+    let kernels = kernels(graph)?;
     let folded = folded(graph);
     let mut all = Vec::with_capacity(graph.len());
     for (id, node) in graph.nodes() {
@@ -58,7 +58,7 @@ pub fn traffic(graph: &Graph, stored: &[u64]) -> Result<(Vec<Traffic>, Kernels),
         all.push(Traffic {
             unfused: unfused(graph, node, read)?,
             fused: fused(graph, &kernels, id, node, read)?,
-            compulsory: compulsory(graph, &kernels, id, node, own)?,
+            compulsory: compulsory(&kernels, id, node, own)?,
             onnxsim: onnxsim(graph, &folded, id, node, read)?,
         });
     }
@@ -84,9 +84,7 @@ fn fused(graph: &Graph, kernels: &Kernels, id: NodeId, node: &Node, stored: u64)
     match node.op.storage() {
         Storage::Alias | Storage::PartOfInput => return Ok(0),
         Storage::JoinOfInputs => {
-            let copied = node.inputs.iter().zip(&kernels.operands[id.index()]);
-            let copied = copied.filter(|(_, operand)| **operand == Operand::Copied);
-            let once = bytes(copied.map(|(&outlet, _)| graph.tensor(outlet)))?;
+            let once = kernels.copied[id.index()];
             return add(&[once, once]);
         }
         Storage::New | Storage::Overwrites => {}
@@ -104,24 +102,11 @@ fn fused(graph: &Graph, kernels: &Kernels, id: NodeId, node: &Node, stored: u64)
 }
 
 /// Tensors are counted where they are made: the network's inputs and stored constants too.
-fn compulsory(
-    graph: &Graph,
-    kernels: &Kernels,
-    id: NodeId,
-    node: &Node,
-    stored: u64,
-) -> Result<u64, Overflow> {
+fn compulsory(kernels: &Kernels, id: NodeId, node: &Node, stored: u64) -> Result<u64, Overflow> {
     let made = match node.op.storage() {
         // The same memory, or a part of it.
         Storage::Alias | Storage::PartOfInput => 0,
-        Storage::JoinOfInputs => {
-            let copied = node.inputs.iter().zip(&kernels.operands[id.index()]);
-            bytes(
-                copied
-                    .filter(|(_, operand)| **operand == Operand::Copied)
-                    .map(|(&outlet, _)| graph.tensor(outlet)),
-            )?
-        }
+        Storage::JoinOfInputs => kernels.copied[id.index()],
         // A constant is what it stores.
         _ if node.op.family() == Family::Source && stored > 0 => 0,
         _ if kernels.inner[id.index()] => 0,
@@ -217,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tensor_lies_in_one_concat_buffer() {
+    fn concats_are_views_where_their_operands_have_a_place() {
         let found = total(
             r#"{"inputs": {"x": [4, 4, 4]}, "layers": [
                 {"op": "relu", "name": "a"}, {"op": "relu", "name": "b"},
@@ -226,9 +211,10 @@ mod tests {
                 {"op": "slice", "name": "part", "inputs": "first", "end": 2}],
                "outputs": ["second", "part"]}"#,
         );
-        // Two relus move 128 each; the second concat copies a, b and the image.
-        assert_eq!(found.fused, 4 * (128 + 128 + 2 * (64 + 64 + 64)));
+        // Two relus move 128 each. The second concat owns the buffer that a and b are written to, so the first is a view
+        // of its beginning; only the image is copied.
+        assert_eq!(found.fused, 4 * (128 + 128 + 2 * 64));
         assert_eq!(found.unfused, 4 * (128 + 128 + 256 + 384 + 128 + 32));
-        assert_eq!(found.compulsory, 4 * (64 + 64 + 64 + 192));
+        assert_eq!(found.compulsory, 4 * (64 + 64 + 64 + 64));
     }
 }

@@ -6,18 +6,18 @@ use std::mem::ManuallyDrop;
 use super::{Exit, Output, load, usage};
 use crate::analysis::conventions::{CONVENTIONS, Convention};
 use crate::analysis::roofline::{self, NoPeak, Roofline};
-use crate::analysis::{Analysis, analyze, calls_unknown, counts_by_node};
+use crate::analysis::{Analysis, analyze, calls_unknown, counts_by_node, memory};
 use crate::cli::{AnalyzeArgs, Format, Grouping, Section};
 use crate::device::Device;
 use crate::diagnostic::{Code, Diagnostic, Sink, nearest};
 use crate::frontend::device;
 use crate::graph::Graph;
 use crate::ops::{Io, Operator};
-use crate::published::{Fact, Verdict};
+use crate::published::{Fact, Verdict, is_of_memory};
 use crate::report::diagnostics::clean;
 use crate::report::sections::costs::{self, By, Extra};
 use crate::report::sheet::Sheet;
-use crate::report::{Report, csv, markdown, outlet_name, sections, table};
+use crate::report::{self, Report, csv, markdown, outlet_name, sections, table};
 use crate::source::SourceMap;
 use crate::units::grouped;
 
@@ -67,8 +67,24 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         Some((_, Err(_))) => return too_large(output),
     };
     let facts: Vec<Fact> = loaded.facts.iter().filter(|fact| fact.applies).cloned().collect();
-    let report =
-        Report { graph, analysis: &analysis, parameters, facts: &facts, sources: &sources, format: "json" };
+    let memory = if wants_memory(args, graph, &facts) { memory::analyze(graph).map(Some) } else { Ok(None) };
+    let Ok(memory) = memory else { return too_large(output) };
+    if memory.is_none() && graph.len() > MANY_NODES && args.sections.is_empty() {
+        writeln!(
+            output.err(),
+            "note: more than {} nodes, so memory is left out; `--sections memory` asks for it",
+            grouped(MANY_NODES as u64)
+        )?;
+    }
+    let report = Report {
+        graph,
+        analysis: &analysis,
+        parameters,
+        facts: &facts,
+        sources: &sources,
+        format: "json",
+        memory: memory.as_ref(),
+    };
     let wide = args.format == Format::Csv;
     let by_group = |by: By, limit: Option<usize>| costs::sheet(&report, by, extra.as_ref(), limit, wide);
     let by = match args.by {
@@ -113,6 +129,9 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             }
             if shows(Section::Traffic) {
                 sheets.push(sections::traffic::sheet(&report));
+            }
+            if let Some(found) = &memory {
+                memory_sheets(args, graph, found, &mut sheets);
             }
             if let (Some((device, roofline)), true) = (&roofline, shows(Section::Roofline)) {
                 sheets.push(sections::roofline::sheet(&report, device, roofline, args.top));
@@ -180,10 +199,50 @@ fn shows(args: &AnalyzeArgs, section: Section) -> bool {
     let default = match section {
         Section::Summary | Section::Roofline => true,
         Section::Stages | Section::Layers | Section::Conventions | Section::Published => args.by.is_none(),
-        Section::Traffic => false,
+        Section::Memory => args.by.is_none(),
+        Section::Traffic | Section::Training | Section::Growth | Section::Curve => false,
     };
     (if args.sections.is_empty() { default } else { args.sections.contains(&section) })
         && !args.skip.contains(&section)
+}
+
+/// Beyond so many nodes, memory is analysed only where it is asked for.
+const MANY_NODES: usize = 200_000;
+
+fn wants_memory(args: &AnalyzeArgs, graph: &Graph, facts: &[Fact]) -> bool {
+    let sections = [Section::Memory, Section::Training, Section::Growth, Section::Curve];
+    let asked = args.memory.is_some() || sections.iter().any(|section| args.sections.contains(section));
+    let shown = args.format == Format::Json || shows(args, Section::Memory);
+    let judged = facts.iter().any(|fact| is_of_memory(&fact.metric));
+    asked || judged || (shown && args.format != Format::Csv && graph.len() <= MANY_NODES)
+}
+
+/// The sections on memory; with tables of tensors and stages where they are asked for by name.
+fn memory_sheets(args: &AnalyzeArgs, graph: &Graph, found: &memory::Analysis, sheets: &mut Vec<Sheet>) {
+    let by_name = args.sections.contains(&Section::Memory);
+    if shows(args, Section::Memory) {
+        sheets.push(report::memory::summary(graph, found));
+        if by_name {
+            for ((key, _), model) in memory::Model::REPORTED.iter().zip(&found.models).take(1) {
+                sheets.push(report::memory::peak(graph, key, model, args.top));
+            }
+            if !graph.stages().is_empty() {
+                sheets.push(report::memory::stages(graph, found));
+            }
+        }
+    }
+    if shows(args, Section::Training) {
+        sheets.push(report::memory::training(graph, found));
+    }
+    if shows(args, Section::Growth) {
+        sheets.push(report::memory::growth(graph, found));
+    }
+    if shows(args, Section::Curve) {
+        sheets.push(report::memory::curve(graph, found));
+    }
+    if let Some(bytes) = args.memory {
+        sheets.push(report::memory::fit(graph, found, bytes, args.top).1);
+    }
 }
 
 /// The roofline on a device, or the exit where there is none.
@@ -252,7 +311,7 @@ fn print(report: &Report<'_>, sheets: &[Sheet], format: Format, output: &mut Out
     }
     for sheet in sheets {
         writeln!(output.out())?;
-        output.heading(&sheet.title)?;
+        output.heading(&table::wrap(&sheet.title, table::WIDTH))?;
         write!(output.out(), "{}", table::render(sheet, table::WIDTH))?;
     }
     Ok(())

@@ -48,6 +48,7 @@ pub(super) fn run(args: &CompareArgs, output: &mut Output) -> io::Result<Exit> {
             facts: &[],
             sources: &sources,
             format: "json",
+            memory: None,
         })
         .collect();
     let comparison = Comparison::new(&reports);

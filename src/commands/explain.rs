@@ -14,6 +14,7 @@ const TOPICS: &[(&str, &str, &str)] = &[
     ("counting", "What is counted, and how", include_str!("explain/counting.md")),
     ("language", "How architecture files are written", include_str!("explain/language.md")),
     ("traffic", "Bytes moved, and the roofline", include_str!("explain/traffic.md")),
+    ("memory", "Peaks, arena, training: what is in memory when", include_str!("explain/memory.md")),
     ("compare", "How networks are set side by side", include_str!("explain/compare.md")),
     ("sweep", "How combinations of parameters are counted", include_str!("explain/sweep.md")),
     ("report", "The keys of the JSON report", include_str!("explain/report.md")),

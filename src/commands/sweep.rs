@@ -125,6 +125,7 @@ fn is_metric(path: &str) -> bool {
             facts: &[],
             sources: &sources,
             format: "json",
+            memory: None,
         };
         report.value(path, None).is_some()
     })

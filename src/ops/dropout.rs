@@ -16,7 +16,7 @@ attributes! {
     ///
     /// ## Counted
     /// No FLOPs, and nothing moves: in evaluation mode the output is the input's memory. Training keeps a mask of one
-    /// byte for each element, unless p is 0.
+    /// byte for each element, unless p is 0; PyTorch on a CPU a factor of the input's type.
     ///
     /// ## Source
     /// Hinton et al. 2012, arXiv 1207.0580; `torch.nn.Dropout`; ONNX Dropout; darknet `[dropout]`.
@@ -59,8 +59,16 @@ impl Operator for Dropout {
     }
 
     fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
-        let mask = if self.p > 0.0 { io.output_elements() } else { 0 };
-        Ok(Backward::keeps(Kept::NOTHING.and_bytes(mask)))
+        if self.p == 0.0 {
+            // Returned as it came.
+            return Ok(Backward::keeps(Kept::NOTHING));
+        }
+        // PyTorch on a CPU multiplies by noise of the input's type (aten/src/ATen/native/Dropout.cpp, `_dropout_impl`);
+        // its fused kernel for GPUs keeps the byte an element that is enough.
+        let noise: u64 = io.outputs.iter().map(|output| output.bytes().get()).sum();
+        let eager = Kept::NOTHING.and_bytes(noise);
+        Ok(Backward { eager, ..Backward::keeps(Kept::NOTHING.and_bytes(io.output_elements())) }
+            .in_training(Storage::New))
     }
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {
@@ -82,7 +90,7 @@ mod tests {
             .macs(0)
             .flops(0)
             .channels(&Channels::Same)
-            .keeps(mask, mask);
+            .keeps(Kept::NOTHING.and_bytes(96), mask);
         check(Dropout { p: 0.0 }, &[&[2, 3, 4]]).keeps(Kept::NOTHING, Kept::NOTHING);
         check(Dropout { p: 1.5 }, &[&[2, 3, 4]]).refused("`p` is 1.5");
         check(Dropout { p: f64::NAN }, &[&[2, 3, 4]]).refused("`p` is NaN");

@@ -78,7 +78,8 @@ impl Operator for Expand {
     }
 
     fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
-        Ok(Backward::keeps(Kept::NOTHING))
+        // A view in PyTorch.
+        Ok(Backward::keeps(Kept::NOTHING).in_training(Storage::Alias))
     }
 
     fn channels(&self, io: Io<'_>, _: usize) -> Channels {

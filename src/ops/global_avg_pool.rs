@@ -54,8 +54,9 @@ impl Operator for GlobalAvgPool {
     }
 
     fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
-        // The gradient is spread evenly: no value of the forward pass is needed.
-        Ok(Backward { eager: Kept::INPUT, ..Backward::keeps(Kept::NOTHING) })
+        // The gradient is spread evenly: no value of the forward pass is needed. PyTorch computes it as a mean, which
+        // keeps only sizes (`adaptive_avg_pool2d_symint` in aten/src/ATen/native/AdaptiveAveragePooling.cpp).
+        Ok(Backward::keeps(Kept::NOTHING))
     }
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {

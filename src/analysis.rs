@@ -5,6 +5,8 @@
 
 pub mod conventions;
 pub mod cost;
+pub mod gradient;
+pub mod provenance;
 
 use indexmap::IndexMap;
 

@@ -19,6 +19,8 @@ pub mod timestamps;
 pub mod weight_graph;
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
 
 use num_bigint::BigUint;

@@ -21,7 +21,7 @@ use naming::{Layer, Naming, leaves};
 use super::Gradient;
 
 /// Lists up to this length are written out.
-pub const SHOWN: usize = 8;
+pub const SHOWN: usize = 12;
 
 /// The equations of one weight layer.
 #[derive(Clone, Debug)]
@@ -47,8 +47,8 @@ impl Equations {
         let leaves = leaves(gradient, stage);
         let naming = Naming::new(gradient, &gradient.stages[stage], &leaves);
         let writer = Writer { gradient, naming: &naming };
-        let layers = naming.layers.iter().map(|layer| {
-            let lines = writer.lines(layer);
+        let layers = naming.layers.iter().zip(&naming.next).map(|(layer, &next)| {
+            let lines = writer.lines(layer, next.map(|next| &naming.layers[next]));
             Equation { layer: layer.vertex, lines: lines.map(|line| render(&line, notation)) }
         });
         Self { layers: layers.collect(), form: naming.form }
@@ -63,10 +63,13 @@ struct Writer<'a> {
 /// What one block of a layer's input is: one feature, or a sum of several.
 type Block = Vec<Symbol>;
 
+/// Symbols in order, each once.
+type Symbols = indexmap::IndexSet<Symbol, rustc_hash::FxBuildHasher>;
+
 impl Writer<'_> {
-    fn lines(&self, layer: &Layer) -> [Vec<Part>; 3] {
+    fn lines(&self, layer: &Layer, next: Option<&Layer>) -> [Vec<Part>; 3] {
         let blocks = self.blocks(layer);
-        [paper(layer, &blocks), exact(layer, &blocks), self.edges(layer, &blocks)]
+        [paper(layer, &blocks), exact(layer, &blocks), self.edges(layer, next, &blocks)]
     }
 
     /// The blocks of a layer's input in order, each once.
@@ -74,17 +77,14 @@ impl Writer<'_> {
         let mut blocks: Vec<Block> = Vec::new();
         let mut seen = indexmap::IndexSet::<Block, rustc_hash::FxBuildHasher>::default();
         for same in self.gradient.h.reads.row(layer.vertex as usize).chunk_by(|a, b| a.at == b.at) {
-            let mut block: Block = Vec::new();
+            let mut block = Symbols::default();
             for placed in same {
                 let range = (placed.read.first, placed.read.channels);
                 for node in self.gradient.groups.within(placed.read.vertex, range) {
-                    if let Some(symbol) = self.naming.feature(node)
-                        && !block.contains(symbol)
-                    {
-                        block.push(symbol.clone());
-                    }
+                    block.extend(self.naming.feature(node).cloned());
                 }
             }
+            let block: Block = block.into_iter().collect();
             if !block.is_empty() && seen.insert(block.clone()) {
                 blocks.push(block);
             }
@@ -93,7 +93,7 @@ impl Writer<'_> {
     }
 
     /// The signals that a layer sends back, and their sum that it receives.
-    fn edges(&self, layer: &Layer, blocks: &[Block]) -> Vec<Part> {
+    fn edges(&self, layer: &Layer, next: Option<&Layer>, blocks: &[Block]) -> Vec<Part> {
         let mut line = Vec::new();
         let sends: Vec<Vec<Part>> = blocks
             .iter()
@@ -125,7 +125,7 @@ impl Writer<'_> {
         }
         line.push(Part::Symbol(layer.delta()));
         line.push(Part::Op("="));
-        match self.next_in_unit(layer) {
+        match next {
             Some(next) => {
                 line.push(jacobian(&next.weights(), &[layer.output()]));
                 line.push(Part::Symbol(next.delta()));
@@ -143,11 +143,6 @@ impl Writer<'_> {
             }
         }
         line
-    }
-
-    fn next_in_unit(&self, layer: &Layer) -> Option<&Layer> {
-        let next = |other: &&Layer| other.label == layer.label && other.position == layer.position + 1;
-        self.naming.layers.iter().find(next)
     }
 
     /// The labels of the layers that read a layer's output; `out` for those behind the stage.
@@ -176,12 +171,8 @@ fn paper(layer: &Layer, blocks: &[Block]) -> Vec<Part> {
         Part::Op("("),
         Part::Symbol(weights),
     ];
-    let mut signals: Vec<Symbol> = Vec::new();
-    for symbol in blocks.iter().flatten().map(signal) {
-        if !signals.contains(&symbol) {
-            signals.push(symbol);
-        }
-    }
+    let signals: Symbols = blocks.iter().flatten().map(signal).collect();
+    let signals: Vec<Symbol> = signals.into_iter().collect();
     for symbol in shown(&signals) {
         line.push(Part::Op(","));
         line.push(symbol.map_or(Part::Op("…"), |symbol| Part::Symbol(symbol.clone())));

@@ -30,7 +30,7 @@ pub struct ChannelGroups {
     pub next: Vec<Vec<u32>>,
     /// The groups of each vertex: its own node where there is only one.
     pub groups: Vec<Vec<u32>>,
-    /// The channels of each node.
+    /// The channels of each node; those that nothing reads may be missing.
     pub ranges: Vec<Vec<Range>>,
     /// Vertices that stayed whole because parting them would take too long.
     pub kept_whole: Vec<Vertex>,
@@ -102,6 +102,8 @@ impl ChannelGroups {
         }
         if found.len() == 1 {
             self.next[vertex as usize] = targets(&reads);
+            // Channels that nothing reads are left out: a grouped convolution does not reach through them.
+            self.ranges[vertex as usize] = found.into_values().next().unwrap_or_default();
             return;
         }
         let own: Vec<u32> = found
@@ -129,7 +131,7 @@ impl ChannelGroups {
         let read = placed.read;
         let end = read.first + read.channels;
         let (own, groups) = (&self.groups[reader as usize], h.groups[reader as usize]);
-        if own.len() < 2 || groups < 2 {
+        if groups < 2 {
             reads.push((read.first, end, reader));
             return;
         }

@@ -31,7 +31,8 @@ pub struct Stage {
     pub paths: Option<BigUint>,
     /// D×, the cross-side overlap: pairs that the exit sees again, and all pairs; see [`cross_side_overlap`].
     pub overlap: (u64, u64),
-    /// Classes of producers by immediate post-dominator, over what the stage's merging layers read.
+    /// Classes of producers by immediate post-dominator, over what the stage's merging layers read; what is only handed
+    /// on is left out, as in D×.
     pub classes: Vec<Class>,
 }
 
@@ -157,6 +158,11 @@ fn is_reused(h: &WeightGraph, groups: &ChannelGroups, node: u32) -> bool {
     rows.any(|row| Some(row) != first)
 }
 
+/// Whether a channel group has at least two readers that all read the same.
+fn is_handed_on(h: &WeightGraph, groups: &ChannelGroups, node: u32) -> bool {
+    groups.readers(node).nth(1).is_some() && !is_reused(h, groups, node)
+}
+
 fn classes(h: &WeightGraph, groups: &ChannelGroups, tree: &PostDominators, layers: &[Vertex]) -> Vec<Class> {
     let merging = layers.iter().filter(|&&layer| merges(h, groups, layer));
     let mut nodes: Vec<u32> = merging
@@ -165,6 +171,7 @@ fn classes(h: &WeightGraph, groups: &ChannelGroups, tree: &PostDominators, layer
         .collect();
     nodes.sort_unstable();
     nodes.dedup();
+    nodes.retain(|&node| !is_handed_on(h, groups, node));
     let mut pairs: Vec<(u32, u32)> =
         nodes.iter().filter_map(|&node| Some((tree.of(node)?, node))).collect();
     pairs.sort_unstable();

@@ -168,6 +168,8 @@ fn a_csp_stage_adds_one_path() {
                 let found = gradient(&graph);
                 let body = stage(&graph, &found, "body");
                 let case = format!("{k} {fusion} {split}");
+                // U reads both parts of one producer: one edge of H.
+                let extra = if (fusion, split) == ("first", "slice") { 0 } else { extra };
                 assert_eq!(body.paths, Some((BigUint::from(1u32) << k) + extra), "{case}");
                 assert_eq!(body.cross_side_overlap(), Some(overlap), "{case}");
                 let classes = if fusion == "csp" { 2 } else { 1 };
@@ -225,7 +227,7 @@ fn densenet_variants_of_figure_3() {
             for (name, k) in [("dense1", 6), ("dense2", 12), ("dense3", 24), ("dense4", 16)] {
                 let one = stage(&graph, &found, name);
                 assert_eq!(one.cross_side_overlap(), Some(overlap), "{fusion} {split} {name}");
-                let extra = u32::from(fusion != "none");
+                let extra = u32::from(fusion != "none" && (fusion, split) != ("first", "slice"));
                 assert_eq!(one.paths, Some((BigUint::from(1u32) << k) + extra), "{fusion} {split} {name}");
                 let classes = if fusion == "csp" { 2 } else { 1 };
                 // The last plain stage has no transition: its exit is read by the head, outside.
@@ -269,5 +271,197 @@ fn truth_of_networks() {
         assert_eq!(ours, expected, "{name}");
         assert_eq!(found.paths.as_ref().unwrap()[found.h.layers().start as usize], BigUint::from(paths));
         assert!((0.0..1.0).contains(&found.ratios.element()), "{name}");
+    }
+}
+
+/// PRN (ICCVW 2019), figure 5: timestamps of five layers, and how many combinations there are.
+#[test]
+fn figure_5_of_prn() {
+    let sets = |text: &str| {
+        let graph = read(&format!(r#"{{"inputs": {{"image": [8, 4, 4]}}, "layers": [{text}]}}"#));
+        let found = gradient(&graph);
+        let timestamps = found.timestamps.as_ref().unwrap();
+        let layers: Vec<String> = found
+            .h
+            .layers()
+            .map(|layer| {
+                let groups = found.groups.groups[layer as usize].iter();
+                let sets = groups.map(|&node| {
+                    timestamps.of(node).map(|t| t.to_string()).collect::<Vec<_>>().join(",")
+                });
+                sets.collect::<Vec<_>>().join("|")
+            })
+            .collect();
+        (layers.join(" "), timestamps.distinct)
+    };
+    let conv = |name: &str| format!(r#"{{"name": "{name}", {CONV}: 8}}"#);
+    let [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map(conv);
+    let resnet = format!(
+        r#"{a}, {b}, {c}, {{"op": "add", "name": "s", "inputs": ["c", "a"]}}, {d}, {e}, {{"op": "add", "inputs": ["e", "s"]}}"#
+    );
+    assert_eq!(sets(&resnet), ("1,3,5 2,4 1,3 2 1".into(), 5));
+    let join = |names: &[&str]| format!(r#"{{"op": "concat", "inputs": {names:?}}}"#);
+    let densenet = [
+        a.clone(), b.clone(), join(&["a", "b"]), c.clone(), join(&["a", "b", "c"]), d.clone(),
+        join(&["a", "b", "c", "d"]), e.clone(), join(&["a", "b", "c", "d", "e"]),
+    ];
+    assert_eq!(sets(&densenet.join(", ")), ("1,2,3,4,5 1,2,3,4 1,2,3 1,2 1".into(), 5));
+    let prn = format!(
+        r#"{a}, {{"op": "slice", "name": "ha", "inputs": "a", "end": 4}}, {{"name": "b", "inputs": "a", {CONV}: 8}}, {c},
+        {{"op": "add", "name": "s", "inputs": ["c", "ha"], "channels": "first_min"}},
+        {{"op": "slice", "name": "hs", "inputs": "s", "end": 4}}, {{"name": "d", "inputs": "s", {CONV}: 8}}, {e},
+        {{"op": "add", "inputs": ["e", "hs"], "channels": "first_min"}}"#
+    );
+    assert_eq!(sets(&prn), ("1,3,5|3,5 2,4 1,3|3 2 1".into(), 7));
+}
+
+/// Layer by layer, the figures of `truth/gradient/*.grad.csv` (copied beside this file): paths, shortest, longest,
+/// timestamps, sources, consumers. Their layers are darknet's section numbers, in order; −1 is the image.
+#[test]
+fn truth_of_layers() {
+    for (name, text) in [
+        ("csp_darknet53", include_str!("truth/csdarknet53.csv")),
+        ("csp_resnet50", include_str!("truth/csresnet50.csv")),
+        ("csp_resnext50", include_str!("truth/csresnext50.csv")),
+        ("darknet53", include_str!("truth/darknet53.csv")),
+        ("darknet_resnet10", include_str!("truth/resnet10.csv")),
+        ("darknet_resnet50", include_str!("truth/resnet50.csv")),
+    ] {
+        let found = gradient(&architecture(name, &[]));
+        let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split(',').collect()).collect();
+        let numbers: Vec<&str> = std::iter::once("-1").chain(rows.iter().map(|row| row[0])).collect();
+        let list = |edges: &[weight_graph::Edge]| {
+            let inner = edges.iter().filter_map(|edge| numbers.get(edge.vertex as usize).copied());
+            inner.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(rows.len(), found.h.layers().len(), "{name}");
+        for (layer, row) in found.h.layers().zip(&rows) {
+            let index = layer as usize;
+            let (shortest, longest) = found.lengths[index].unwrap();
+            let ours = [
+                row[0].to_owned(),
+                found.paths.as_ref().unwrap()[index].to_string(),
+                shortest.to_string(),
+                longest.to_string(),
+                found.timestamps.as_ref().unwrap().count(layer).to_string(),
+                list(found.h.before.row(index)),
+                list(found.h.after.row(index)),
+            ];
+            assert_eq!(&ours[..], row.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn equations_2_and_4_of_the_paper() {
+    let graph = dense(3);
+    let (form, found) = lines(&graph, &gradient(&graph), "body");
+    assert_eq!(form, Form::Dense);
+    assert_eq!(
+        found,
+        [
+            "w_1' = f(w_1, g_0)",
+            "∂L/∂w_{1,0} = δ_1 ⋆ x_0",
+            "g_0^{(1)} = (∂(w_{1_0} ⋆ x_0)/∂x_0)ᵀ δ_1; δ_1 = Σ_k g_1^{(k)}, k ∈ {2, 3, T}",
+            "w_2' = f(w_2, g_0, g_1)",
+            "∂L/∂w_{2,0} = δ_2 ⋆ x_0, ∂L/∂w_{2,1} = δ_2 ⋆ x_1",
+            "g_0^{(2)} = (∂(w_{2_0} ⋆ x_0)/∂x_0)ᵀ δ_2, g_1^{(2)} = (∂(w_{2_1} ⋆ x_1)/∂x_1)ᵀ δ_2; δ_2 = Σ_k g_2^{(k)}, k ∈ {3, T}",
+            "w_3' = f(w_3, g_0, g_1, g_2)",
+            "∂L/∂w_{3,0} = δ_3 ⋆ x_0, ∂L/∂w_{3,1} = δ_3 ⋆ x_1, ∂L/∂w_{3,2} = δ_3 ⋆ x_2",
+            "g_0^{(3)} = (∂(w_{3_0} ⋆ x_0)/∂x_0)ᵀ δ_3, g_1^{(3)} = (∂(w_{3_1} ⋆ x_1)/∂x_1)ᵀ δ_3, g_2^{(3)} = (∂(w_{3_2} ⋆ x_2)/∂x_2)ᵀ δ_3; δ_3 = Σ_k g_3^{(k)}, k ∈ {T}",
+            "w_T' = f(w_T, g_0, g_1, g_2, g_3)",
+            "∂L/∂w_{T,0} = δ_T ⋆ x_0, ∂L/∂w_{T,1} = δ_T ⋆ x_1, ∂L/∂w_{T,2} = δ_T ⋆ x_2, ∂L/∂w_{T,3} = δ_T ⋆ x_3",
+            "g_0^{(T)} = (∂(w_{T_0} ⋆ x_0)/∂x_0)ᵀ δ_T, g_1^{(T)} = (∂(w_{T_1} ⋆ x_1)/∂x_1)ᵀ δ_T, g_2^{(T)} = (∂(w_{T_2} ⋆ x_2)/∂x_2)ᵀ δ_T, g_3^{(T)} = (∂(w_{T_3} ⋆ x_3)/∂x_3)ᵀ δ_T; δ_T = Σ_k g_T^{(k)}, k ∈ {out}",
+        ]
+    );
+    let papers = |k: usize, fusion: &str, split: &str| {
+        let graph = csp(k, fusion, split);
+        let (form, found) = lines(&graph, &gradient(&graph), "body");
+        let skip = if split == "conv" { 6 } else { 0 };
+        (form, found.into_iter().skip(skip).step_by(3).collect::<Vec<_>>())
+    };
+    for k in 1..=7 {
+        for split in ["slice", "conv"] {
+            let reads = |base: &str, n: usize| {
+                let inner: String = (1..n).map(|j| format!(", g_{j}")).collect();
+                format!("{base}{inner}")
+            };
+            let block = |n: usize| format!("w_{n}' = f(w_{n}, {})", reads("g_0''", n));
+            let mut expected: Vec<String> = (1..=k).map(block).collect();
+            let inner = expected.clone();
+            expected.push(format!("w_T' = f(w_T, {})", reads("g_0''", k + 1)));
+            let last = expected.clone();
+            expected.push("w_U' = f(w_U, g_0', g_T)".into());
+            assert_eq!(papers(k, "csp", split), (Form::Csp, expected), "{k} {split}");
+            assert_eq!(papers(k, "last", split), (Form::Other, last), "{k} {split}");
+            let mut first = inner;
+            first.push(format!("w_U' = f(w_U, {})", reads("g_0', g_0''", k + 1)));
+            assert_eq!(papers(k, "first", split), (Form::Other, first), "{k} {split}");
+        }
+    }
+    // A bottleneck keeps the paper's line for the layer that reads the block.
+    let graph = architecture("csp_densenet121", &[]);
+    let (form, found) = lines(&graph, &gradient(&graph), "dense1");
+    assert_eq!(form, Form::Csp);
+    for line in [
+        "w_2' = f(w_2, g_0'', g_1)",
+        "∂L/∂w_{2,0''} = δ_2 ⋆ x_0'', ∂L/∂w_{2,1} = δ_2 ⋆ x_1",
+        "v_2' = f(v_2, g_{h_2})",
+        "∂L/∂v_2 = ε_2 ⋆ h_2",
+        "ε_2 = Σ_k g_2^{(k)}, k ∈ {3, 4, 5, 6, T}",
+        "w_T' = f(w_T, g_0'', g_1, g_2, g_3, g_4, g_5, g_6)",
+        "w_U' = f(w_U, g_0', g_T)",
+    ] {
+        assert!(found.iter().any(|found| found == line), "{line}\n{found:#?}");
+    }
+    let found = gradient(&graph);
+    for notation in [Notation::Latex, Notation::MathMl] {
+        let stage = graph.stages().get_index_of("dense1").unwrap();
+        let text = &Equations::new(&found, stage, notation).layers[2].lines[0];
+        match notation {
+            Notation::Latex => assert_eq!(text, "w_{2}' = f(w_{2}, g_{0}'', g_{1})"),
+            _ => assert!(text.starts_with("<math") && text.contains("<msubsup><mi>g</mi><mn>0</mn><mrow><mo>′′</mo></mrow></msubsup>"), "{text}"),
+        }
+    }
+}
+
+#[test]
+fn equations_of_sums_and_of_one_shot_aggregation() {
+    let graph = residual(3, false, false);
+    let (form, found) = lines(&graph, &gradient(&graph), "body");
+    assert_eq!(form, Form::Other);
+    assert_eq!(
+        found[3..6],
+        [
+            "w_2' = f(w_2, g_0, g_1)",
+            "∂L/∂w_2 = δ_2 ⋆ (x_0 + x_1)",
+            "g_0^{(2)} = g_1^{(2)} = (∂(w_2 ⋆ (x_0 + x_1))/∂(x_0 + x_1))ᵀ δ_2; δ_2 = Σ_k g_2^{(k)}, k ∈ {3, out}",
+        ]
+    );
+    let graph = architecture("vovnet39a", &[]);
+    let (_, found) = lines(&graph, &gradient(&graph), "stage2");
+    let papers: Vec<&String> = found.iter().step_by(3).collect();
+    assert_eq!(papers[0], "w_1' = f(w_1, g_0)");
+    assert_eq!(papers[1], "w_2' = f(w_2, g_1)");
+    assert_eq!(papers[5], "w_T' = f(w_T, g_0, g_1, g_2, g_3, g_4, g_5)");
+}
+
+#[test]
+fn adds_copy_and_concats_do_not() {
+    assert_eq!(gradient(&dense(5)).copies.ratio(), 0.0);
+    let found = gradient(&residual(5, false, false)).copies;
+    // x_0, five branches, five sums; each branch has its sum's gradient, and so has nothing else: every sum but the last is
+    // read twice.
+    assert_eq!((found.tensors, found.classes), (11, 6));
+}
+
+#[test]
+fn elements_read_again() {
+    // The stem reads 8 channels, x_1 … x_k read 8 + 4(i − 1), T reads 8 + 4k, the head 8; of these 8 + (8 + 4k) + 8 differ.
+    for k in 1..=10u64 {
+        let found = gradient(&dense(usize::try_from(k).unwrap())).ratios;
+        let all = 8 + (1..=k + 1).map(|i| 8 + 4 * (i - 1)).sum::<u64>() + 8;
+        assert_eq!((found.elements, found.distinct_elements), (all * 16, (24 + 4 * k) * 16));
+        assert_eq!((found.input_channels, found.source_channels), (all, 24 + 4 * k));
     }
 }

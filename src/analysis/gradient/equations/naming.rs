@@ -78,6 +78,8 @@ pub enum Form {
 pub struct Naming {
     /// Its weight layers in order.
     pub layers: Vec<Layer>,
+    /// The layer behind each within its unit, as an index into `layers`.
+    pub next: Vec<Option<usize>>,
     /// Features by channel group, those of layers outside among them.
     features: IndexMap<u32, Symbol, rustc_hash::FxBuildHasher>,
     /// The stage's form.
@@ -134,13 +136,15 @@ struct Entry {
 
 struct Namer<'a> {
     gradient: &'a Gradient,
+    layers: &'a [Vertex],
     units: Vec<Unit>,
     entries: Vec<Entry>,
 }
 
 impl<'a> Namer<'a> {
-    fn new(gradient: &'a Gradient, stage: &Stage, leaves: &[Vec<u32>]) -> Self {
-        let mut namer = Self { gradient, units: Vec::new(), entries: Vec::new() };
+    fn new(gradient: &'a Gradient, stage: &'a Stage, leaves: &[Vec<u32>]) -> Self {
+        let mut namer =
+            Self { gradient, layers: &stage.layers, units: Vec::new(), entries: Vec::new() };
         let inside = |vertex: Vertex| stage.layers.binary_search(&vertex).is_ok();
         let merging = stage.layers.iter().any(|&layer| namer.sources(layer).len() > 1);
         // By layer of the stage.
@@ -353,10 +357,8 @@ impl<'a> Namer<'a> {
     fn sums(&self, unit: &Unit) -> bool {
         let reads = self.gradient.h.reads.row(unit.layers[0] as usize);
         reads.windows(2).any(|pair| {
-            let inside = |placed: &super::super::weight_graph::Placed| {
-                self.units.iter().any(|unit| unit.layers.contains(&placed.read.vertex))
-            };
-            pair[0].at == pair[1].at && (inside(&pair[0]) || inside(&pair[1]))
+            let inside = |vertex: Vertex| self.layers.binary_search(&vertex).is_ok();
+            pair[0].at == pair[1].at && (inside(pair[0].read.vertex) || inside(pair[1].read.vertex))
         })
     }
 
@@ -390,7 +392,14 @@ impl<'a> Namer<'a> {
             }
         }
         layers.sort_by_key(|layer| layer.vertex);
-        Naming { layers, features, form }
+        let mut next = vec![None; layers.len()];
+        let index = |vertex: &Vertex| layers.binary_search_by_key(vertex, |layer| layer.vertex).ok();
+        for pair in self.units.iter().flat_map(|unit| unit.layers.windows(2)) {
+            if let Some(before) = index(&pair[0]) {
+                next[before] = index(&pair[1]);
+            }
+        }
+        Naming { layers, next, features, form }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod analyze;
 pub mod explain;
+pub mod gradient;
 pub mod ops;
 pub mod schema;
 
@@ -96,6 +97,7 @@ pub fn run(cli: Cli) -> io::Result<Exit> {
     let mut output = Output::new(cli.color);
     let result = match cli.command {
         Command::Analyze(args) => analyze::run(&args, &mut output),
+        Command::Gradient(args) => gradient::run(&args, &mut output),
         Command::Ops => ops::run(&mut output),
         Command::Explain { topic } => explain::run(topic.as_deref(), &mut output),
         Command::Schema => schema::run(&mut output),

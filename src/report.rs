@@ -4,6 +4,7 @@
 
 pub mod csv;
 pub mod diagnostics;
+pub mod gradient;
 pub mod markdown;
 pub mod sheet;
 pub mod table;

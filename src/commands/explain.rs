@@ -10,6 +10,7 @@ use crate::ops::{Op, OpInfo};
 /// Topics: name, one line, text.
 const TOPICS: &[(&str, &str, &str)] = &[
     ("counting", "What is counted, and how", include_str!("explain/counting.md")),
+    ("gradient", "Gradient paths, reuse and update equations", include_str!("explain/gradient.md")),
     ("language", "How architecture files are written", include_str!("explain/language.md")),
     ("report", "The keys of the JSON report", include_str!("explain/report.md")),
 ];

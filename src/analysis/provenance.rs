@@ -19,8 +19,9 @@ use segments::{append, merge, unite};
 use crate::graph::{Graph, Node, NodeId};
 use crate::ops::{Channels, Io, Operator};
 
-/// Terms that may be written before the pass gives up: a residual network of 8,000 blocks writes so many.
-pub const WORK_LIMIT: u64 = 1 << 26;
+/// Terms that may be written before the pass gives up: a dense block of 2,800 layers writes so many, and what is kept
+/// of them takes a gibibyte.
+pub const WORK_LIMIT: u64 = 1 << 22;
 
 /// The graph inputs, then the weight layers in the order of the file.
 #[derive(Clone, Debug)]
@@ -239,7 +240,8 @@ impl<'a> State<'a> {
             }
             Channels::FirstMin => {
                 let value = self.value();
-                let fitting: Vec<Segments> = inputs.iter().map(|input| self.prefix(input, channels)).collect();
+                let fitting: Vec<Segments> =
+                    inputs.iter().map(|input| self.prefix(input, channels)).collect();
                 self.unite(&fitting, channels, value)
             }
             Channels::Runs(runs) => {

@@ -68,7 +68,7 @@ pub(super) fn run(args: &GradientArgs, output: &mut Output) -> io::Result<Exit> 
         (Some(stage), None) => {
             let mut page = sheets::stages(graph, &gradient);
             page.rows = page.rows.into_iter().skip(stage).take(1).collect();
-            vec![page, sheets::layers(graph, &gradient, &gradient.stages[stage].layers)]
+            vec![page, sheets::stage_layers(graph, &gradient, stage)]
         }
         (None, None) => vec![sheets::summary(&gradient), sheets::stages(graph, &gradient)],
     };

@@ -2,9 +2,11 @@
 //!
 //! Keys: `csp-profile explain gradient`. Numbers of paths are decimal strings: they pass 2^53.
 
+use num_bigint::BigUint;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::sheet::{Cell, Sheet};
+use super::table;
 use crate::analysis::gradient::equations::{Equations, Form, Notation};
 use crate::analysis::gradient::weight_graph::Edge;
 use crate::analysis::gradient::{Gradient, Read, Stage, Vertex, paths, vertex_name};
@@ -29,7 +31,7 @@ impl Serialize for GradientReport<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let gradient = self.gradient;
         let (h, ratios) = (&gradient.h, &gradient.ratios);
-        let decimal = |count: &Option<num_bigint::BigUint>| count.as_ref().map(ToString::to_string);
+        let decimal = |count: &Option<BigUint>| count.as_ref().map(ToString::to_string);
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("weight_layers", &h.layers().len())?;
         map.serialize_entry("edges", &ratios.edges)?;
@@ -152,7 +154,8 @@ impl Serialize for Layers<'_, '_> {
                 map.serialize_entry("longest", &lengths.map(|lengths| lengths.1))?;
                 let count = gradient.timestamps.as_ref().map(|timestamps| timestamps.count(self.1));
                 map.serialize_entry("timestamps", &count)?;
-                let dominator = gradient.dominators.of(self.1).map(|node| gradient.groups.vertices[node as usize]);
+                let dominator =
+                    gradient.dominators.of(self.1).map(|node| gradient.groups.vertices[node as usize]);
                 let dominator = dominator.filter(|&vertex| vertex != self.1);
                 map.serialize_entry(
                     "post_dominator",
@@ -189,15 +192,18 @@ impl Serialize for Reads<'_, '_> {
     }
 }
 
-/// A number of paths: exact while short, always with its log₂.
-fn count_text(count: Option<&num_bigint::BigUint>) -> (String, String) {
+/// The most digits of a number of paths that fit a table.
+const DIGITS: usize = 31;
+
+/// A number of paths: exact while short, else in scientific notation; and its log₂.
+fn count_text(count: Option<&BigUint>) -> (String, String) {
     let Some(count) = count else { return ("-".into(), "-".into()) };
-    let log = if *count == num_bigint::BigUint::ZERO { "-".into() } else { format!("{:.2}", paths::log2(count)) };
-    let mut exact = count.to_string();
-    if exact.len() > 40 {
-        exact = format!("{}…{} ({} digits)", &exact[..12], &exact[exact.len() - 6..], exact.len());
+    let log = if *count == BigUint::ZERO { "-".into() } else { format!("{:.2}", paths::log2(count)) };
+    let exact = count.to_string();
+    if exact.len() <= DIGITS {
+        return (exact, log);
     }
-    (exact, log)
+    (format!("{}.{}e{}", &exact[..1], &exact[1..7], exact.len() - 1), log)
 }
 
 /// The network's figures.
@@ -212,7 +218,11 @@ pub fn summary(gradient: &Gradient) -> Sheet {
         ("edges", grouped(ratios.edges), "a layer reads channels that a layer or input made"),
         ("gradient paths", paths, "from the loss to the input"),
         ("log2 of these", log, ""),
-        ("longest shortest path", grouped(gradient.longest_shortest_path()), "weight layers, at the worst layer"),
+        (
+            "longest shortest path",
+            grouped(gradient.longest_shortest_path()),
+            "weight layers, at the worst layer",
+        ),
         ("longest path", grouped(gradient.longest_path()), "weight layers"),
         ("timestamp sets", sets, "different ones, over channel groups"),
         ("set ratio", ratio(ratios.set()), "1 - sources / edges"),
@@ -221,7 +231,17 @@ pub fn summary(gradient: &Gradient) -> Sheet {
         ("element ratio", ratio(ratios.element()), "read elements that were read before"),
         ("copy ratio", ratio(gradient.copies.ratio()), "copies among gradients around adds"),
     ];
-    let mut notes: Vec<String> = gradient.skipped.iter().map(|reason| format!("left out: {reason}")).collect();
+    let mut notes: Vec<String> = Vec::new();
+    let digits = gradient.paths_to_input().map(|count| count.to_string()).unwrap_or_default();
+    if digits.len() > DIGITS {
+        notes.push(format!("gradient paths, all {} digits:", digits.len()));
+        let lines = digits.as_bytes().chunks(table::WIDTH).take(20);
+        notes.extend(lines.map(|line| String::from_utf8_lossy(line).into_owned()));
+        if digits.len() > 20 * table::WIDTH {
+            notes.push("… and so on; --format json has them all".into());
+        }
+    }
+    notes.extend(gradient.skipped.iter().map(|reason| format!("left out: {reason}")));
     if gradient.h.approximate {
         notes.push("provenance is approximate: an op joins all channels, origins are an upper bound".into());
     }
@@ -238,6 +258,11 @@ pub fn summary(gradient: &Gradient) -> Sheet {
     }
 }
 
+/// A name as it is within a stage.
+fn within<'a>(name: &'a str, stage: &str) -> &'a str {
+    name.strip_prefix(stage).and_then(|name| name.strip_prefix('/')).unwrap_or(name)
+}
+
 /// A row for each stage.
 pub fn stages(graph: &Graph, gradient: &Gradient) -> Sheet {
     let rows = gradient.stages.iter().enumerate().map(|(index, stage)| {
@@ -246,6 +271,7 @@ pub fn stages(graph: &Graph, gradient: &Gradient) -> Sheet {
             .classes
             .iter()
             .map(|class| vertex_name(graph, &gradient.h, gradient.groups.vertices[class.dominator as usize]))
+            .map(|name| within(name, stage_name(graph, index)))
             .collect();
         vec![
             Cell::Name(stage_name(graph, index).into()),
@@ -267,8 +293,13 @@ pub fn stages(graph: &Graph, gradient: &Gradient) -> Sheet {
     }
 }
 
-/// A row for each weight layer of some.
-pub fn layers(graph: &Graph, gradient: &Gradient, layers: &[Vertex]) -> Sheet {
+/// A row for each weight layer of a stage.
+pub fn stage_layers(graph: &Graph, gradient: &Gradient, stage: usize) -> Sheet {
+    layers(graph, gradient, &gradient.stages[stage].layers, stage_name(graph, stage))
+}
+
+/// A row for each of some weight layers. Their names lose the prefix that all of them share.
+fn layers(graph: &Graph, gradient: &Gradient, layers: &[Vertex], prefix: &str) -> Sheet {
     let rows = layers.iter().map(|&layer| {
         let index = layer as usize;
         let (_, log) = count_text(gradient.paths.as_ref().map(|paths| &paths[index]));
@@ -277,7 +308,7 @@ pub fn layers(graph: &Graph, gradient: &Gradient, layers: &[Vertex]) -> Sheet {
         let sets = gradient.timestamps.as_ref().map_or(0, |sets| sets.count(layer));
         let edges = |row: &[Edge]| Cell::Count(row.len() as u64);
         vec![
-            Cell::Name(vertex_name(graph, &gradient.h, layer).into()),
+            Cell::Name(within(vertex_name(graph, &gradient.h, layer), prefix).into()),
             Cell::Text(log),
             Cell::Text(shortest),
             Cell::Text(longest),
@@ -287,10 +318,13 @@ pub fn layers(graph: &Graph, gradient: &Gradient, layers: &[Vertex]) -> Sheet {
         ]
     });
     Sheet {
-        title: "Weight layers".into(),
-        columns: vec!["layer", "log2 paths", "shortest", "longest", "timestamps", "sources", "readers"],
+        title: if prefix.is_empty() { "Weight layers".into() } else { format!("Weight layers of {prefix}") },
+        columns: vec!["layer", "log2", "short", "long", "times", "reads", "readers"],
         rows: rows.collect(),
-        notes: Vec::new(),
+        notes: vec![
+            "log2: of the number of gradient paths; short, long: their least and greatest length".into(),
+            "times: timestamps; reads, readers: layers that it reads and that read it".into(),
+        ],
     }
 }
 
@@ -315,15 +349,15 @@ pub fn layer(graph: &Graph, gradient: &Gradient, vertex: Vertex) -> Vec<Sheet> {
     };
     let name = vertex_name(graph, h, vertex);
     vec![
-        layers(graph, gradient, &[vertex]),
+        layers(graph, gradient, &[vertex], ""),
         sheet(format!("What {name} reads: its gradient sources"), h.sources.row(vertex as usize)),
         sheet(format!("What reads {name}"), h.consumers.row(vertex as usize)),
     ]
 }
 
 /// How many paths to the input have each length.
-pub fn spectrum(counts: &[num_bigint::BigUint]) -> Sheet {
-    let rows = counts.iter().enumerate().filter(|(_, count)| **count != num_bigint::BigUint::ZERO);
+pub fn spectrum(counts: &[BigUint]) -> Sheet {
+    let rows = counts.iter().enumerate().filter(|(_, count)| **count != BigUint::ZERO);
     Sheet {
         title: "Lengths of the gradient paths to the input".into(),
         columns: vec!["weight layers", "paths", "log2"],
@@ -334,5 +368,65 @@ pub fn spectrum(counts: &[num_bigint::BigUint]) -> Sheet {
             })
             .collect(),
         notes: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Sink;
+    use crate::frontend::{self, LoadOptions};
+    use crate::source::SourceMap;
+
+    #[test]
+    fn the_keys_of_the_contract() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/architectures/csp_resnet50.json");
+        let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+        let loaded =
+            frontend::load(path.as_ref(), &LoadOptions::default(), &mut sources, &mut sink).unwrap().unwrap();
+        let gradient = Gradient::new(&loaded.graph).unwrap();
+        let report = GradientReport { graph: &loaded.graph, gradient: &gradient, notation: Notation::Text };
+        let json = serde_json::to_value(report).unwrap();
+        assert_eq!(json["weight_layers"], 60);
+        assert_eq!(json["edges"], 94);
+        assert_eq!(json["paths_to_input"], "13365");
+        assert_eq!(json["longest_shortest_path"], 15);
+        assert_eq!(json["longest_path"], 56);
+        assert_eq!(json["timestamp_sets"], 56);
+        for key in ["set_ratio", "channel_ratio", "channel_terms_ratio", "element_ratio"] {
+            assert!(json[key].is_f64(), "{key}");
+        }
+        let stage = &json["stages"][2];
+        assert_eq!((&stage["name"], &stage["paths"]), (&"stage2".into(), &"9".into()));
+        assert_eq!(stage["cross_side_overlap"], 0.0);
+        assert_eq!(stage["equations"].as_array().unwrap().len() % 3, 0);
+        let layer = &json["layers"][0];
+        assert_eq!(
+            (&layer["paths"], &layer["shortest"], &layer["longest"]),
+            (&"13365".into(), &13.into(), &56.into())
+        );
+        let source = serde_json::json!({"name": "input", "first": 0, "channels": 3, "multiplicity": 1});
+        assert_eq!(layer["sources"], serde_json::json!([source]));
+        assert_eq!(layer["consumers"].as_array().unwrap().len(), 2);
+        assert_eq!(json["layers"][59]["consumers"][0]["name"], "loss");
+    }
+
+    #[test]
+    fn tables_keep_to_80_columns() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/architectures/csp_densenet121.json");
+        let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+        let loaded =
+            frontend::load(path.as_ref(), &LoadOptions::default(), &mut sources, &mut sink).unwrap().unwrap();
+        let graph = &loaded.graph;
+        let gradient = Gradient::new(graph).unwrap();
+        let mut sheets =
+            vec![summary(&gradient), stages(graph, &gradient), stage_layers(graph, &gradient, 1)];
+        sheets.extend(layer(graph, &gradient, 30));
+        sheets.push(spectrum(&gradient.spectrum(0).unwrap()));
+        for line in sheets.iter().flat_map(|sheet| {
+            table::render(sheet, table::WIDTH).lines().map(str::to_owned).collect::<Vec<_>>()
+        }) {
+            assert!(line.chars().count() <= table::WIDTH, "{line}");
+        }
     }
 }

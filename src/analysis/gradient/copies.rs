@@ -74,7 +74,8 @@ fn is_add(graph: &Graph, node: &Node) -> bool {
     let types = graph.input_types(node);
     let io = Io { inputs: &types, outputs: &node.outputs };
     let only_adds = node.op.cost(io).is_ok_and(|cost| {
-        cost.macs == 0 && cost.elementary.iter().all(|(kind, count)| count == 0 || kind == Kind::Add)
+        cost.macs == 0
+            && cost.elementary.iter().all(|(kind, count)| count == 0 || kind == Kind::Add)
             && cost.elementary.get(Kind::Add) > 0
     });
     only_adds && node.op.backward(io).is_ok_and(|backward| backward.minimal == Kept::NOTHING)

@@ -121,13 +121,7 @@ impl ChannelGroups {
     }
 
     /// Which nodes of a reader a read reaches, and with which channels.
-    fn reached(
-        &self,
-        h: &WeightGraph,
-        reader: Vertex,
-        placed: &Placed,
-        reads: &mut Vec<(u64, u64, u32)>,
-    ) {
+    fn reached(&self, h: &WeightGraph, reader: Vertex, placed: &Placed, reads: &mut Vec<(u64, u64, u32)>) {
         let read = placed.read;
         let end = read.first + read.channels;
         let (own, groups) = (&self.groups[reader as usize], h.groups[reader as usize]);

@@ -34,7 +34,8 @@ impl Random {
 
 fn sample(seed: u64) -> Sample {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let fresh = |producer: usize, channels: u64| (0..channels).map(|c| Channel::from([((producer, c), 1)])).collect();
+    let fresh =
+        |producer: usize, channels: u64| (0..channels).map(|c| Channel::from([((producer, c), 1)])).collect();
     let mut tensors: Vec<Vec<Channel>> = vec![fresh(0, 4)];
     let mut text = String::new();
     let mut layers: Vec<(Vec<Channel>, bool, u64)> = Vec::new();
@@ -48,15 +49,27 @@ fn sample(seed: u64) -> Sample {
             0 | 1 => {
                 let out = 2 + 2 * random.below(3) as u64;
                 layers.push((tensors[a].clone(), false, out));
-                (format!(r#""op": "conv2d", "out_channels": {out}, "kernel": 1, "inputs": "{}""#, name(a)), fresh(layers.len(), out))
+                (
+                    format!(r#""op": "conv2d", "out_channels": {out}, "kernel": 1, "inputs": "{}""#, name(a)),
+                    fresh(layers.len(), out),
+                )
             }
             2 => {
                 layers.push((tensors[a].clone(), true, wide as u64));
-                (format!(r#""op": "conv2d", "out_channels": {wide}, "groups": {wide}, "kernel": 1, "inputs": "{}""#, name(a)), fresh(layers.len(), wide as u64))
+                (
+                    format!(
+                        r#""op": "conv2d", "out_channels": {wide}, "groups": {wide}, "kernel": 1, "inputs": "{}""#,
+                        name(a)
+                    ),
+                    fresh(layers.len(), wide as u64),
+                )
             }
             3 if wide > 1 => {
                 let (start, end) = if random.below(2) == 0 { (0, wide / 2) } else { (wide / 2, wide) };
-                (format!(r#""op": "slice", "start": {start}, "end": {end}, "inputs": "{}""#, name(a)), tensors[a][start..end].to_vec())
+                (
+                    format!(r#""op": "slice", "start": {start}, "end": {end}, "inputs": "{}""#, name(a)),
+                    tensors[a][start..end].to_vec(),
+                )
             }
             4 if tensors[b].len() + wide <= 16 => (
                 format!(r#""op": "concat", "inputs": ["{}", "{}"]"#, name(a), name(b)),
@@ -69,7 +82,14 @@ fn sample(seed: u64) -> Sample {
                         *mine.entry(key).or_default() += ways;
                     }
                 }
-                (format!(r#""op": "add", "channels": "first_min", "inputs": ["{}", "{}"]"#, name(a), name(b)), sum)
+                (
+                    format!(
+                        r#""op": "add", "channels": "first_min", "inputs": ["{}", "{}"]"#,
+                        name(a),
+                        name(b)
+                    ),
+                    sum,
+                )
             }
         };
         text += &format!(r#"{{"name": "{}", {layer}}},"#, name(own));
@@ -86,8 +106,7 @@ fn sample(seed: u64) -> Sample {
 fn read(text: &str) -> Graph {
     let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
     let bytes = text.as_bytes().to_vec();
-    let loaded =
-        frontend::load_bytes("t.json", "t", bytes, &LoadOptions::default(), &mut sources, &mut sink);
+    let loaded = frontend::load_bytes("t.json", "t", bytes, &LoadOptions::default(), &mut sources, &mut sink);
     loaded.unwrap_or_else(|| panic!("{:?}\n{text}", sink.diagnostics())).graph
 }
 

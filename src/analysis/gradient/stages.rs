@@ -101,13 +101,14 @@ fn through(h: &WeightGraph, layers: &[Vertex], border: &Border, scratch: &mut Sc
     most.filter(|_| scratch.work <= paths::WORK_LIMIT)
 }
 
-/// D× = |{(p, i) : i in the block, r(p) ≥ 2, p in the exit}| / |{(p, i) : i in the block, r(p) ≥ 2}|.
+/// D× = |{(p, i) : i in the block, p reused, p in the exit}| / |{(p, i) : i in the block, p reused}|.
 ///
-/// p is a channel group that layer i reads, r(p) the number of its readers. The exit is the stage's last tensor that
-/// merges at least two producers; the block is the stage's weight layers before it. A group whose readers all read one
-/// and the same set is handed on, not reused (two 1×1 convolutions that split a stage, a projection beside the first
-/// residual block), and is left out: so a split by slice and one by convolutions agree. Dense 1, residual 1, fusion
-/// first 1, fusion last 0, CSP 0.
+/// p is a channel group that layer i reads. The exit is the stage's last tensor that merges at least two producers; the
+/// block is the stage's weight layers before it. p is reused where it has two readers, and the stage's exit reads it
+/// again or its readers in the stage do not all read one and the same set. Else it is only handed on: by two 1×1
+/// convolutions that split a stage, by a projection beside the first residual block, by the strided convolution that
+/// reads the stage before. So a split by slice and one by convolutions agree. Dense 1, residual 1, fusion first 1,
+/// fusion last 0, CSP 0.
 fn cross_side_overlap(
     h: &WeightGraph,
     groups: &ChannelGroups,
@@ -118,7 +119,7 @@ fn cross_side_overlap(
     let Some((exit, tensor)) = &border.merged else { return (0, 0) };
     let end = layers.partition_point(|&layer| h.node(layer).is_some_and(|id| id < *exit));
     let block = &layers[..end];
-    let (Some(&first), Some(&last)) = (block.first(), block.last()) else { return (0, 0) };
+    let Some(&last) = block.last() else { return (0, 0) };
     let mut exits: Vec<u32> = ranges(tensor)
         .iter()
         .flat_map(|read| groups.within(read.vertex, (read.first, read.channels)))
@@ -130,37 +131,36 @@ fn cross_side_overlap(
     producers.dedup();
     let (mut seen, mut all) = (0, 0);
     for node in producers.iter().flat_map(|&producer| &groups.groups[producer as usize]).copied() {
-        if !is_reused(h, groups, node) {
-            continue;
-        }
-        let next = &groups.next[node as usize];
         let vertex = |next: &u32| groups.vertices[*next as usize];
-        let low = next.partition_point(|next| vertex(next) < first);
-        let high = next.partition_point(|next| vertex(next) <= last);
-        let mut previous = None;
-        let mut pairs = 0;
-        for reader in next[low..high].iter().map(vertex) {
-            pairs += u64::from(inside[reader as usize] && previous != Some(reader));
-            previous = Some(reader);
-        }
-        all += pairs;
-        if exits.binary_search(&node).is_ok() {
-            seen += pairs;
+        let next = &groups.next[node as usize];
+        // The stage's layers are neighbours in H, but for layers of other branches between them.
+        let low = next.partition_point(|next| vertex(next) < layers[0]);
+        let high = next.partition_point(|next| vertex(next) <= layers[layers.len() - 1]);
+        let mut readers: Vec<Vertex> =
+            next[low..high].iter().map(vertex).filter(|&reader| inside[reader as usize]).collect();
+        readers.dedup();
+        let leaves = exits.binary_search(&node).is_ok();
+        let reused = if leaves { groups.readers(node).nth(1).is_some() } else { read_apart(h, &readers) };
+        if reused {
+            let pairs = readers.partition_point(|&reader| reader <= last) as u64;
+            all += pairs;
+            seen += if leaves { pairs } else { 0 };
         }
     }
     (seen, all)
 }
 
-/// Whether a channel group has at least two readers that do not all read the same.
-fn is_reused(h: &WeightGraph, groups: &ChannelGroups, node: u32) -> bool {
-    let mut rows = groups.readers(node).map(|reader| h.before.row(reader as usize));
-    let first = rows.next();
-    rows.any(|row| Some(row) != first)
+/// Whether some layers read different sets of producers.
+fn read_apart(h: &WeightGraph, readers: &[Vertex]) -> bool {
+    let row = |reader: &Vertex| h.before.row(*reader as usize);
+    readers.windows(2).any(|pair| row(&pair[0]) != row(&pair[1]))
 }
 
-/// Whether a channel group has at least two readers that all read the same.
+/// Whether a channel group has at least two readers, which all read the same.
 fn is_handed_on(h: &WeightGraph, groups: &ChannelGroups, node: u32) -> bool {
-    groups.readers(node).nth(1).is_some() && !is_reused(h, groups, node)
+    let mut rows = groups.readers(node).map(|reader| h.before.row(reader as usize)).peekable();
+    let first = rows.next();
+    rows.peek().is_some() && rows.all(|row| Some(row) == first)
 }
 
 fn classes(h: &WeightGraph, groups: &ChannelGroups, tree: &PostDominators, layers: &[Vertex]) -> Vec<Class> {
@@ -172,8 +172,7 @@ fn classes(h: &WeightGraph, groups: &ChannelGroups, tree: &PostDominators, layer
     nodes.sort_unstable();
     nodes.dedup();
     nodes.retain(|&node| !is_handed_on(h, groups, node));
-    let mut pairs: Vec<(u32, u32)> =
-        nodes.iter().filter_map(|&node| Some((tree.of(node)?, node))).collect();
+    let mut pairs: Vec<(u32, u32)> = nodes.iter().filter_map(|&node| Some((tree.of(node)?, node))).collect();
     pairs.sort_unstable();
     pairs
         .chunk_by(|a, b| a.0 == b.0)

@@ -11,8 +11,14 @@ use crate::source::SourceMap;
 fn read(text: &str) -> Graph {
     let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
     let options = LoadOptions::default();
-    let loaded =
-        frontend::load_bytes("test.json", "test", text.as_bytes().to_vec(), &options, &mut sources, &mut sink);
+    let loaded = frontend::load_bytes(
+        "test.json",
+        "test",
+        text.as_bytes().to_vec(),
+        &options,
+        &mut sources,
+        &mut sink,
+    );
     let mut graph = loaded.unwrap_or_else(|| panic!("{:?}", sink.diagnostics())).graph;
     graph.find_stages();
     graph
@@ -61,9 +67,7 @@ fn dense_layers(k: usize, input: &str) -> String {
     for i in 1..=k {
         let reads: Vec<String> =
             std::iter::once(input.to_owned()).chain((1..i).map(|j| format!("x{j}"))).collect();
-        text += &format!(
-            r#"{{"op": "concat", "inputs": {reads:?}}}, {{"name": "x{i}", {CONV}: 4}},"#
-        );
+        text += &format!(r#"{{"op": "concat", "inputs": {reads:?}}}, {{"name": "x{i}", {CONV}: 4}},"#);
     }
     text
 }
@@ -83,7 +87,9 @@ fn csp(k: usize, fusion: &str, split: &str) -> Graph {
     let parts = if split == "slice" {
         r#"{"op": "slice", "name": "p1", "inputs": "x0", "end": 4}, {"op": "slice", "name": "p2", "inputs": "x0", "start": 4},"#.to_owned()
     } else {
-        format!(r#"{{"name": "p1", {CONV}: 4, "inputs": "x0"}}, {{"name": "p2", {CONV}: 4, "inputs": "x0"}},"#)
+        format!(
+            r#"{{"name": "p1", {CONV}: 4, "inputs": "x0"}}, {{"name": "p2", {CONV}: 4, "inputs": "x0"}},"#
+        )
     };
     let block = dense_layers(k, "p2");
     let reads = all(k, &["p2"]);
@@ -109,7 +115,9 @@ fn residual(n: usize, bottleneck: bool, csp: bool) -> Graph {
     let mut text = String::new();
     let mut before = "x0".to_owned();
     if csp {
-        text += &format!(r#"{{"name": "p1", {CONV}: 8, "inputs": "x0"}}, {{"name": "p2", {CONV}: 8, "inputs": "x0"}},"#);
+        text += &format!(
+            r#"{{"name": "p1", {CONV}: 8, "inputs": "x0"}}, {{"name": "p2", {CONV}: 8, "inputs": "x0"}},"#
+        );
         before = "p2".into();
     }
     for i in 1..=n {
@@ -187,7 +195,6 @@ fn residual_blocks_double_the_paths() {
             let found = gradient(&graph);
             let body = stage(&graph, &found, "body");
             assert_eq!(body.paths, Some(BigUint::from(1u32) << n));
-            // One block reuses nothing inside: its input is added, which no layer reads twice.
             assert_eq!(body.cross_side_overlap(), Some(1.0), "{n} {bottleneck}");
             let graph = residual(n, bottleneck, true);
             let found = gradient(&graph);
@@ -274,6 +281,91 @@ fn truth_of_networks() {
     }
 }
 
+#[test]
+fn residual_stages_reuse_across_their_exit() {
+    for (name, stages, overlap) in [
+        ("darknet53", &["stage1", "stage2", "stage3", "stage4", "stage5"][..], 1.0),
+        ("darknet_resnet50", &["stage1", "stage2", "stage3", "stage4"], 1.0),
+        ("resnet50", &["layer1", "layer2", "layer3", "layer4"], 1.0),
+        ("densenet201", &["dense1", "dense2", "dense3", "dense4"], 1.0),
+        ("csp_resnext50", &["stage1", "stage2", "stage3", "stage4"], 0.0),
+        ("csp_darknet53", &["stage1", "stage2", "stage3", "stage4", "stage5"], 0.0),
+    ] {
+        let graph = architecture(name, &[]);
+        let found = gradient(&graph);
+        for label in stages {
+            assert_eq!(stage(&graph, &found, label).cross_side_overlap(), Some(overlap), "{name} {label}");
+        }
+    }
+}
+
+/// By feature, its timestamps and the layer that its gradient comes from.
+fn flows(graph: &Graph, found: &Gradient, slice: bool) -> Vec<(String, Vec<u64>, String)> {
+    let timestamps = found.timestamps.as_ref().unwrap();
+    let mut flows = Vec::new();
+    for layer in found.h.layers() {
+        let name = vertex_name(graph, &found.h, layer).rsplit('/').next().unwrap_or_default();
+        for (number, &node) in found.groups.groups[layer as usize].iter().enumerate() {
+            let name = match name {
+                "x0" if slice => ["p1", "p2"][number],
+                "x0" => continue,
+                name => name,
+            };
+            let from = found.dominators.of(node).unwrap();
+            let from = vertex_name(graph, &found.h, found.groups.vertices[from as usize]);
+            flows.push((name.to_owned(), timestamps.of(node).collect(), from.to_owned()));
+        }
+    }
+    flows
+}
+
+#[test]
+fn a_slice_and_two_convolutions_agree() {
+    for k in 1..=12 {
+        for fusion in ["csp", "first", "last"] {
+            let [slice, conv] = ["slice", "conv"].map(|split| {
+                let graph = csp(k, fusion, split);
+                let found = gradient(&graph);
+                let flows = flows(&graph, &found, split == "slice");
+                (found.stages[1].overlap, flows)
+            });
+            assert_eq!(slice, conv, "{k} {fusion}");
+            let from = |name: &str| slice.1.iter().find(|flow| flow.0 == name).unwrap().2.as_str();
+            match fusion {
+                "csp" => assert_eq!(
+                    [from("p1"), from("p2"), from("x1"), from("T")],
+                    ["body/U", "body/T", "body/T", "body/U"]
+                ),
+                "first" => assert_eq!([from("p1"), from("p2"), from("x1")], ["body/U"; 3]),
+                _ => assert_eq!([from("p2"), from("x1")], ["body/T"; 2]),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_takes_too_long_is_said() {
+    let chain = |n: u32| {
+        read(&format!(r#"{{"inputs": {{"image": [1, 1, 1]}}, "layers": [{{{CONV}: 1, "repeat": {n}}}]}}"#))
+    };
+    assert!(gradient(&chain(1000)).skipped.is_empty());
+    let found = gradient(&chain(40_000));
+    assert!(found.timestamps.is_none());
+    assert_eq!(found.skipped, ["timestamp sets: they would take more than 64 MiB"]);
+    assert_eq!((found.longest_path(), found.paths_to_input()), (40_000, Some(BigUint::from(1u32))));
+    assert_eq!(found.spectrum(0), Err(40_001 * 40_000));
+    let sums = read(&format!(
+        r#"{{"inputs": {{"image": [1, 1, 1]}}, "layers": [{{"block": "b", "repeat": 3000}}], "blocks": {{"b": {{"layers": [
+            {{{CONV}: 1}}, {{"op": "add", "inputs": ["previous", "input"]}}]}}}}}}"#
+    ));
+    assert_eq!(Gradient::new(&sums).err(), Some(Refusal::TooLarge));
+    let twice = read(
+        r#"{"inputs": {"image": [1, 1, 1]}, "layers": [{"block": "b", "repeat": 70}], "blocks": {"b": {"layers": [
+            {"op": "add", "inputs": ["input", "input"]}]}}}"#,
+    );
+    assert_eq!(Gradient::new(&twice).err(), Some(Refusal::Multiplicity));
+}
+
 /// PRN (ICCVW 2019), figure 5: timestamps of five layers, and how many combinations there are.
 #[test]
 fn figure_5_of_prn() {
@@ -286,9 +378,8 @@ fn figure_5_of_prn() {
             .layers()
             .map(|layer| {
                 let groups = found.groups.groups[layer as usize].iter();
-                let sets = groups.map(|&node| {
-                    timestamps.of(node).map(|t| t.to_string()).collect::<Vec<_>>().join(",")
-                });
+                let sets = groups
+                    .map(|&node| timestamps.of(node).map(|t| t.to_string()).collect::<Vec<_>>().join(","));
                 sets.collect::<Vec<_>>().join("|")
             })
             .collect();
@@ -302,8 +393,15 @@ fn figure_5_of_prn() {
     assert_eq!(sets(&resnet), ("1,3,5 2,4 1,3 2 1".into(), 5));
     let join = |names: &[&str]| format!(r#"{{"op": "concat", "inputs": {names:?}}}"#);
     let densenet = [
-        a.clone(), b.clone(), join(&["a", "b"]), c.clone(), join(&["a", "b", "c"]), d.clone(),
-        join(&["a", "b", "c", "d"]), e.clone(), join(&["a", "b", "c", "d", "e"]),
+        a.clone(),
+        b.clone(),
+        join(&["a", "b"]),
+        c.clone(),
+        join(&["a", "b", "c"]),
+        d.clone(),
+        join(&["a", "b", "c", "d"]),
+        e.clone(),
+        join(&["a", "b", "c", "d", "e"]),
     ];
     assert_eq!(sets(&densenet.join(", ")), ("1,2,3,4,5 1,2,3,4 1,2,3 1,2 1".into(), 5));
     let prn = format!(
@@ -420,7 +518,11 @@ fn equations_2_and_4_of_the_paper() {
         let text = &Equations::new(&found, stage, notation).layers[2].lines[0];
         match notation {
             Notation::Latex => assert_eq!(text, "w_{2}' = f(w_{2}, g_{0}'', g_{1})"),
-            _ => assert!(text.starts_with("<math") && text.contains("<msubsup><mi>g</mi><mn>0</mn><mrow><mo>′′</mo></mrow></msubsup>"), "{text}"),
+            _ => assert!(
+                text.starts_with("<math")
+                    && text.contains("<msubsup><mi>g</mi><mn>0</mn><mrow><mo>′′</mo></mrow></msubsup>"),
+                "{text}"
+            ),
         }
     }
 }

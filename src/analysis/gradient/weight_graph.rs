@@ -254,8 +254,11 @@ impl<'a> Builder<'a> {
                 stages[stage as usize].push(vertex(index));
             }
         }
-        let consumers = sources
-            .transposed(vertices, |read| read.vertex as usize, |row, read| Read { vertex: vertex(row), ..*read });
+        let consumers = sources.transposed(
+            vertices,
+            |read| read.vertex as usize,
+            |row, read| Read { vertex: vertex(row), ..*read },
+        );
         let after = before.transposed(
             vertices,
             |edge: &Edge| edge.vertex as usize,
@@ -319,11 +322,13 @@ fn placed(tensors: &[Segments]) -> Vec<Placed> {
     let mut list = Vec::with_capacity(tensors.iter().map(|tensor| tensor.len()).sum());
     let mut at = 0;
     for segment in tensors.iter().flat_map(|tensor| tensor.iter()) {
-        list.extend(segment.terms().iter().map(|&Term { producer, first, span, whole, multiplicity }| Placed {
-            read: Read { vertex: producer, first, channels: span, multiplicity },
-            at,
-            over: segment.channels,
-            whole,
+        list.extend(segment.terms().iter().map(|&Term { producer, first, span, whole, multiplicity }| {
+            Placed {
+                read: Read { vertex: producer, first, channels: span, multiplicity },
+                at,
+                over: segment.channels,
+                whole,
+            }
         }));
         at += segment.channels;
     }

@@ -175,10 +175,7 @@ fn latex(parts: &[Part]) -> String {
             Part::Jacobian(of, by) => {
                 let by = bracketed(by, latex(by));
                 let of = latex(of);
-                let _ = write!(
-                    line,
-                    r"\left(\frac{{\partial ({of})}}{{\partial {by}}}\right)^{{\!\top}} "
-                );
+                let _ = write!(line, r"\left(\frac{{\partial ({of})}}{{\partial {by}}}\right)^{{\!\top}} ");
             }
             Part::Sum => line.push_str(r"\sum_k "),
             Part::Set(members) => {
@@ -268,11 +265,8 @@ fn mathml(parts: &[Part]) -> String {
             Part::Sum => markup.push_str("<munder><mo>∑</mo><mi>k</mi></munder>"),
             Part::Set(members) => {
                 let members: Vec<String> = members.iter().map(|index| index_mathml(index)).collect();
-                let _ = write!(
-                    markup,
-                    r#"<mrow><mo>{{</mo>{}<mo>}}</mo></mrow>"#,
-                    members.join("<mo>,</mo>")
-                );
+                let _ =
+                    write!(markup, r#"<mrow><mo>{{</mo>{}<mo>}}</mo></mrow>"#, members.join("<mo>,</mo>"));
             }
         }
     }
@@ -301,18 +295,13 @@ fn symbol_mathml(symbol: &Symbol) -> String {
         Index::Nested(a, b) => format!("<msub>{}{}</msub>", index_mathml(a), index_mathml(b)),
         Index::Of(inner) => symbol_mathml(inner),
     };
-    let above = symbol.above.as_ref().map(|above| {
-        format!("<mo>(</mo>{}<mo>)</mo>", index_mathml(above))
-    });
+    let above = symbol.above.as_ref().map(|above| format!("<mo>(</mo>{}<mo>)</mo>", index_mathml(above)));
     let base = format!("<mi>{}</mi>", symbol.base);
     match (primes, above) {
         (0, None) => format!("<msub>{base}{index}</msub>"),
         (primes, above) => {
-            let primes = if primes == 0 {
-                String::new()
-            } else {
-                format!("<mo>{}</mo>", "′".repeat(primes))
-            };
+            let primes =
+                if primes == 0 { String::new() } else { format!("<mo>{}</mo>", "′".repeat(primes)) };
             format!("<msubsup>{base}{index}<mrow>{primes}{}</mrow></msubsup>", above.unwrap_or_default())
         }
     }

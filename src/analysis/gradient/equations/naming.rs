@@ -44,7 +44,11 @@ impl Layer {
 
     /// The gradient at what it makes.
     pub fn delta(&self) -> Symbol {
-        if self.position == 0 { Symbol::new("δ", self.label.clone()) } else { self.inner("ε", self.position) }
+        if self.position == 0 {
+            Symbol::new("δ", self.label.clone())
+        } else {
+            self.inner("ε", self.position)
+        }
     }
 
     /// What it makes.
@@ -143,8 +147,7 @@ struct Namer<'a> {
 
 impl<'a> Namer<'a> {
     fn new(gradient: &'a Gradient, stage: &'a Stage, leaves: &[Vec<u32>]) -> Self {
-        let mut namer =
-            Self { gradient, layers: &stage.layers, units: Vec::new(), entries: Vec::new() };
+        let mut namer = Self { gradient, layers: &stage.layers, units: Vec::new(), entries: Vec::new() };
         let inside = |vertex: Vertex| stage.layers.binary_search(&vertex).is_ok();
         let merging = stage.layers.iter().any(|&layer| namer.sources(layer).len() > 1);
         // By layer of the stage.
@@ -321,11 +324,13 @@ impl<'a> Namer<'a> {
     fn form(&self) -> Form {
         let labels = |unit: &Unit| -> Vec<&str> {
             let entries = unit.entries.iter().map(|&entry| self.entries[entry].label.as_str());
-            entries.chain(unit.units.iter().filter_map(|&before| self.units[before].label.as_deref())).collect()
+            entries
+                .chain(unit.units.iter().filter_map(|&before| self.units[before].label.as_deref()))
+                .collect()
         };
         let has = |label: &str| self.units.iter().any(|unit| unit.label.as_deref() == Some(label));
         let base = if has("U") && has("T") { "0''" } else { "0" };
-        let mut expected = vec![base.to_owned()];
+        let (mut expected, mut merges) = (vec![base.to_owned()], false);
         for unit in &self.units {
             let label = unit.label.as_deref().unwrap_or_default();
             let reads = labels(unit);
@@ -343,11 +348,12 @@ impl<'a> Namer<'a> {
             if reads != expected || self.sums(unit) {
                 return Form::Other;
             }
+            merges |= reads.len() > 1;
             if label != "T" {
                 expected.push(label.to_owned());
             }
         }
-        if expected.len() < 2 {
+        if !merges {
             return Form::Other;
         }
         if base == "0''" { Form::Csp } else { Form::Dense }

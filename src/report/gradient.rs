@@ -322,7 +322,7 @@ fn layers(graph: &Graph, gradient: &Gradient, layers: &[Vertex], prefix: &str) -
         columns: vec!["layer", "log2", "short", "long", "times", "reads", "readers"],
         rows: rows.collect(),
         notes: vec![
-            "log2: of the number of gradient paths; short, long: their least and greatest length".into(),
+            "log2: of the number of gradient paths; short, long: their extreme lengths".into(),
             "times: timestamps; reads, readers: layers that it reads and that read it".into(),
         ],
     }

@@ -550,7 +550,7 @@ fn equations_of_sums_and_of_one_shot_aggregation() {
 
 #[test]
 fn adds_copy_and_concats_do_not() {
-    assert_eq!(gradient(&dense(5)).copies.ratio(), 0.0);
+    assert_eq!(gradient(&dense(5)).copies, Copies::default());
     let found = gradient(&residual(5, false, false)).copies;
     // x_0, five branches, five sums; each branch has its sum's gradient, and so has nothing else: every sum but the last is
     // read twice.

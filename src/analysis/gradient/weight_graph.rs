@@ -9,7 +9,7 @@
 use rustc_hash::FxHashMap;
 
 use super::csr::Rows;
-use crate::analysis::provenance::{self, Producers, Refusal, Segments, Step, Term};
+use crate::analysis::provenance::{self, Producers, Refusal, Segment, Segments, Step, Term};
 use crate::graph::{Graph, NodeId, Outlet, StageId};
 
 /// A vertex of H.
@@ -312,7 +312,7 @@ pub(super) fn ranges(tensor: &Segments) -> Vec<Read> {
 
 /// Whether a tensor is made of at least two producers' channels.
 fn merges(tensor: &Segments) -> bool {
-    let mut producers = tensor.iter().flat_map(|segment| segment.terms()).map(|term| term.producer);
+    let mut producers = tensor.iter().flat_map(Segment::terms).map(|term| term.producer);
     let first = producers.next();
     producers.any(|other| Some(other) != first)
 }

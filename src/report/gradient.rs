@@ -14,7 +14,7 @@ use crate::graph::Graph;
 use crate::units;
 
 /// Stages with more edges than this have no equations in the report; the command writes them.
-const EQUATION_LIMIT: usize = 1 << 20;
+const EQUATION_LIMIT: usize = 1 << 16;
 
 /// The object `gradient` of the JSON report.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +101,10 @@ impl Serialize for Stages<'_, '_> {
                     map.serialize_entry("equations", &lines)?;
                 } else {
                     map.serialize_entry("equations", &[""; 0])?;
-                    map.serialize_entry("equations_skipped", "the stage has more than 2^20 edges")?;
+                    map.serialize_entry(
+                        "equations_skipped",
+                        "the stage has more than 2^16 edges; `gradient --stage` writes them",
+                    )?;
                 }
                 map.end()
             }

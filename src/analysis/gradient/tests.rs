@@ -567,3 +567,54 @@ fn elements_read_again() {
         assert_eq!((found.input_channels, found.source_channels), (all, 24 + 4 * k));
     }
 }
+
+/// The ranges of the first layer that the last one reads, after some ops between them; whether provenance is exact.
+fn read_through(ops: &str, last: &str) -> (Vec<(u64, u64)>, bool) {
+    let graph = read(&format!(
+        r#"{{"inputs": {{"image": [3, 4, 4]}}, "layers": [{{"name": "p", {CONV}: 8}}, {ops}, {last}]}}"#
+    ));
+    let h = gradient(&graph).h;
+    let reads = h.sources.row(2).iter().filter(|read| read.vertex == 1);
+    (reads.map(|read| (read.first, read.channels)).collect(), !h.approximate)
+}
+
+#[test]
+fn every_channel_rule_keeps_origins() {
+    let conv = format!("{{{CONV}: 4}}");
+    for (ops, last, expected) in [
+        (r#"{"op": "slice", "start": 2, "end": 5}"#, conv.as_str(), (vec![(2, 3)], true)),
+        (r#"{"op": "slice", "start": 1, "step": 3}"#, &conv, (vec![(1, 1), (4, 1), (7, 1)], true)),
+        // 0 4 1 5 2 6 3 7
+        (
+            r#"{"op": "channel_shuffle", "groups": 2}, {"op": "slice", "end": 4}"#,
+            &conv,
+            (vec![(0, 2), (4, 2)], true),
+        ),
+        // Each channel becomes 16 features; of the first 40 the third channel has 8.
+        (
+            r#"{"op": "flatten"}, {"op": "slice", "end": 40}"#,
+            r#"{"op": "linear", "out_features": 2}"#,
+            (vec![(0, 3)], true),
+        ),
+        // Four channels become one of four times the height.
+        (
+            r#"{"op": "reshape", "shape": [1, 2, 16, 4]}, {"op": "slice", "start": 1}"#,
+            &conv,
+            (vec![(4, 4)], true),
+        ),
+        // The axis is lost: everything may come from everything.
+        (
+            r#"{"op": "transpose", "permutation": [0, 2, 1, 3]}, {"op": "slice", "end": 1}"#,
+            &conv,
+            (vec![(0, 8)], false),
+        ),
+        // A gate of one channel reaches all; its own origin is whole.
+        (
+            r#"{"op": "slice", "name": "gate", "start": 3, "end": 4}, {"op": "mul", "inputs": ["p", "gate"]}, {"op": "slice", "end": 2}"#,
+            &conv,
+            (vec![(0, 2), (3, 1)], true),
+        ),
+    ] {
+        assert_eq!(read_through(ops, last), expected, "{ops}");
+    }
+}

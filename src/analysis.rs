@@ -5,8 +5,10 @@
 
 pub mod conventions;
 pub mod cost;
+pub mod gradient;
 pub mod kernels;
 pub mod memory;
+pub mod provenance;
 pub mod roofline;
 pub mod schedule;
 pub mod traffic;

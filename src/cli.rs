@@ -40,6 +40,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Print what every combination of some parameters' values costs.
     Sweep(SweepArgs),
+    /// Print gradient paths, reuse and update equations (`explain gradient`).
+    Gradient(GradientArgs),
     /// List all ops.
     Ops,
     /// Print the manual page of an op, a convention or a topic; without a name, what there is.
@@ -170,6 +172,51 @@ pub struct SweepArgs {
     /// What goes to standard output; everything else goes to standard error.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+/// `gradient`.
+#[derive(Args, Debug)]
+pub struct GradientArgs {
+    /// The architecture file; `-` reads from standard input.
+    pub file: PathBuf,
+    /// How it is read.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// Only this stage, layer by layer.
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<String>,
+    /// Only this weight layer: what it reads and what reads it.
+    #[arg(long, value_name = "LAYER")]
+    pub layer: Option<String>,
+    /// Write the weights' update equations instead of tables.
+    #[arg(long, value_enum, value_name = "NOTATION")]
+    pub equations: Option<EquationStyle>,
+    /// Add how many paths to the input have each length.
+    #[arg(long)]
+    pub spectrum: bool,
+    /// What goes to standard output.
+    #[arg(long, value_enum, default_value_t = GradientFormat::Table)]
+    pub format: GradientFormat,
+}
+
+/// How equations are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EquationStyle {
+    /// Unicode.
+    Text,
+    /// LaTeX, a display equation each.
+    Latex,
+    /// MathML.
+    Mathml,
+}
+
+/// Output formats of `gradient`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GradientFormat {
+    /// Tables of at most 80 columns.
+    Table,
+    /// The object `gradient` of the JSON report, all of it.
+    Json,
 }
 
 /// Sections of `analyze`.

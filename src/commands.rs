@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod compare;
 pub mod explain;
+pub mod gradient;
 pub mod ops;
 pub mod schema;
 pub mod sweep;
@@ -104,6 +105,7 @@ pub fn run(cli: Cli) -> io::Result<Exit> {
         Command::Analyze(args) => analyze::run(&args, &mut output),
         Command::Compare(args) => compare::run(&args, &mut output),
         Command::Sweep(args) => sweep::run(&args, &mut output),
+        Command::Gradient(args) => gradient::run(&args, &mut output),
         Command::Ops => ops::run(&mut output),
         Command::Explain { topic } => explain::run(topic.as_deref(), &mut output),
         Command::Schema => schema::run(&mut output),

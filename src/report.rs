@@ -6,6 +6,7 @@ pub mod comparison;
 pub mod csv;
 pub mod diagnostics;
 pub mod figures;
+pub mod gradient;
 pub mod markdown;
 pub mod memory;
 pub mod sections;

@@ -497,6 +497,10 @@ fn equations_2_and_4_of_the_paper() {
             assert_eq!(papers(k, "first", split), (Form::Other, first), "{k} {split}");
         }
     }
+    // A prime of the index is not one of the weights.
+    let graph = csp(2, "csp", "conv");
+    let (_, found) = lines(&graph, &gradient(&graph), "body");
+    assert_eq!(found[..2], ["w_{0'}' = f(w_{0'}, g_0)", "∂L/∂w_{0',0} = δ_0' ⋆ x_0"]);
     // A bottleneck keeps the paper's line for the layer that reads the block.
     let graph = architecture("csp_densenet121", &[]);
     let (form, found) = lines(&graph, &gradient(&graph), "dense1");

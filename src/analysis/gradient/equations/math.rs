@@ -45,6 +45,11 @@ impl Symbol {
         Self { base, index: Index::Plain(index.into()), above: None, updated: false }
     }
 
+    /// Whether the index keeps its primes to itself: beside weights, a prime means updated.
+    fn owns_primes(&self) -> bool {
+        self.base == "w" && matches!(&self.index, Index::Plain(index) if index.ends_with('\''))
+    }
+
     /// With something in brackets above.
     #[must_use]
     pub fn above(mut self, above: impl Into<String>) -> Self {
@@ -131,7 +136,8 @@ fn symbol_text(symbol: &Symbol) -> String {
         // Longer indices need no braces while they are numbers.
         Index::Plain(index) => {
             let short = index.trim_end_matches('\'');
-            let plain = short.chars().count() == 1 || short.chars().all(|c| c.is_ascii_digit());
+            let plain = (short.chars().count() == 1 || short.chars().all(|c| c.is_ascii_digit()))
+                && !symbol.owns_primes();
             let _ = if plain { write!(text, "_{index}") } else { write!(text, "_{{{index}}}") };
         }
         Index::Pair(a, b) => {
@@ -211,8 +217,12 @@ fn symbol_latex(symbol: &Symbol) -> String {
         Index::Plain(index) => {
             // Primes of the index stand beside it, as in the paper.
             let short = index.trim_end_matches('\'');
-            primes.insert_str(0, &index[short.len()..]);
-            index_latex(short)
+            if symbol.owns_primes() {
+                index_latex(index)
+            } else {
+                primes.insert_str(0, &index[short.len()..]);
+                index_latex(short)
+            }
         }
         Index::Pair(a, b) => format!("{},{}", index_latex(a), index_latex(b)),
         Index::Nested(a, b) => format!("{}_{{{}}}", index_latex(a), index_latex(b)),
@@ -286,8 +296,12 @@ fn symbol_mathml(symbol: &Symbol) -> String {
     let index = match &symbol.index {
         Index::Plain(index) => {
             let short = index.trim_end_matches('\'');
-            primes += index.len() - short.len();
-            index_mathml(short)
+            if symbol.owns_primes() {
+                index_mathml(index)
+            } else {
+                primes += index.len() - short.len();
+                index_mathml(short)
+            }
         }
         Index::Pair(a, b) => {
             format!("<mrow>{}<mo>,</mo>{}</mrow>", index_mathml(a), index_mathml(b))

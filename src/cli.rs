@@ -242,6 +242,8 @@ pub enum Section {
     Growth,
     /// Bytes in memory at each step.
     Curve,
+    /// Gradient paths and reuse; by name also by stage.
+    Gradient,
     /// Lower bounds of time on a device; needs --device.
     Roofline,
 }

@@ -20,6 +20,8 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
 use crate::analysis::conventions::CONVENTIONS;
+use crate::analysis::gradient::Gradient;
+use crate::analysis::gradient::equations::Notation;
 use crate::analysis::memory as memory_analysis;
 use crate::analysis::{Analysis, Group, Sum, Traffic};
 use crate::graph::{Graph, Node, NodeId, Outlet};
@@ -47,6 +49,8 @@ pub struct Report<'a> {
     pub format: &'a str,
     /// Its memory, where that was asked for.
     pub memory: Option<&'a memory_analysis::Analysis>,
+    /// Its gradient paths, where those were asked for.
+    pub gradient: Option<&'a Gradient>,
 }
 
 impl Report<'_> {
@@ -102,6 +106,10 @@ impl Serialize for Report<'_> {
         map.serialize_entry("ops", &Groups(&self.analysis.ops, &[]))?;
         map.serialize_entry("nodes", &Nodes(self))?;
         map.serialize_entry("published", &Facts(self))?;
+        if let Some(gradient) = self.gradient {
+            let view = gradient::GradientReport { graph: self.graph, gradient, notation: Notation::Text };
+            map.serialize_entry("gradient", &view)?;
+        }
         map.end()
     }
 }
@@ -426,7 +434,16 @@ mod tests {
         let memory = memory_analysis::analyze(&loaded.graph).unwrap();
         let (graph, analysis, sources) = (&loaded.graph, &analysis, &sources);
         let memory = Some(&memory);
-        let report = Report { graph, analysis, parameters: &[], facts: &[], sources, format: "json", memory };
+        let report = Report {
+            graph,
+            analysis,
+            parameters: &[],
+            facts: &[],
+            sources,
+            format: "json",
+            memory,
+            gradient: None,
+        };
         for metric in crate::published::METRICS {
             assert!(report.value(metric, None).is_some(), "{metric}");
         }

@@ -140,6 +140,7 @@ impl Sweep<'_> {
             sources: &sources,
             format: "json",
             memory: None,
+            gradient: None,
         };
         let padded = self.align.map(|multiple| padding::padded(&loaded.graph, &analysis, multiple));
         let accuracies = loaded.facts.iter().filter(|fact| fact.applies && is_accuracy(&fact.metric));

@@ -48,6 +48,7 @@ fn read(text: &str, set: &[(&str, &str)]) -> Vec<(String, Option<u64>)> {
         sources: &sources,
         format: "json",
         memory: None,
+        gradient: None,
     };
     for fact in loaded.facts.iter().filter(|fact| fact.applies) {
         assert_ne!(report.judge(fact), Verdict::Fails, "{}\n{text}", fact.label());
@@ -141,6 +142,7 @@ fn the_report_page_names_every_key() {
     )
     .expect("a network");
     let analysis = analyze(&loaded.graph).expect("costs that fit");
+    let gradient = csp_profile::analysis::gradient::Gradient::new(&loaded.graph).expect("paths");
     let memory = csp_profile::analysis::memory::analyze(&loaded.graph).expect("bytes that fit");
     let report = Report {
         graph: &loaded.graph,
@@ -150,6 +152,7 @@ fn the_report_page_names_every_key() {
         sources: &sources,
         format: "json",
         memory: Some(&memory),
+        gradient: Some(&gradient),
     };
     let mut found = Vec::new();
     paths(&serde_json::to_value(report).expect("a report"), "", &mut found);

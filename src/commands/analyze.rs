@@ -5,6 +5,7 @@ use std::mem::ManuallyDrop;
 
 use super::{Exit, Output, load, usage};
 use crate::analysis::conventions::{CONVENTIONS, Convention};
+use crate::analysis::gradient::Gradient;
 use crate::analysis::roofline::{self, NoPeak, Roofline};
 use crate::analysis::{Analysis, analyze, calls_unknown, counts_by_node, memory};
 use crate::cli::{AnalyzeArgs, Format, Grouping, Section};
@@ -69,10 +70,19 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     let facts: Vec<Fact> = loaded.facts.iter().filter(|fact| fact.applies).cloned().collect();
     let memory = if wants_memory(args, graph, &facts) { memory::analyze(graph).map(Some) } else { Ok(None) };
     let Ok(memory) = memory else { return too_large(output) };
-    if memory.is_none() && graph.len() > MANY_NODES && args.sections.is_empty() {
+    let gradient = match wants_gradient(args, graph).then(|| Gradient::new(graph)) {
+        None => None,
+        Some(Ok(gradient)) => Some(gradient),
+        Some(Err(refusal)) => {
+            writeln!(output.err(), "note: gradient paths are left out: {refusal}")?;
+            None
+        }
+    };
+    if graph.len() > MANY_NODES && args.sections.is_empty() && args.format != Format::Csv {
         writeln!(
             output.err(),
-            "note: more than {} nodes, so memory is left out; `--sections memory` asks for it",
+            "note: more than {} nodes, so memory and gradient paths are left out; `--sections memory,gradient` asks \
+             for them",
             grouped(MANY_NODES as u64)
         )?;
     }
@@ -84,6 +94,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         sources: &sources,
         format: "json",
         memory: memory.as_ref(),
+        gradient: gradient.as_ref(),
     };
     let wide = args.format == Format::Csv;
     let by_group = |by: By, limit: Option<usize>| costs::sheet(&report, by, extra.as_ref(), limit, wide);
@@ -132,6 +143,12 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             }
             if let Some(found) = &memory {
                 memory_sheets(args, graph, found, &mut sheets);
+            }
+            if let (Some(found), true) = (&gradient, shows(Section::Gradient)) {
+                sheets.push(report::gradient::summary(found));
+                if args.sections.contains(&Section::Gradient) && !graph.stages().is_empty() {
+                    sheets.push(report::gradient::stages(graph, found));
+                }
             }
             if let (Some((device, roofline)), true) = (&roofline, shows(Section::Roofline)) {
                 sheets.push(sections::roofline::sheet(&report, device, roofline, args.top));
@@ -199,14 +216,14 @@ fn shows(args: &AnalyzeArgs, section: Section) -> bool {
     let default = match section {
         Section::Summary | Section::Roofline => true,
         Section::Stages | Section::Layers | Section::Conventions | Section::Published => args.by.is_none(),
-        Section::Memory => args.by.is_none(),
+        Section::Memory | Section::Gradient => args.by.is_none(),
         Section::Traffic | Section::Training | Section::Growth | Section::Curve => false,
     };
     (if args.sections.is_empty() { default } else { args.sections.contains(&section) })
         && !args.skip.contains(&section)
 }
 
-/// Beyond so many nodes, memory is analysed only where it is asked for.
+/// Beyond so many nodes, memory and gradient paths are analysed only where they are asked for.
 const MANY_NODES: usize = 200_000;
 
 fn wants_memory(args: &AnalyzeArgs, graph: &Graph, facts: &[Fact]) -> bool {
@@ -215,6 +232,13 @@ fn wants_memory(args: &AnalyzeArgs, graph: &Graph, facts: &[Fact]) -> bool {
     let shown = args.format == Format::Json || shows(args, Section::Memory);
     let judged = facts.iter().any(|fact| is_of_memory(&fact.metric));
     asked || judged || (shown && args.format != Format::Csv && graph.len() <= MANY_NODES)
+}
+
+fn wants_gradient(args: &AnalyzeArgs, graph: &Graph) -> bool {
+    let skipped = args.skip.contains(&Section::Gradient);
+    let shown = args.format == Format::Json || shows(args, Section::Gradient);
+    let asked = args.sections.contains(&Section::Gradient);
+    !skipped && (asked || (shown && args.format != Format::Csv && graph.len() <= MANY_NODES))
 }
 
 /// The sections on memory; with tables of tensors and stages where they are asked for by name.

@@ -49,6 +49,7 @@ pub(super) fn run(args: &CompareArgs, output: &mut Output) -> io::Result<Exit> {
             sources: &sources,
             format: "json",
             memory: None,
+            gradient: None,
         })
         .collect();
     let comparison = Comparison::new(&reports);

@@ -126,6 +126,7 @@ fn is_metric(path: &str) -> bool {
             sources: &sources,
             format: "json",
             memory: None,
+            gradient: None,
         };
         report.value(path, None).is_some()
     })

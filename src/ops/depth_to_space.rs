@@ -32,7 +32,7 @@ attributes! {
     /// `reverse` (`dcr`).
     DepthToSpace = "depth_to_space" {
         /// Height and width of a block.
-        block: NonZeroU64,
+        block_size: NonZeroU64,
         /// The order of the channels that are joined.
         mode: ChannelOrder = ChannelOrder::Dcr,
     }
@@ -48,10 +48,10 @@ impl Operator for DepthToSpace {
         let &[batch, channels, height, width] = input.shape.axes() else {
             return Err(window::rank(input, 4, "[n, c, h, w]"));
         };
-        let block = self.block.get();
+        let block = self.block_size.get();
         let area = product(&[block, block])?;
         if channels % area != 0 {
-            return Err(shape::indivisible(input, "number of channels", channels, area, "block"));
+            return Err(shape::indivisible(input, "number of channels", channels, area, "block_size"));
         }
         one(input.reshaped([batch, channels / area, product(&[height, block])?, product(&[width, block])?]))
     }
@@ -78,10 +78,10 @@ impl Operator for DepthToSpace {
 
     fn channels(&self, io: Io<'_>, _: usize) -> Channels {
         // In mode dcr an output channel joins input channels that lie apart, unless there is but one.
-        if self.mode == ChannelOrder::Dcr && self.block.get() > 1 && io.outputs[0].channels() > 1 {
+        if self.mode == ChannelOrder::Dcr && self.block_size.get() > 1 && io.outputs[0].channels() > 1 {
             return Channels::Mixed;
         }
-        Channels::Fold { by: self.block.get().saturating_mul(self.block.get()) }
+        Channels::Fold { by: self.block_size.get().saturating_mul(self.block_size.get()) }
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
     use crate::ops::tests::check;
 
     fn blocks(block: u64, mode: ChannelOrder) -> DepthToSpace {
-        DepthToSpace { block: block.try_into().unwrap(), mode }
+        DepthToSpace { block_size: block.try_into().unwrap(), mode }
     }
 
     #[test]

@@ -34,7 +34,7 @@ attributes! {
     /// darknet `[reorg]` (`dcr`) and `[reorg_old]` (`darknet`).
     SpaceToDepth = "space_to_depth" {
         /// Height and width of a block.
-        block: NonZeroU64,
+        block_size: NonZeroU64,
         /// The order of the new channels.
         mode: BlockOrder = BlockOrder::Dcr,
     }
@@ -50,15 +50,15 @@ impl Operator for SpaceToDepth {
         let &[batch, channels, height, width] = input.shape.axes() else {
             return Err(window::rank(input, 4, "[n, c, h, w]"));
         };
-        let block = self.block.get();
+        let block = self.block_size.get();
         for (what, size) in [("height", height), ("width", width)] {
             if size % block != 0 {
-                return Err(shape::indivisible(input, what, size, block, "block"));
+                return Err(shape::indivisible(input, what, size, block, "block_size"));
             }
         }
         let area = product(&[block, block])?;
         if self.mode == BlockOrder::Darknet && channels % area != 0 {
-            return Err(shape::indivisible(input, "number of channels", channels, area, "block"));
+            return Err(shape::indivisible(input, "number of channels", channels, area, "block_size"));
         }
         one(input.reshaped([batch, product(&[channels, area])?, height / block, width / block]))
     }
@@ -84,7 +84,7 @@ impl Operator for SpaceToDepth {
     }
 
     fn channels(&self, io: Io<'_>, _: usize) -> Channels {
-        let area = self.block.get().saturating_mul(self.block.get());
+        let area = self.block_size.get().saturating_mul(self.block_size.get());
         match self.mode {
             BlockOrder::Crd => Channels::Repeat { by: area },
             BlockOrder::Dcr => shape::repeated_channels(io, area),
@@ -106,7 +106,7 @@ mod tests {
     use crate::ops::tests::check;
 
     fn blocks(block: u64, mode: BlockOrder) -> SpaceToDepth {
-        SpaceToDepth { block: block.try_into().unwrap(), mode }
+        SpaceToDepth { block_size: block.try_into().unwrap(), mode }
     }
 
     #[test]

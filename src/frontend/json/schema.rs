@@ -219,3 +219,19 @@ fn fact() -> Value {
         "reason": {"type": "string", "description": "Why it differs."}
     }})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frontend::json::document::{KINDS, LAYER_KEYS, OP_KEYS};
+
+    #[test]
+    fn no_attribute_takes_the_name_of_a_layer_key() {
+        for info in Op::ALL {
+            for attribute in info.attributes {
+                let taken = [KINDS, LAYER_KEYS, OP_KEYS].concat().contains(&attribute.name);
+                assert!(!taken, "{}.{} cannot be written in a file", info.name, attribute.name);
+            }
+        }
+    }
+}

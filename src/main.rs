@@ -6,6 +6,9 @@ use clap::Parser as _;
 use csp_profile::cli::Cli;
 use csp_profile::commands::{self, Exit};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match commands::run(Cli::parse()) {
         Ok(exit) => exit.into(),

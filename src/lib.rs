@@ -27,6 +27,7 @@
 //!       |
 //!       v
 //!    Analysis          costs by node, stage, block, op; traffic; conventions; the largest layer
+//!    memory::Analysis  peaks, arena, training         Gradient   paths, reuse, equations
 //!       |
 //!       v
 //!     Report  ------>  sections, each a sheet  ------>  table | csv | markdown
@@ -72,8 +73,17 @@
 //! | [`analysis::kernels`] | which ops run as one kernel, which tensors are views of others |
 //! | [`analysis::traffic`] | bytes moved under four models |
 //! | [`analysis::roofline`] | a lower bound of time on a device |
+//! | [`analysis::schedule`] | orders of the nodes: as written, and one that lowers the peak |
+//! | [`analysis::memory`] | what is in memory when: liveness, placement of concats, arena, training |
+//! | [`analysis::provenance`] | for every channel, the weight layers that made it |
+//! | [`analysis::gradient`] | the graph of weight layers: paths, reuse, dominators, update equations |
 //! | [`analysis::conventions`] | how other programs count, as one data table |
 //! | [`report`] | [`report::Report`]: the serialisable view, schema version 1 |
+//! | [`comparison`] | two networks aligned: totals, stages, layers |
+//! | [`sweep`] | every combination of some parameters' values |
+//! | [`report::figures`] | the figures that are set side by side: a name, a path, a getter |
+//! | [`report::comparison`], [`report::sweep`] | views of those two |
+//! | [`report::memory`], [`report::gradient`] | views of memory and gradient paths |
 //! | [`report::sheet`] | a table as data, before any format |
 //! | [`report::sections`] | the tables of `analyze`, one file a section |
 //! | [`report::table`], [`report::csv`], [`report::markdown`] | one renderer each |
@@ -95,6 +105,8 @@
 //! | `ops` | tensor, units, diagnostic, source |
 //! | `graph` | ops, tensor, source, diagnostic |
 //! | `analysis` | graph, ops, tensor, device, units |
+//! | `comparison` | analysis, graph, ops, report (figures), tensor |
+//! | `sweep` | analysis, frontend, graph, ops, published, report, source, diagnostic, tensor, units |
 //! | `frontend` | graph, ops, tensor, device, units, published, source, diagnostic |
 //! | `report` | analysis, graph, ops (values of attributes), device, published, units, source, diagnostic |
 //! | `cli` | tensor (names of element types) |

@@ -29,7 +29,7 @@ pub struct Stage {
     /// dense block of k, 2^n for n residual blocks, 2^n + 1 for a CSP stage of n. `None` past the limit of
     /// [`paths::WORK_LIMIT`].
     pub paths: Option<BigUint>,
-    /// D×, the cross-side overlap: pairs that the exit sees again, and all pairs; see [`cross_side_overlap`].
+    /// D×, the cross-side overlap: pairs that the exit sees again, and all pairs; see `cross_side_overlap` below.
     pub overlap: (u64, u64),
     /// Classes of producers by immediate post-dominator, over what the stage's merging layers read; what is only handed
     /// on is left out, as in D×.

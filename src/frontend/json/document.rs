@@ -1,5 +1,9 @@
 //! An architecture file as it is written: everything named and compiled, nothing expanded yet.
 
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+
 use super::expression::{Expression, Names, exact_number};
 use super::facts;
 use super::reference::{RESERVED, Reference, unquoted};
@@ -40,6 +44,15 @@ impl Template {
             TemplateKind::Value(_) => {}
             TemplateKind::Expression(expression) => visit(expression),
             TemplateKind::List(items) => items.iter().for_each(|item| item.expressions(visit)),
+        }
+    }
+
+    /// What it takes to evaluate it.
+    pub(super) fn work(&self) -> usize {
+        match &self.kind {
+            TemplateKind::Value(_) => 1,
+            TemplateKind::Expression(expression) => expression.work,
+            TemplateKind::List(items) => items.iter().map(Self::work).sum(),
         }
     }
 
@@ -110,6 +123,8 @@ pub(super) struct OpLayer {
     pub(super) share: Option<Reference>,
     /// The op itself, where no attribute needs evaluation.
     pub(super) constant: Option<Op>,
+    /// What it takes to evaluate the attributes.
+    pub(super) work: usize,
     /// Whether an attribute mentions a tensor or an argument that may.
     pub(super) mentions_tensors: bool,
     /// Whether anything in the layer depends on the index of a repeat.
@@ -158,6 +173,9 @@ pub(super) const BLOCK_KEYS: &[&str] = &["description", "arguments", "inputs", "
 /// The keys of a parameter.
 pub(super) const PARAMETER_KEYS: &[&str] = &["default", "choices", "min", "max", "description"];
 
+/// The most parameters, facts, arguments and inputs of a block, and cases of a choice.
+const MAX_NAMES: usize = 1000;
+
 /// The members of one object, taken one by one.
 pub(super) struct Fields<'a> {
     pub(super) span: Span,
@@ -183,12 +201,15 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// A block's name and its arguments' names.
+type Head = (Word, Rc<[Box<str>]>);
+
 /// Reads the parts of a file and collects what is wrong with them.
 pub(super) struct Reader<'s> {
     pub(super) sources: &'s SourceMap,
     pub(super) sink: &'s mut Sink,
     parameters: Vec<Box<str>>,
-    blocks: Vec<(Word, Box<[Box<str>]>)>,
+    blocks: IndexMap<Box<str>, Head, rustc_hash::FxBuildHasher>,
     arguments: Box<[Box<str>]>,
     indices: Vec<Box<str>>,
 }
@@ -199,14 +220,20 @@ impl<'s> Reader<'s> {
             sources,
             sink,
             parameters: Vec::new(),
-            blocks: Vec::new(),
+            blocks: IndexMap::default(),
             arguments: Box::default(),
             indices: Vec::new(),
         }
     }
 
     fn names(&self) -> Names<'_> {
-        Names { parameters: &self.parameters, arguments: &self.arguments, indices: &self.indices }
+        Names {
+            parameters: &self.parameters,
+            arguments: &self.arguments,
+            indices: &self.indices,
+            rounds: false,
+            brief: !self.sink.has_room(),
+        }
     }
 
     /// Whether a text stands in the file as it is read: without escapes.
@@ -247,12 +274,15 @@ impl<'s> Reader<'s> {
 
     pub(super) fn unknown_keys(&mut self, fields: Fields<'_>, what: &str, known: &[&str]) {
         for member in fields.into_members() {
-            self.sink.push(
+            let mut fault =
                 Diagnostic::error(Code::UnknownKey, format!("{what} has no key `{}`", member.key))
-                    .at(member.key_span, "not known")
+                    .at(member.key_span, "not known");
+            if self.sink.has_room() {
+                fault = fault
                     .did_you_mean(&member.key, known.iter().copied())
-                    .help(format!("keys: {}", known.join(", "))),
-            );
+                    .help(format!("keys: {}", known.join(", ")));
+            }
+            self.sink.push(fault);
         }
     }
 
@@ -455,10 +485,25 @@ impl<'s> Reader<'s> {
         None
     }
 
+    /// Whether one more may be read of what is searched name by name.
+    pub(super) fn counts(&mut self, already: usize, what: &str, span: Span) -> bool {
+        if already < MAX_NAMES {
+            return true;
+        }
+        self.sink.push(
+            Diagnostic::error(Code::TooLarge, format!("more than {MAX_NAMES} {what}"))
+                .at(span, "one too many"),
+        );
+        false
+    }
+
     fn parameters(&mut self, json: Json<'_>) -> Vec<Parameter> {
         let Some(fields) = self.object(json, "`parameters`") else { return Vec::new() };
         let mut parameters = Vec::new();
         for member in fields.into_members() {
+            if !self.counts(parameters.len(), "parameters of a file", member.key_span) {
+                break;
+            }
             let Some(name) = self.identifier(&member.key, member.key_span) else { continue };
             if let Some(parameter) = self.parameter(name.clone(), member.value) {
                 parameters.push(parameter);
@@ -553,7 +598,7 @@ impl<'s> Reader<'s> {
                 Some(json) => self.block_arguments(json),
                 None => (Box::default(), Box::default()),
             };
-            self.blocks.push((name, arguments.clone()));
+            self.blocks.insert(name.text.clone(), (name, (&*arguments).into()));
             bodies.push((fields, arguments, defaults));
         }
         let mut blocks = Vec::new();
@@ -564,11 +609,15 @@ impl<'s> Reader<'s> {
             self.arguments.clone_from(&arguments);
             let inputs =
                 fields.take("inputs").and_then(|json| self.list(json, "`inputs` of a block")).map(|items| {
-                    let words = items.iter().filter_map(|item| {
-                        let text = self.text(item, "the name of an input")?;
-                        self.name(&text, item.span)
-                    });
-                    words.collect::<Vec<_>>().into_boxed_slice()
+                    let mut words = Vec::new();
+                    for item in &items {
+                        if !self.counts(words.len(), "named inputs of a block", item.span) {
+                            break;
+                        }
+                        let text = self.text(item, "the name of an input");
+                        words.extend(text.and_then(|text| self.name(&text, item.span)));
+                    }
+                    words.into_boxed_slice()
                 });
             let layers = match fields.take("layers") {
                 Some(json) => self.layers(json, "`layers`"),
@@ -590,6 +639,9 @@ impl<'s> Reader<'s> {
         let mut names: Vec<Box<str>> = Vec::new();
         let mut defaults = Vec::new();
         for member in fields.into_members() {
+            if !self.counts(names.len(), "arguments of a block", member.key_span) {
+                break;
+            }
             let Some(name) = self.identifier(&member.key, member.key_span) else { continue };
             // A default may use the arguments above it.
             self.arguments = names.clone().into_boxed_slice();
@@ -650,7 +702,7 @@ impl<'s> Reader<'s> {
                     "a layer needs one of `op`, `block`, `layers`, `choose`",
                 )
                 .at(span, "none of them is given");
-                for member in fields.into_members() {
+                for member in fields.into_members().take(if self.sink.has_room() { 20 } else { 0 }) {
                     diagnostic = diagnostic.did_you_mean(&member.key, KINDS.iter().copied());
                 }
                 self.sink.push(diagnostic);
@@ -740,14 +792,16 @@ impl<'s> Reader<'s> {
         let value = value.and_then(|expression| self.structural(expression, "`choose`"));
         let span = fields.span;
         let cases = match fields.take("cases") {
-            Some(json) => self.object(json, "`cases`").map(|cases| {
-                cases
-                    .into_members()
-                    .map(|member| {
-                        let key = Word { text: member.key.as_ref().into(), span: member.key_span };
-                        (key, self.layers(member.value, "a case"))
-                    })
-                    .collect()
+            Some(json) => self.object(json, "`cases`").map(|fields| {
+                let mut cases = Vec::new();
+                for member in fields.into_members() {
+                    if !self.counts(cases.len(), "cases of a choice", member.key_span) {
+                        break;
+                    }
+                    let key = Word { text: member.key.as_ref().into(), span: member.key_span };
+                    cases.push((key, self.layers(member.value, "a case")));
+                }
+                cases.into_boxed_slice()
             }),
             None => {
                 self.missing(span, "a choice", "cases", "{\"csp\": [], \"none\": []}");
@@ -762,12 +816,13 @@ impl<'s> Reader<'s> {
     fn block_call(&mut self, mut fields: Fields<'_>) -> Option<LayerKind> {
         let json = fields.take("block")?;
         let name = self.text(&json, "`block`")?;
-        let Some(block) = self.blocks.iter().position(|(word, _)| *word.text == *name) else {
-            self.sink.push(
-                Diagnostic::error(Code::UnknownBlock, format!("there is no block `{name}`"))
-                    .at(json.span, "not defined")
-                    .did_you_mean(&name, self.blocks.iter().map(|(word, _)| &*word.text)),
-            );
+        let Some(block) = self.blocks.get_index_of(&*name) else {
+            let mut fault = Diagnostic::error(Code::UnknownBlock, format!("there is no block `{name}`"))
+                .at(json.span, "not defined");
+            if self.sink.has_room() {
+                fault = fault.did_you_mean(&name, self.blocks.keys().map(|name| &**name));
+            }
+            self.sink.push(fault);
             return None;
         };
         let arguments = self.blocks[block].1.clone();
@@ -775,15 +830,16 @@ impl<'s> Reader<'s> {
         if let Some(fields) = fields.take("with").and_then(|json| self.object(json, "`with`")) {
             for member in fields.into_members() {
                 let Some(argument) = arguments.iter().position(|argument| **argument == *member.key) else {
-                    let known = arguments.iter().map(|argument| &**argument);
-                    self.sink.push(
-                        Diagnostic::error(
-                            Code::UnknownName,
-                            format!("the block `{name}` has no argument `{}`", member.key),
-                        )
-                        .at(member.key_span, "not an argument")
-                        .did_you_mean(&member.key, known),
-                    );
+                    let mut fault = Diagnostic::error(
+                        Code::UnknownName,
+                        format!("the block `{name}` has no argument `{}`", member.key),
+                    )
+                    .at(member.key_span, "not an argument");
+                    if self.sink.has_room() {
+                        let known = arguments.iter().map(|argument| &**argument);
+                        fault = fault.did_you_mean(&member.key, known);
+                    }
+                    self.sink.push(fault);
                     continue;
                 };
                 if let Some(template) = self.template(member.value, &format!("`{}`", member.key), true, &[]) {
@@ -791,6 +847,7 @@ impl<'s> Reader<'s> {
                 }
             }
         }
+        with.sort_by_key(|(argument, _)| *argument);
         self.unknown_keys(fields, "a block's use", &[LAYER_KEYS, &["block", "with"]].concat());
         Some(LayerKind::Block { block, with: with.into_boxed_slice(), span: json.span })
     }
@@ -802,8 +859,10 @@ impl<'s> Reader<'s> {
             Some(info) if info.name != "input" => info,
             found => {
                 let mut diagnostic = Diagnostic::error(Code::UnknownOp, format!("there is no op `{name}`"))
-                    .at(json.span, "not an op")
-                    .did_you_mean(&name, Op::ALL.iter().map(|info| info.name));
+                    .at(json.span, "not an op");
+                if self.sink.has_room() {
+                    diagnostic = diagnostic.did_you_mean(&name, Op::ALL.iter().map(|info| info.name));
+                }
                 diagnostic = if found.is_some() {
                     diagnostic.help("the network's inputs are declared under the key `inputs` of the file")
                 } else {
@@ -825,15 +884,15 @@ impl<'s> Reader<'s> {
                     names.chain(LAYER_KEYS.iter().copied()).chain(OP_KEYS.iter().copied()).collect();
                 let attributes = &known[..info.attributes.len()];
                 let listed = if attributes.is_empty() { "none".to_owned() } else { attributes.join(", ") };
-                self.sink.push(
-                    Diagnostic::error(
-                        Code::UnknownAttribute,
-                        format!("`{name}` has no attribute `{}`", member.key),
-                    )
-                    .at(member.key_span, "not known")
-                    .did_you_mean(&member.key, known.iter().copied())
-                    .help(format!("attributes of `{name}`: {listed}")),
-                );
+                let mut fault = Diagnostic::error(
+                    Code::UnknownAttribute,
+                    format!("`{name}` has no attribute `{}`", member.key),
+                )
+                .at(member.key_span, "not known");
+                if self.sink.has_room() {
+                    fault = fault.did_you_mean(&member.key, known.iter().copied());
+                }
+                self.sink.push(fault.help(format!("attributes of `{name}`: {listed}")));
                 complete = false;
                 continue;
             };
@@ -865,6 +924,7 @@ impl<'s> Reader<'s> {
         } else {
             None
         };
+        let work = given.iter().map(|(_, template)| template.work()).sum();
         let given = given.into_boxed_slice();
         Some(LayerKind::Op(Box::new(OpLayer {
             info,
@@ -873,6 +933,7 @@ impl<'s> Reader<'s> {
             called_as,
             share,
             constant,
+            work,
             mentions_tensors,
             mentions_index,
         })))

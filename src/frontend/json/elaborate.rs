@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::document::{Document, Layer, OpLayer, Template};
 use super::expand::{Argument, Expansion, Feed, Instance, Source};
-use super::expression::{Environment, Expression};
+use super::expression::{Environment, Expression, Mention};
 use super::reference::Reference;
 use super::resolve::{Failed, Resolver, Slot, Slots};
 use crate::diagnostic::{Code, Diagnostic, Sink};
@@ -15,6 +15,7 @@ use crate::frontend::LoadOptions;
 use crate::graph::{BlockId, Graph, NewNode, NodeId, Origin, Outlet, StageId};
 use crate::ops::attribute::{AttributeType, SettingValue, Settings};
 use crate::ops::{Input, Mismatch, Op, Operator};
+use crate::source::Span;
 use crate::tensor::{TensorShape, TensorType};
 
 /// What an instance needs before it can be made.
@@ -62,13 +63,18 @@ pub(super) fn elaborate(
         resolver,
         nodes: vec![None; expansion.instances.len()],
         used: vec![false; expansion.instances.len()],
+        outputs: 0,
+        work: expansion.work,
+        failures: 0,
     };
     for index in order {
+        if builder.failures > MAX_FAILURES {
+            break;
+        }
         let instance = &expansion.instances[index as usize];
-        if let Some(needs) = &needs[index as usize]
-            && let Some(node) = builder.instance(instance, index, needs, sink)
-        {
-            builder.nodes[index as usize] = Some(node);
+        if let Some(needs) = &needs[index as usize] {
+            builder.nodes[index as usize] = builder.instance(instance, index, needs, sink);
+            builder.failures += usize::from(builder.nodes[index as usize].is_none());
         }
     }
     builder.finish(last, sink)
@@ -80,10 +86,10 @@ fn needs(
     instance: &Instance<'_>,
     sink: &mut Sink,
 ) -> Result<Needs, Failed> {
-    let Source::Op(_, op) = instance.source else {
+    let Source::Op(layer, op) = instance.source else {
         return Ok(Needs { inputs: Slots::new(), share: None, types: Vec::new() });
     };
-    let inputs = resolver.slots(instance.feed, sink)?;
+    let inputs = resolver.inputs(instance.feed, layer.span, sink)?;
     let mut types = Vec::new();
     let previous = resolver.before(index, instance.feed);
     if op.mentions_tensors {
@@ -106,6 +112,9 @@ fn needs(
             }
         },
     };
+    types.sort_unstable();
+    types.dedup();
+    resolver.count(types.len(), layer.span, sink)?;
     Ok(Needs { inputs, share, types })
 }
 
@@ -266,7 +275,18 @@ struct Builder<'e, 'd> {
     resolver: Resolver<'e, 'd>,
     nodes: Vec<Option<NodeId>>,
     used: Vec<bool>,
+    /// Outputs of all nodes so far.
+    outputs: usize,
+    /// Terms that were evaluated so far, and values that were copied.
+    work: usize,
+    /// Instances that could not be made.
+    failures: usize,
 }
+
+/// Outputs of all nodes together: one split may have tens of thousands.
+const MAX_OUTPUTS: usize = 4_000_000;
+/// After so many layers that cannot be made there is nothing new to say.
+const MAX_FAILURES: usize = 1000;
 
 impl<'d> Builder<'_, 'd> {
     fn instance(
@@ -347,6 +367,12 @@ impl<'d> Builder<'_, 'd> {
         needs: &Needs,
         sink: &mut Sink,
     ) -> Option<NodeId> {
+        self.work += op.work;
+        if self.work > super::expand::MAX_WORK {
+            self.failures = MAX_FAILURES;
+            sink.push(super::expand::too_much_work(op.span));
+            return None;
+        }
         let made = match &op.constant {
             Some(constant) => constant.clone(),
             None => self.evaluate(instance, index, op, sink)?,
@@ -383,6 +409,19 @@ impl<'d> Builder<'_, 'd> {
                 return None;
             }
         };
+        self.outputs += self.graph.node(node).outputs.len();
+        if self.outputs > MAX_OUTPUTS {
+            self.failures = MAX_FAILURES;
+            let most = crate::units::grouped(MAX_OUTPUTS as u64);
+            sink.push(
+                Diagnostic::error(
+                    Code::TooLarge,
+                    format!("the layers have more than {most} outputs together"),
+                )
+                .at(op.span, "one too many"),
+            );
+            return None;
+        }
         if let (Some(shared), Some(reference)) = (shares, &op.share)
             && !self.same_weights(node, shared)
         {
@@ -480,6 +519,7 @@ impl<'d> Builder<'_, 'd> {
             scope,
             previous,
         };
+        environment.prepare(template);
         template.evaluate(&environment).map_err(|diagnostic| (!missing.get()).then_some(diagnostic))
     }
 
@@ -587,6 +627,42 @@ struct Attributes<'a, 'e, 'd> {
     previous: Feed,
 }
 
+impl Attributes<'_, '_, '_> {
+    /// Evaluates the arguments that a template mentions, those first that others are given by: each once, and none
+    /// within another.
+    fn prepare(&self, template: &Template) {
+        let mut mentioned = Vec::new();
+        template.expressions(&mut |expression| {
+            expression.visit(&mut |mention| {
+                if let Mention::Argument(index) = mention
+                    && let Argument::Later(later) =
+                        &self.expansion.scopes[self.scope as usize].arguments[index]
+                {
+                    mentioned.push(later);
+                }
+            });
+        });
+        for later in mentioned {
+            if later.value.get().is_none() {
+                let before = self.missing.replace(false);
+                let there = Attributes { scope: later.scope, previous: later.previous, ..*self };
+                there.prepare(later.template);
+                let value = later.template.evaluate(&there).map(|setting| setting.value);
+                let missing = self.missing.replace(before);
+                let value = value.map_err(|diagnostic| (!missing).then_some(diagnostic));
+                // It was empty a moment ago, and nothing can depend on itself.
+                drop(later.value.set(value));
+            }
+        }
+    }
+
+    /// What is reported already stops the evaluation all the same.
+    fn absent(&self, span: Span) -> Diagnostic {
+        self.missing.set(true);
+        Diagnostic::error(Code::UnknownReference, "the tensor could not be made").at(span, "this one")
+    }
+}
+
 impl Environment for Attributes<'_, '_, '_> {
     fn parameter(&self, index: usize) -> SettingValue {
         self.expansion.parameters[index].clone()
@@ -595,10 +671,12 @@ impl Environment for Attributes<'_, '_, '_> {
     fn argument(&self, index: usize) -> Result<SettingValue, Diagnostic> {
         match &self.expansion.scopes[self.scope as usize].arguments[index] {
             Argument::Value(value) => Ok(value.clone()),
-            Argument::Later { template, scope, previous } => {
-                let there = Attributes { scope: *scope, previous: *previous, ..*self };
-                template.evaluate(&there).map(|setting| setting.value)
-            }
+            Argument::Later(later) => match later.value.get() {
+                Some(Ok(value)) => Ok(value.clone()),
+                Some(Err(Some(diagnostic))) => Err(diagnostic.clone()),
+                // Prepared before, so that this is an argument of a layer that could not be made.
+                Some(Err(None)) | None => Err(self.absent(later.template.span)),
+            },
         }
     }
 
@@ -607,11 +685,7 @@ impl Environment for Attributes<'_, '_, '_> {
     }
 
     fn tensor(&self, reference: &Reference) -> Result<TensorType, Diagnostic> {
-        let absent = || {
-            self.missing.set(true);
-            Diagnostic::error(Code::UnknownReference, "the tensor could not be made")
-                .at(reference.span, "this one")
-        };
+        let absent = || self.absent(reference.span);
         // Whatever can fail here has failed, and been reported, when the needs were collected.
         let slots = self
             .resolver

@@ -2,6 +2,7 @@
 //!
 //! Nothing is looked up here: references and sizes of tensors may point forward, so `resolve.rs` comes after.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use smallvec::SmallVec;
 use super::document::{Document, Layer, LayerKind, Modifiers, OpLayer, Parameter, Template, Word};
 use super::expression::Environment;
 use super::reference::Reference;
+use super::resolve::Failed;
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::ops::attribute::{SettingValue, decimal};
 use crate::source::Span;
@@ -21,6 +23,12 @@ use crate::tensor::TensorType;
 pub(super) const MAX_NODES: usize = 2_000_000;
 /// Rounds and uses of blocks that are counted even where they make no node.
 const MAX_STEPS: usize = 2 * MAX_NODES;
+/// Bytes of all full names and labels together: names within names within names grow long.
+const MAX_TEXT: usize = 512 << 20;
+/// Terms of expressions that are evaluated, all uses together.
+pub(super) const MAX_WORK: usize = 50_000_000;
+/// Arguments that are given by arguments.
+const MAX_LINKS: u32 = 1000;
 /// Blocks, groups and choices within each other.
 const MAX_DEPTH: usize = 200;
 
@@ -89,7 +97,21 @@ pub(super) enum Argument<'d> {
     /// A value.
     Value(SettingValue),
     /// A template that mentions tensors: evaluated where it was given, once they are known.
-    Later { template: &'d Template, scope: u32, previous: Feed },
+    Later(Rc<Later<'d>>),
+}
+
+/// See [`Argument::Later`].
+#[derive(Debug)]
+pub(super) struct Later<'d> {
+    pub(super) template: &'d Template,
+    pub(super) scope: u32,
+    pub(super) previous: Feed,
+    /// Its value once it is known; else why there is none, and nothing where that is reported already.
+    pub(super) value: OnceCell<Result<SettingValue, Option<Diagnostic>>>,
+    /// The instances whose types it needs, once they are looked up.
+    pub(super) types: OnceCell<Result<Box<[u32]>, Failed>>,
+    /// How many others it leads through.
+    links: u32,
 }
 
 /// Where a layer stands.
@@ -128,6 +150,8 @@ pub(super) struct Expansion<'d> {
     /// What came before a layer that names its inputs and mentions tensors: only those need both.
     pub(super) before: FxHashMap<u32, Feed>,
     steps: usize,
+    text: usize,
+    pub(super) work: usize,
     depth: usize,
     repeats: Vec<(Span, u64)>,
     used: Vec<bool>,
@@ -165,6 +189,8 @@ pub(super) fn expand<'d>(
         last: Feed::None,
         before: FxHashMap::default(),
         steps: 0,
+        text: 0,
+        work: 0,
         depth: 0,
         repeats: Vec::new(),
         used: vec![false; document.blocks.len()],
@@ -215,6 +241,18 @@ pub(super) fn expand<'d>(
     expansion
 }
 
+pub(super) fn too_much_work(span: Span) -> Diagnostic {
+    Diagnostic::error(
+        Code::TooLarge,
+        format!(
+            "the expressions have more than {} terms in all their uses",
+            crate::units::grouped(MAX_WORK as u64)
+        ),
+    )
+    .at(span, "one too many")
+    .help("evaluate less often: give a block its arguments from outside a `repeat`, or shorten lists")
+}
+
 pub(super) fn as_u32(index: usize) -> u32 {
     u32::try_from(index).expect("expansion stops long before 2^32")
 }
@@ -235,12 +273,12 @@ impl Environment for Structure<'_, '_> {
     fn argument(&self, index: usize) -> Result<SettingValue, Diagnostic> {
         match &self.arguments[index] {
             Argument::Value(value) => Ok(value.clone()),
-            Argument::Later { template, .. } => Err(Diagnostic::error(
+            Argument::Later(later) => Err(Diagnostic::error(
                 Code::Expression,
                 "the structure of the network cannot depend on the size of a tensor",
             )
             .at(self.span, "this decides which layers there are")
-            .at(template.span, "and is given the size of a tensor here")),
+            .at(later.template.span, "and is given the size of a tensor here")),
         }
     }
 
@@ -281,6 +319,31 @@ impl<'d> Expansion<'d> {
         !self.stopped
     }
 
+    /// Counts a full name or label that is made.
+    fn spell(&mut self, bytes: usize, span: Span, sink: &mut Sink) {
+        self.text += bytes;
+        if !self.stopped && self.text > MAX_TEXT {
+            self.stopped = true;
+            sink.push(
+                Diagnostic::error(
+                    Code::TooLarge,
+                    format!("the names of all layers have more than {} MiB together", MAX_TEXT >> 20),
+                )
+                .at(span, "one too many")
+                .help("give shorter names to what is around it, or repeat it less"),
+            );
+        }
+    }
+
+    /// Counts what is evaluated.
+    fn evaluates(&mut self, work: usize, span: Span, sink: &mut Sink) {
+        self.work += work;
+        if !self.stopped && self.work > MAX_WORK {
+            self.stopped = true;
+            sink.push(too_much_work(span));
+        }
+    }
+
     fn too_many(&mut self, span: Span, sink: &mut Sink) {
         self.stopped = true;
         let mut diagnostic = Diagnostic::error(
@@ -315,6 +378,7 @@ impl<'d> Expansion<'d> {
             return self.once(layer, scope, None, feed, previous, sink);
         };
         if let Some(when) = &modifiers.when {
+            self.evaluates(when.work, when.span, sink);
             match when.condition(&self.structure(scope, when.span)) {
                 Ok(true) => {}
                 Ok(false) => return previous,
@@ -328,6 +392,7 @@ impl<'d> Expansion<'d> {
             let feed = self.feed(layer, scope, previous);
             return self.once(layer, scope, None, feed, previous, sink);
         };
+        self.evaluates(count.work(), count.span, sink);
         match self.count(count, scope) {
             Ok(count) => self.repeat(layer, count, *key, scope, previous, sink),
             Err(diagnostic) => {
@@ -380,7 +445,9 @@ impl<'d> Expansion<'d> {
                 self.scope(inner)
             };
             let feed = self.feed(layer, inner, previous);
-            previous = self.once(layer, inner, Some(format!("{name}[{index}]").into()), feed, previous, sink);
+            let round: Arc<str> = format!("{name}[{index}]").into();
+            self.spell(round.len(), layer.span, sink);
+            previous = self.once(layer, inner, Some(round), feed, previous, sink);
             rounds.push(previous);
         }
         self.repeats.pop();
@@ -452,6 +519,7 @@ impl<'d> Expansion<'d> {
             }
             name = numbered;
         }
+        self.spell(name.len(), layer.span, sink);
         self.names.insert(name.clone(), Named { binding: Binding::Feed(Feed::None), span, next: 2 });
         name
     }
@@ -463,12 +531,13 @@ impl<'d> Expansion<'d> {
     }
 
     /// The stage that a layer's label names within the stage around it.
-    fn stage(&mut self, modifiers: Option<&Modifiers>, outer: Option<u32>) -> Option<u32> {
+    fn stage(&mut self, modifiers: Option<&Modifiers>, outer: Option<u32>, sink: &mut Sink) -> Option<u32> {
         let Some(word) = modifiers.and_then(|modifiers| modifiers.stage.as_ref()) else { return outer };
         let name = match outer {
             Some(outer) => format!("{}/{}", self.stages[outer as usize], word.text),
             None => word.text.as_ref().to_owned(),
         };
+        self.spell(name.len(), word.span, sink);
         Some(as_u32(self.stages.insert_full(name).0))
     }
 
@@ -486,7 +555,7 @@ impl<'d> Expansion<'d> {
             return previous;
         }
         let outer_stage = self.scopes[scope as usize].stage;
-        let stage = self.stage(layer.modifiers.as_deref(), outer_stage);
+        let stage = self.stage(layer.modifiers.as_deref(), outer_stage, sink);
         match &layer.kind {
             LayerKind::Op(op) => {
                 let named = round.is_none();
@@ -512,6 +581,7 @@ impl<'d> Expansion<'d> {
             LayerKind::Block { block, with, span } => {
                 self.used[*block] = true;
                 let name = round.clone().unwrap_or_else(|| self.fresh(layer, scope, sink));
+                self.spell(name.len(), *span, sink);
                 let Some(arguments) = self.arguments(*block, with, *span, scope, feed, sink) else {
                     return previous;
                 };
@@ -537,6 +607,7 @@ impl<'d> Expansion<'d> {
             }
             LayerKind::Group(layers) => self.group(layers, layer, scope, round, stage, feed, sink),
             LayerKind::Choose { value, cases, otherwise } => {
+                self.evaluates(value.work, value.span, sink);
                 let chosen = match value.evaluate(&self.structure(scope, value.span)) {
                     Ok(SettingValue::Text(text)) => text.as_ref().to_owned(),
                     Ok(SettingValue::Number(number)) => decimal(number),
@@ -550,13 +621,15 @@ impl<'d> Expansion<'d> {
                 match case.or(otherwise.as_ref()) {
                     Some(layers) => self.group(layers, layer, scope, round, stage, feed, sink),
                     None => {
-                        let listed: Vec<&str> = cases.iter().map(|(key, _)| &*key.text).collect();
-                        sink.push(
-                            Diagnostic::error(Code::OutOfRange, format!("there is no case `{chosen}`"))
-                                .at(value.span, format!("this is `{chosen}`"))
-                                .did_you_mean(&chosen, listed.iter().copied())
-                                .help(format!("cases: {}; or give an `else`", listed.join(", "))),
-                        );
+                        if sink.keeps(Code::OutOfRange, value.span) {
+                            let listed: Vec<&str> = cases.iter().map(|(key, _)| &*key.text).collect();
+                            sink.push(
+                                Diagnostic::error(Code::OutOfRange, format!("there is no case `{chosen}`"))
+                                    .at(value.span, format!("this is `{chosen}`"))
+                                    .did_you_mean(&chosen, listed.iter().copied())
+                                    .help(format!("cases: {}; or give an `else`", listed.join(", "))),
+                            );
+                        }
                         previous
                     }
                 }
@@ -632,15 +705,18 @@ impl<'d> Expansion<'d> {
         let definition = &self.document.blocks[block];
         let mut arguments: Vec<Argument<'d>> = Vec::with_capacity(definition.arguments.len());
         for (index, name) in definition.arguments.iter().enumerate() {
-            let given = with.iter().find(|(argument, _)| *argument == index).map(|(_, template)| template);
+            let given = with.binary_search_by_key(&index, |(argument, _)| *argument);
+            let given = given.ok().map(|found| &with[found].1);
             let argument = match (given, definition.defaults[index].as_ref()) {
                 (Some(template), _) => {
+                    self.evaluates(template.work(), template.span, sink);
                     let outer = self.scopes[scope as usize].arguments.clone();
                     self.argument(template, &outer, scope, scope, previous)
                 }
                 // A default sees the arguments above it, and the tensors that the block sees: it belongs to the scope
                 // that is made next.
                 (None, Some(template)) => {
+                    self.evaluates(template.work(), template.span, sink);
                     let inner = as_u32(self.scopes.len());
                     self.argument(template, &arguments, scope, inner, previous)
                 }
@@ -673,19 +749,35 @@ impl<'d> Expansion<'d> {
         home: u32,
         previous: Feed,
     ) -> Result<Argument<'d>, Diagnostic> {
-        let mut later = false;
+        let mut links = None;
         template.expressions(&mut |expression| {
             expression.visit(&mut |mention| {
-                later |= match mention {
-                    super::expression::Mention::Tensor(_) => true,
-                    super::expression::Mention::Argument(index) => {
-                        matches!(arguments[index], Argument::Later { .. })
-                    }
-                };
+                links = links.max(match mention {
+                    super::expression::Mention::Tensor(_) => Some(0),
+                    super::expression::Mention::Argument(index) => match &arguments[index] {
+                        Argument::Value(_) => None,
+                        Argument::Later(later) => Some(later.links + 1),
+                    },
+                });
             });
         });
-        if later {
-            return Ok(Argument::Later { template, scope: home, previous });
+        if let Some(links) = links {
+            if links > MAX_LINKS {
+                return Err(Diagnostic::error(
+                    Code::TooLarge,
+                    format!("an argument leads through more than {MAX_LINKS} others to the size of a tensor"),
+                )
+                .at(template.span, "here"));
+            }
+            let (value, types) = (OnceCell::new(), OnceCell::new());
+            return Ok(Argument::Later(Rc::new(Later {
+                template,
+                scope: home,
+                previous,
+                value,
+                types,
+                links,
+            })));
         }
         let environment = Structure { expansion: self, scope, span: template.span, arguments };
         template.evaluate(&environment).map(|setting| Argument::Value(setting.value))

@@ -32,6 +32,8 @@ pub(super) struct Expression {
     pub(super) mentions_arguments: bool,
     /// Whether an index occurs in it.
     pub(super) mentions_index: bool,
+    /// What it takes to evaluate it: its terms, a power more than one.
+    pub(super) work: usize,
     root: Term,
 }
 
@@ -113,6 +115,13 @@ const MAX_LENGTH: usize = 4096;
 /// The most terms in one expression: evaluation recurses over them.
 const MAX_TERMS: usize = 256;
 
+/// The largest numerator and denominator. Sums, products, floors and negations of smaller ones never overflow unseen.
+const MAX_NUMBER: u128 = 1 << 120;
+
+fn fits(number: &Exact) -> bool {
+    number.numer().unsigned_abs() <= MAX_NUMBER && number.denom().unsigned_abs() <= MAX_NUMBER
+}
+
 /// The names that an expression may use.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Names<'a> {
@@ -122,6 +131,10 @@ pub(super) struct Names<'a> {
     pub(super) arguments: &'a [Box<str>],
     /// The indices of the surrounding repeats, outermost first.
     pub(super) indices: &'a [Box<str>],
+    /// Whether these are the brackets of a reference, where no tensor's size may stand.
+    pub(super) rounds: bool,
+    /// Whether a fault is shown without a search for names that are alike.
+    pub(super) brief: bool,
 }
 
 /// The values behind the names.
@@ -146,11 +159,13 @@ pub(super) fn exact_number(text: &str) -> Option<Exact> {
     let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
     let shift = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;
     let power = 10i128.checked_pow(shift.unsigned_abs())?;
-    if shift >= 0 {
-        digits.checked_mul(power).map(Exact::from_integer)
-    } else {
-        Some(Exact::new(digits, power))
+    // Before the fraction is reduced: that overflows on the least number of all.
+    if digits.unsigned_abs() > MAX_NUMBER || power.unsigned_abs() > MAX_NUMBER {
+        return None;
     }
+    let number =
+        if shift >= 0 { Exact::from_integer(digits.checked_mul(power)?) } else { Exact::new(digits, power) };
+    fits(&number).then_some(number)
 }
 
 impl Expression {
@@ -165,6 +180,7 @@ impl Expression {
             mentions_tensors: false,
             mentions_arguments: false,
             mentions_index: false,
+            work: 0,
             root: Term::Value(SettingValue::Null),
         };
         if text.len() > MAX_LENGTH {
@@ -177,8 +193,17 @@ impl Expression {
             )
             .at(span, "too long"));
         }
-        let mut parser =
-            Parser { text, span, direct, position: 0, names, terms: 0, depth: 0, mentions: [false; 3] };
+        let mut parser = Parser {
+            text,
+            span,
+            direct,
+            position: 0,
+            names,
+            terms: 0,
+            powers: 0,
+            depth: 0,
+            mentions: [false; 3],
+        };
         let root = parser.or()?;
         parser.skip_space();
         if parser.position < text.len() {
@@ -186,6 +211,7 @@ impl Expression {
         }
         [expression.mentions_tensors, expression.mentions_arguments, expression.mentions_index] =
             parser.mentions;
+        expression.work = parser.terms + parser.powers * 16;
         expression.root = root;
         Ok(expression)
     }
@@ -251,6 +277,7 @@ struct Parser<'a> {
     position: usize,
     names: Names<'a>,
     terms: usize,
+    powers: usize,
     depth: usize,
     /// Tensors, arguments, an index.
     mentions: [bool; 3],
@@ -469,6 +496,7 @@ impl Parser<'_> {
         }
         let exponent = self.sign()?;
         self.depth -= 1;
+        self.powers += 1;
         self.binary(Binary::Power, base, exponent, start)
     }
 
@@ -551,8 +579,16 @@ impl Parser<'_> {
             let functions =
                 FUNCTIONS.iter().map(|(name, _)| *name).chain(SIZES.iter().map(|(name, _)| *name));
             let known: Vec<&str> = functions.collect();
-            return Err(self
-                .error(Code::UnknownName, format!("there is no function `{word}`"), range, "not a function")
+            let fault = self.error(
+                Code::UnknownName,
+                format!("there is no function `{word}`"),
+                range,
+                "not a function",
+            );
+            if self.names.brief {
+                return Err(fault);
+            }
+            return Err(fault
                 .did_you_mean(word, known.iter().copied())
                 .help(format!("functions: {}", known.join(", "))));
         }
@@ -574,15 +610,17 @@ impl Parser<'_> {
             return self.count(Term::Parameter(index));
         }
         let range = self.range(start);
+        let diagnostic = self.error(
+            Code::UnknownName,
+            format!("there is no parameter or argument `{word}` here"),
+            range,
+            "not known here",
+        );
+        if self.names.brief {
+            return Err(diagnostic);
+        }
         let known = [self.names.indices, self.names.arguments, self.names.parameters].concat();
-        let diagnostic = self
-            .error(
-                Code::UnknownName,
-                format!("there is no parameter or argument `{word}` here"),
-                range,
-                "not known here",
-            )
-            .did_you_mean(word, known.iter().map(|name| &**name));
+        let diagnostic = diagnostic.did_you_mean(word, known.iter().map(|name| &**name));
         Err(if known.is_empty() {
             diagnostic
         } else {
@@ -629,6 +667,16 @@ impl Parser<'_> {
     }
 
     fn size(&mut self, size: Size, word: &str, start: usize) -> Result<Term, Diagnostic> {
+        // Refused before it is read: brackets in references in brackets would nest without a bound.
+        if self.names.rounds {
+            let range = self.range(start);
+            return Err(self.error(
+                Code::Expression,
+                "rounds cannot depend on the size of a tensor",
+                range,
+                "a tensor's size",
+            ));
+        }
         self.expect("(")?;
         self.skip_space();
         let from = self.position;
@@ -710,6 +758,16 @@ impl Evaluator<'_> {
     }
 
     fn term(&self, term: &Term) -> Result<SettingValue, Diagnostic> {
+        let value = self.any_term(term)?;
+        match &value {
+            SettingValue::Number(number) if !fits(number) => {
+                Err(self.overflow(offsets(0, self.expression.text.len())))
+            }
+            _ => Ok(value),
+        }
+    }
+
+    fn any_term(&self, term: &Term) -> Result<SettingValue, Diagnostic> {
         match term {
             Term::Value(value) => Ok(value.clone()),
             Term::Parameter(index) => Ok(self.environment.parameter(*index)),
@@ -778,8 +836,9 @@ impl Evaluator<'_> {
             _ => {}
         }
         let (a, b) = (self.exact(left, range)?, self.exact(right, range)?);
-        let checked =
-            |value: Option<Exact>| value.map(SettingValue::Number).ok_or_else(|| self.overflow(range));
+        let checked = |value: Option<Exact>| {
+            value.filter(fits).map(SettingValue::Number).ok_or_else(|| self.overflow(range))
+        };
         let divisor = || {
             let zero = || self.error(Code::DivisionByZero, "division by zero", range, "the divisor is 0");
             if b.is_zero() { Err(zero()) } else { Ok(b) }
@@ -814,14 +873,19 @@ impl Evaluator<'_> {
         if exponent.is_negative() && base.is_zero() {
             return Err(self.error(Code::DivisionByZero, "division by zero", range, "0 to a negative power"));
         }
-        let times = exponent.numer().unsigned_abs();
-        let mut result = Exact::from_integer(1);
-        // Beyond 128 steps only 0 and ±1 still fit.
-        for _ in 0..times.min(128 + times % 2) {
-            result = result.checked_mul(&base).ok_or_else(|| self.overflow(range))?;
-        }
-        if times > 129 && !(base.is_zero() || base.abs() == Exact::from_integer(1)) {
-            return Err(self.overflow(range));
+        let mut times = exponent.numer().unsigned_abs();
+        let product = |a: Exact, b: &Exact| a.checked_mul(b).filter(fits).ok_or_else(|| self.overflow(range));
+        let (mut result, mut square) = (Exact::from_integer(1), base);
+        // Whatever is not 0 or ±1 overflows within seven squares.
+        loop {
+            if times % 2 == 1 {
+                result = product(result, &square)?;
+            }
+            times /= 2;
+            if times == 0 {
+                break;
+            }
+            square = product(square, &square)?;
         }
         Ok(SettingValue::Number(if exponent.is_negative() { result.recip() } else { result }))
     }
@@ -1002,6 +1066,7 @@ mod tests {
             ("fusion + 1", "wrong-type at \"fusion + 1\": this takes numbers"),
             ("fusion == 1", "wrong-type at \"fusion == 1\": \"csp\" and 1 cannot be compared"),
             ("2 ^ 0.5", "not-whole at \"2 ^ 0.5\": an exponent must be whole"),
+            ("(-2) ^ 127", "overflow at \"(-2) ^ 127\": the value does not fit"),
             ("9 ^ 99 * 2", "overflow at \"9 ^ 99\": the value does not fit"),
             ("dim(x, 4)", "out-of-range at \"dim(x, 4)\": the tensor has no such axis: it is 1x64x56x28"),
             ("floor(1, 2)", "wrong-count at \"floor(1, 2)\": `floor` takes 1 argument, but is given 2"),

@@ -17,7 +17,14 @@ pub(super) fn read(reader: &mut Reader<'_>, json: Json<'_>) -> Vec<Fact> {
         reader.wrong_type(&json, "`published`", "a list of facts");
         return Vec::new();
     };
-    items.into_vec().into_iter().filter_map(|item| fact(reader, item)).collect()
+    let mut facts = Vec::new();
+    for item in items {
+        if !reader.counts(facts.len(), "published facts", item.span) {
+            break;
+        }
+        facts.extend(fact(reader, item));
+    }
+    facts
 }
 
 fn fact(reader: &mut Reader<'_>, json: Json<'_>) -> Option<Fact> {
@@ -149,6 +156,11 @@ pub(super) fn mark(
 ) {
     let mut facts = std::mem::take(&mut document.facts);
     for fact in &mut facts {
+        // A name that the file does not have is no reason to look for one that is alike, fact by fact.
+        let known = |name: &String| document.parameter_names.iter().any(|known| **known == **name);
+        if !fact.set.iter().all(|(name, _)| known(name)) {
+            continue;
+        }
         let expected = super::expand::parameters(document, &fact.set, &mut Sink::default());
         let inputs = document.inputs.iter().zip(graph.inputs()).all(|(input, &node)| {
             let axes = graph.node(node).outputs[0].shape.axes();

@@ -1,8 +1,10 @@
 //! References looked up: from names to single layers.
 
+use std::rc::Rc;
+
 use smallvec::SmallVec;
 
-use super::expand::{Argument, Binding, Bundle, Expansion, Feed, MAX_NODES};
+use super::expand::{Argument, Binding, Bundle, Expansion, Feed, Later, MAX_NODES};
 use super::expression::{Environment, Expression, Mention};
 use super::reference::{Reference, Rounds};
 use crate::diagnostic::{Code, Diagnostic, Sink};
@@ -29,7 +31,7 @@ pub(super) type Slots = SmallVec<[Slot; 2]>;
 enum State {
     Open,
     Busy,
-    Done(Slots),
+    Done(Rc<Slots>),
     Failed,
 }
 
@@ -37,7 +39,10 @@ enum State {
 pub(super) struct Resolver<'e, 'd> {
     expansion: &'e Expansion<'d>,
     states: Vec<State>,
+    /// Of all bundles.
     edges: usize,
+    /// Of all instances.
+    inputs: usize,
     depth: usize,
 }
 
@@ -47,7 +52,7 @@ pub(super) struct Failed;
 
 impl<'e, 'd> Resolver<'e, 'd> {
     pub(super) fn new(expansion: &'e Expansion<'d>) -> Self {
-        Self { expansion, states: vec![State::Open; expansion.bundles.len()], edges: 0, depth: 0 }
+        Self { expansion, states: vec![State::Open; expansion.bundles.len()], edges: 0, inputs: 0, depth: 0 }
     }
 
     /// What came before an instance.
@@ -60,11 +65,31 @@ impl<'e, 'd> Resolver<'e, 'd> {
         match feed {
             Feed::None => Ok(Slots::new()),
             Feed::One(instance) => Ok(std::iter::once(Slot { instance, port: None }).collect()),
-            Feed::Bundle(bundle) => self.bundle(bundle, sink),
+            Feed::Bundle(bundle) => self.bundle(bundle, sink).map(|slots| (*slots).clone()),
         }
     }
 
-    fn bundle(&mut self, index: u32, sink: &mut Sink) -> Result<Slots, Failed> {
+    /// The outputs that flow into an instance, counted: many may read one bundle.
+    pub(super) fn inputs(&mut self, feed: Feed, span: Span, sink: &mut Sink) -> Result<Slots, Failed> {
+        if self.inputs > MAX_EDGES {
+            return Err(Failed);
+        }
+        let slots = self.slots(feed, sink)?;
+        self.count(slots.len(), span, sink)?;
+        Ok(slots)
+    }
+
+    /// Counts what an instance needs.
+    pub(super) fn count(&mut self, needs: usize, span: Span, sink: &mut Sink) -> Result<(), Failed> {
+        self.inputs += needs;
+        if self.inputs > MAX_EDGES {
+            sink.push(too_many(span));
+            return Err(Failed);
+        }
+        Ok(())
+    }
+
+    fn bundle(&mut self, index: u32, sink: &mut Sink) -> Result<Rc<Slots>, Failed> {
         let slot = index as usize;
         match &self.states[slot] {
             State::Done(slots) => return Ok(slots.clone()),
@@ -80,6 +105,9 @@ impl<'e, 'd> Resolver<'e, 'd> {
             }
             State::Open => {}
         }
+        if self.edges > MAX_EDGES {
+            return Err(Failed);
+        }
         self.states[slot] = State::Busy;
         let result = if self.depth == MAX_DEPTH {
             self.too_deep(slot, sink)
@@ -88,7 +116,8 @@ impl<'e, 'd> Resolver<'e, 'd> {
             let result = self.look_up(slot, sink);
             self.depth -= 1;
             result
-        };
+        }
+        .map(Rc::new);
         self.states[slot] = match &result {
             Ok(slots) => State::Done(slots.clone()),
             Err(Failed) => State::Failed,
@@ -129,16 +158,7 @@ impl<'e, 'd> Resolver<'e, 'd> {
                 }
                 self.edges += slots.len();
                 if self.edges > MAX_EDGES {
-                    sink.push(
-                        Diagnostic::error(
-                            Code::TooLarge,
-                            format!(
-                                "the layers have more than {} inputs together",
-                                crate::units::grouped(MAX_EDGES as u64)
-                            ),
-                        )
-                        .at(references[0].span, "one too many"),
-                    );
+                    sink.push(too_many(references[0].span));
                     return Err(Failed);
                 }
                 slots
@@ -218,7 +238,10 @@ impl<'e, 'd> Resolver<'e, 'd> {
             (Found::Feed(feed), None) => self.slots(feed, sink),
             (Found::Nth(index), None) => {
                 let inputs = self.expansion.scopes[scope as usize].inputs;
-                let all = self.slots(inputs, sink)?;
+                let all = match inputs {
+                    Feed::Bundle(bundle) => self.bundle(bundle, sink)?,
+                    feed => Rc::new(self.slots(feed, sink)?),
+                };
                 match all.get(index) {
                     Some(&slot) => Ok(std::iter::once(slot).collect()),
                     None => {
@@ -314,6 +337,9 @@ impl<'e, 'd> Resolver<'e, 'd> {
         scope: u32,
         sink: &mut Sink,
     ) -> Result<Slots, Failed> {
+        if !sink.keeps(Code::UnknownReference, reference.span) {
+            return Err(Failed);
+        }
         let expansion = self.expansion;
         let here = &expansion.scopes[scope as usize];
         // In the order of the file, so that the suggestion is always the same.
@@ -335,6 +361,17 @@ impl<'e, 'd> Resolver<'e, 'd> {
         Err(Failed)
     }
 
+    fn types(&mut self, later: &Later<'_>, sink: &mut Sink) -> Result<Box<[u32]>, Failed> {
+        let (mut expressions, mut found) = (Vec::new(), Vec::new());
+        later.template.expressions(&mut |expression| expressions.push(expression));
+        for expression in expressions {
+            self.mentioned(expression, later.scope, later.previous, &mut found, sink)?;
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found.into_boxed_slice())
+    }
+
     /// The instances whose output types an expression needs, arguments followed to where they were given.
     pub(super) fn mentioned(
         &mut self,
@@ -354,18 +391,27 @@ impl<'e, 'd> Resolver<'e, 'd> {
                 }
                 Mention::Argument(index) => {
                     let argument = &self.expansion.scopes[scope as usize].arguments[index];
-                    if let Argument::Later { template, scope, previous } = argument {
-                        let mut inner = Vec::new();
-                        template.expressions(&mut |expression| inner.push(expression));
-                        for expression in inner {
-                            self.mentioned(expression, *scope, *previous, found, sink)?;
-                        }
+                    if let Argument::Later(later) = argument {
+                        let known = match later.types.get() {
+                            Some(known) => known,
+                            None => {
+                                let types = self.types(later, sink);
+                                later.types.get_or_init(|| types)
+                            }
+                        };
+                        found.extend(known.as_ref().map_err(|failed| *failed)?);
                     }
                 }
             }
         }
         Ok(())
     }
+}
+
+fn too_many(span: Span) -> Diagnostic {
+    let most = crate::units::grouped(MAX_EDGES as u64);
+    Diagnostic::error(Code::TooLarge, format!("the layers have more than {most} inputs together"))
+        .at(span, "one too many")
 }
 
 enum Found<'e> {
@@ -425,7 +471,7 @@ impl Environment for Structure<'_, '_> {
     fn argument(&self, index: usize) -> Result<SettingValue, Diagnostic> {
         match &self.expansion.scopes[self.scope as usize].arguments[index] {
             Argument::Value(value) => Ok(value.clone()),
-            Argument::Later { template, .. } => Err(later(template.span)),
+            Argument::Later(argument) => Err(later(argument.template.span)),
         }
     }
 

@@ -101,6 +101,8 @@ pub fn parse(source: SourceId, text: &str) -> (Option<Json<'_>>, Vec<Fault>) {
     let mut parser = Parser {
         source,
         offset,
+        text: &text[offset..],
+        end: 0,
         scanner: Scanner::new(&text[offset..], &options),
         faults: Vec::new(),
         depth: 0,
@@ -117,6 +119,9 @@ pub fn parse(source: SourceId, text: &str) -> (Option<Json<'_>>, Vec<Fault>) {
 struct Parser<'a> {
     source: SourceId,
     offset: usize,
+    text: &'a str,
+    /// Where the last token ends.
+    end: usize,
     scanner: Scanner<'a>,
     faults: Vec<Fault>,
     depth: usize,
@@ -133,12 +138,42 @@ impl<'a> Parser<'a> {
     }
 
     fn next(&mut self) -> Result<Option<Token<'a>>, Fault> {
-        match self.scanner.scan() {
+        let before = self.end;
+        let token = self.scanner.scan();
+        let start = if matches!(token, Ok(None)) { self.text.len() } else { self.scanner.token_start() };
+        self.end = self.scanner.token_end();
+        // JSON has four kinds of space; the scanner knows all of Unicode's.
+        let gap = self.text.get(before..start).unwrap_or("");
+        if let Some((at, letter)) = gap.char_indices().find(|(_, letter)| !" \t\r\n".contains(*letter)) {
+            let message = format!("the character U+{:04X} is no space in JSON", u32::from(letter));
+            let at = before + at;
+            return Err(Fault::Syntax { message, span: self.at(at, at + letter.len_utf8()) });
+        }
+        match token {
             Ok(Some(Token::CommentLine(_) | Token::CommentBlock(_))) => {
                 Err(self.fault("comments are not allowed in JSON".into()))
             }
+            Ok(Some(Token::String(text))) => self.checked(text).map(|text| Some(Token::String(text))),
             Ok(token) => Ok(token),
             Err(error) => Err(self.lexical(&error)),
+        }
+    }
+
+    /// A text as it stands must not hold control characters; the scanner takes them.
+    fn checked(&self, text: Cow<'a, str>) -> Result<Cow<'a, str>, Fault> {
+        let (start, end) = (self.scanner.token_start(), self.scanner.token_end());
+        match self.text.as_bytes()[start..end].iter().position(|&byte| byte < 0x20) {
+            None => Ok(text),
+            Some(at) => {
+                let byte = self.text.as_bytes()[start + at];
+                let message = match byte {
+                    b'\n' | b'\r' => "a text must end on the line where it begins".to_owned(),
+                    _ => format!(
+                        "a text must not hold the control character U+{byte:04X}: write `\\u{byte:04x}`"
+                    ),
+                };
+                Err(Fault::Syntax { message, span: self.at(start + at, start + at + 1) })
+            }
         }
     }
 
@@ -339,6 +374,9 @@ mod tests {
             ("[1 2]", "3..4 expected `,` or `]`, found a number"),
             ("{} {}", "3..4 expected the end of the file, found `{`"),
             ("[007]", "2..3 expected `,` or `]`, found a number"),
+            ("[1,\u{a0}2]", "3..5 the character U+00A0 is no space in JSON"),
+            ("[\"a\tb\"]", "3..4 a text must not hold the control character U+0009: write `\\u0009`"),
+            ("\"a\n\"", "2..3 a text must end on the line where it begins"),
             ("// x\n1", "0..4 comments are not allowed in JSON"),
         ] {
             assert_eq!(faults(text), [fault], "{text}");

@@ -1007,7 +1007,8 @@ mod tests {
         let span = Span { source: id, start: 0, end: u32::try_from(text.len() + 2).unwrap() };
         let [parameters, arguments, indices] = [&["gamma", "fusion"][..], &["growth_rate"], &["index"]]
             .map(|names| names.iter().map(|&n| n.into()).collect::<Vec<Box<str>>>());
-        let names = Names { parameters: &parameters, arguments: &arguments, indices: &indices };
+        let names =
+            Names { parameters: &parameters, arguments: &arguments, indices: &indices, ..Names::default() };
         let result =
             Expression::parse(text, span, true, names).and_then(|expression| expression.evaluate(&Fixed));
         match result {

@@ -5,10 +5,15 @@
 
 pub mod conventions;
 pub mod cost;
+pub mod kernels;
+pub mod roofline;
+pub mod traffic;
 
 use indexmap::IndexMap;
 
 pub use cost::{NodeCost, Stored, Sum};
+pub use kernels::Kernels;
+pub use traffic::Traffic;
 
 use crate::graph::{CalledAs, Graph, NodeId};
 use crate::ops::peers::{self, Quantities};
@@ -43,6 +48,10 @@ pub struct LargestLayer {
 pub struct Analysis {
     /// By [`NodeId`].
     pub nodes: Vec<NodeCost>,
+    /// Bytes moved, by [`NodeId`].
+    pub traffic: Vec<Traffic>,
+    /// Which nodes run as one kernel.
+    pub kernels: Kernels,
     /// The whole network.
     pub total: Sum,
     /// By stage, outer ones before inner ones; nodes without a stage are in none.
@@ -66,15 +75,13 @@ type Classes = IndexMap<(&'static str, CalledAs, bool), Quantities, rustc_hash::
 /// When a sum does not fit in 64 bits; single nodes that do not fit are not in a graph.
 pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
     let mut nodes = Vec::with_capacity(graph.len());
-    let mut total = Sum::default();
     let mut stages: Vec<Sum> = vec![Sum::default(); graph.stages().len()];
     let mut blocks: Vec<Sum> = vec![Sum::default(); graph.blocks().len()];
-    let mut ops: IndexMap<&'static str, Sum, rustc_hash::FxBuildHasher> = IndexMap::default();
+    let mut ops: IndexMap<&'static str, (bool, Sum), rustc_hash::FxBuildHasher> = IndexMap::default();
     let mut classes = Classes::default();
     // A node grows with the batch where an image reaches it.
     let mut grows = vec![false; graph.len()];
     graph.inputs().iter().for_each(|input| grows[input.index()] = true);
-    let stage_parents = stage_parents(graph);
     for (id, node) in graph.nodes() {
         let inputs = graph.input_types(node);
         let io = Io { inputs: &inputs, outputs: &node.outputs };
@@ -82,19 +89,15 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
         let cost = cost::of_node(node, io, &full, &weights)?;
         let is_source = node.op.family() == Family::Source;
         let elementary = &full.elementary;
-        total.add(is_source, &cost, elementary)?;
-        if !is_source {
-            ops.entry(node.op.name()).or_default().add(false, &cost, elementary)?;
+        ops.entry(node.op.name())
+            .or_insert((is_source, Sum::default()))
+            .1
+            .add(is_source, &cost, elementary)?;
+        if let Some(stage) = node.stage {
+            stages[stage.0 as usize].add(is_source, &cost, elementary)?;
         }
-        let mut stage = node.stage.map(|stage| stage.0);
-        while let Some(index) = stage {
-            stages[index as usize].add(is_source, &cost, elementary)?;
-            stage = stage_parents[index as usize];
-        }
-        let mut block = node.block;
-        while let Some(id) = block {
-            blocks[id.0 as usize].add(is_source, &cost, elementary)?;
-            block = graph.blocks()[id.0 as usize].parent;
+        if let Some(block) = node.block {
+            blocks[block.0 as usize].add(is_source, &cost, elementary)?;
         }
         let grown = grows[id.index()] || node.inputs.iter().any(|outlet| grows[outlet.node.index()]);
         grows[id.index()] = grown;
@@ -105,6 +108,24 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
         *class = class.checked_add(&counted)?;
         nodes.push(cost);
     }
+    let stored: Vec<u64> = nodes.iter().map(|cost| cost.stored.bytes).collect();
+    let (traffic, kernels) = traffic::traffic(graph, &stored)?;
+    for ((_, node), moved) in graph.nodes().zip(&traffic) {
+        let op = ops.get_mut(node.op.name()).map(|(_, sum)| sum);
+        let stage = node.stage.map(|stage| &mut stages[stage.0 as usize]);
+        let block = node.block.map(|block| &mut blocks[block.0 as usize]);
+        for sum in [op, stage, block].into_iter().flatten() {
+            sum.traffic = sum.traffic.checked_add(moved)?;
+        }
+    }
+    let mut total = Sum::default();
+    for (_, sum) in ops.values() {
+        total.merge(sum)?;
+    }
+    // Outer groups stand before inner ones, so that backwards each is whole when it joins the one around it.
+    let stage_parents = stage_parents(graph);
+    roll_up(&mut stages, |index| stage_parents[index])?;
+    roll_up(&mut blocks, |index| graph.blocks()[index].parent.map(|parent| parent.0))?;
     let conventions = CONVENTIONS
         .iter()
         .map(|convention| count(convention, &classes, graph.batch))
@@ -116,8 +137,21 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
         ops: op_groups(ops),
         conventions,
         nodes,
+        traffic,
+        kernels,
         total,
     })
+}
+
+/// Adds each group to the one around it.
+fn roll_up(sums: &mut [Sum], parent: impl Fn(usize) -> Option<u32>) -> Result<(), Overflow> {
+    for index in (0..sums.len()).rev() {
+        if let Some(parent) = parent(index) {
+            let inner = sums[index];
+            sums[parent as usize].merge(&inner)?;
+        }
+    }
+    Ok(())
 }
 
 /// One convention's figure for the whole network and one image.
@@ -197,9 +231,10 @@ fn block_groups(graph: &Graph, sums: Vec<Sum>) -> Vec<Group> {
     named.map(|((block, depth), sum)| Group { name: block.name.to_string(), depth, sum }).collect()
 }
 
-fn op_groups(sums: IndexMap<&'static str, Sum, rustc_hash::FxBuildHasher>) -> Vec<Group> {
+fn op_groups(sums: IndexMap<&'static str, (bool, Sum), rustc_hash::FxBuildHasher>) -> Vec<Group> {
+    let worked = sums.into_iter().filter(|(_, (is_source, _))| !is_source);
     let mut groups: Vec<Group> =
-        sums.into_iter().map(|(name, sum)| Group { name: name.into(), depth: 0, sum }).collect();
+        worked.map(|(name, (_, sum))| Group { name: name.into(), depth: 0, sum }).collect();
     groups.sort_by(|a, b| (b.sum.macs, b.sum.flops, &a.name).cmp(&(a.sum.macs, a.sum.flops, &b.name)));
     groups
 }

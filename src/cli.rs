@@ -81,9 +81,37 @@ pub struct AnalyzeArgs {
     /// Add a column: what another program would count (`explain conventions`).
     #[arg(long, value_name = "NAME")]
     pub convention: Option<String>,
+    /// Only these sections.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
+    pub sections: Vec<Section>,
+    /// Leave these sections out.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
+    pub skip: Vec<Section>,
+    /// A device for the roofline: gtx_1080_ti, i9_9900k, jetson_tx2, a100_sxm_80gb, h100_sxm or a file.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub device: Option<String>,
     /// How many of the costliest layers are listed.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub top: usize,
+}
+
+/// Sections of `analyze`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Section {
+    /// Totals and the largest layer.
+    Summary,
+    /// Costs by stage.
+    Stages,
+    /// The costliest layers.
+    Layers,
+    /// What other programs would print.
+    Conventions,
+    /// Published figures; in full when asked for by name.
+    Published,
+    /// Bytes moved, by stage.
+    Traffic,
+    /// Lower bounds of time on a device; needs --device.
+    Roofline,
 }
 
 /// Rows of a table.

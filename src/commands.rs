@@ -8,7 +8,7 @@ pub mod schema;
 use std::io::{self, Write};
 
 use crate::cli::{Cli, Color, Command, LoadArgs};
-use crate::diagnostic::{Severity, Sink};
+use crate::diagnostic::{Code, Sink};
 use crate::frontend::{self, LoadOptions, Loaded};
 use crate::report::diagnostics;
 use crate::source::SourceMap;
@@ -74,17 +74,21 @@ impl Output {
     /// What the stream reports.
     pub fn diagnostics(&mut self, sink: &Sink, sources: &SourceMap) -> io::Result<()> {
         for diagnostic in sink.diagnostics() {
-            writeln!(self.err, "{}", diagnostics::render(diagnostic, sources))?;
+            // What is unused may be used where the errors are, and should not bury them.
+            if sink.has_errors() && diagnostic.code == Code::Unused {
+                continue;
+            }
+            writeln!(self.err, "{}\n", diagnostics::render(diagnostic, sources))?;
         }
-        if sink.dropped() > 0 {
-            writeln!(self.err, "and {} more", sink.dropped())?;
+        match sink.errors() {
+            0 | 1 if sink.dropped() > 0 => writeln!(self.err, "and {} more warnings", sink.dropped()),
+            0 | 1 => Ok(()),
+            // The reader stops where it is pointless to go on: their number is not known.
+            _ if sink.is_full() => {
+                writeln!(self.err, "these are the first {} errors; there are more", Sink::LIMIT)
+            }
+            errors => writeln!(self.err, "{errors} errors"),
         }
-        let errors =
-            sink.diagnostics().iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
-        if errors > 1 {
-            writeln!(self.err, "{} errors", errors + sink.dropped())?;
-        }
-        Ok(())
     }
 }
 
@@ -137,7 +141,7 @@ pub fn load(
         Ok(Some(loaded)) => Ok(loaded),
         Ok(None) => Err(Exit::Usage),
         Err(error) => {
-            writeln!(output.err, "\x1b[1;31merror\x1b[0m: {error}")?;
+            writeln!(output.err, "\x1b[1;31merror\x1b[0m: {}", diagnostics::clean(&error.to_string()))?;
             Err(if error.is_usage() { Exit::Usage } else { Exit::World })
         }
     })
@@ -148,9 +152,9 @@ pub fn load(
 /// # Errors
 /// When the stream fails.
 pub fn usage(output: &mut Output, message: &str, help: Option<&str>) -> io::Result<Exit> {
-    writeln!(output.err, "\x1b[1;31merror\x1b[0m: {message}")?;
+    writeln!(output.err, "\x1b[1;31merror\x1b[0m: {}", diagnostics::clean(message))?;
     if let Some(help) = help {
-        writeln!(output.err, "  = help: {help}")?;
+        writeln!(output.err, "  = help: {}", diagnostics::wrap(help).replace('\n', "\n          "))?;
     }
     Ok(Exit::Usage)
 }

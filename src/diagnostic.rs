@@ -166,23 +166,16 @@ impl Diagnostic {
 
 /// The candidate nearest to a word, if it is near: at most a third of the letters differ, or one contains the other.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Long words make the distance quadratic; nobody mistypes 100 letters.
-    const LONGEST: usize = 100;
-    /// Pairs of letters that are compared before the search ends.
-    const MOST_WORK: usize = 2_000_000;
-    if word.is_empty() || word.len() > LONGEST {
+    // Long words make the distance quadratic; nobody mistypes 200 letters.
+    if word.is_empty() || word.len() > 200 {
         return None;
     }
-    let mut work = 0;
     let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
     let sought = plain(word);
     candidates
         .into_iter()
-        .filter(|candidate| candidate.len() <= LONGEST)
-        .take_while(|candidate| {
-            work += word.len() * candidate.len();
-            work <= MOST_WORK
-        })
+        .take(10_000)
+        .filter(|candidate| candidate.len() <= 200)
         .map(|candidate| {
             let spelled = plain(candidate);
             let distance = strsim::damerau_levenshtein(&sought, &spelled);
@@ -196,44 +189,53 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// Whether a letter does something to a terminal instead of being seen.
+pub fn is_steering(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
 /// Collects diagnostics: each distinct one once, a bounded number of them.
 #[derive(Clone, Debug, Default)]
 pub struct Sink {
     diagnostics: Vec<Diagnostic>,
-    seen: rustc_hash::FxHashSet<(&'static str, Option<Span>)>,
+    seen: rustc_hash::FxHashSet<(&'static str, Option<Span>, Option<String>)>,
     errors: usize,
-    dropped: usize,
+    warnings: usize,
 }
 
 impl Sink {
-    /// The most diagnostics that are kept; the rest are only counted.
+    /// The most errors that are kept, and the most warnings; the rest are only counted.
     pub const LIMIT: usize = 50;
 
-    /// Adds one, unless the same code at the same place is there already (a block that is used many times).
+    /// Adds one, unless the same code at the same place is there already: a block that is used many times is wrong
+    /// once, even where its sizes differ. Several things may be missing at one place.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         let place = diagnostic.labels.first().map(|label| label.span);
-        if place.is_some() && !self.seen.insert((diagnostic.code.name(), place)) {
+        let words = matches!(diagnostic.code, Code::Missing | Code::PublishedFact)
+            .then(|| diagnostic.message.clone());
+        if place.is_some() && !self.seen.insert((diagnostic.code.name(), place, words)) {
             return;
         }
-        if diagnostic.severity == Severity::Error {
-            self.errors += 1;
-        }
-        if self.diagnostics.len() < Self::LIMIT {
+        // Apart, so that no number of warnings hides an error.
+        let count = match diagnostic.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        *count += 1;
+        if *count <= Self::LIMIT {
             self.diagnostics.push(diagnostic);
-        } else {
-            self.dropped += 1;
         }
     }
 
-    /// Whether this would be kept, so that a suggestion is worth its search: a block that is used many times finds
-    /// the same fault as often.
-    pub fn keeps(&self, code: Code, span: Span) -> bool {
-        self.has_room() && !self.seen.contains(&(code.name(), Some(span)))
+    /// Whether this was said already, so that its words need not be made.
+    pub fn has(&self, code: Code, place: Span) -> bool {
+        self.is_full() || self.seen.contains(&(code.name(), Some(place), None))
     }
 
-    /// Whether another one would be kept.
-    pub fn has_room(&self) -> bool {
-        self.diagnostics.len() < Self::LIMIT
+    /// Whether further errors are only counted: a reader may stop.
+    pub fn is_full(&self) -> bool {
+        self.errors > Self::LIMIT
     }
 
     /// Whether any error was added.
@@ -241,9 +243,14 @@ impl Sink {
         self.errors > 0
     }
 
+    /// How many errors there are.
+    pub fn errors(&self) -> usize {
+        self.errors
+    }
+
     /// How many were left out beyond [`Sink::LIMIT`].
     pub fn dropped(&self) -> usize {
-        self.dropped
+        self.errors.saturating_sub(Self::LIMIT) + self.warnings.saturating_sub(Self::LIMIT)
     }
 
     /// All that were kept, in the order of their finding.

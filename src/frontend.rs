@@ -1,5 +1,6 @@
 //! From a user's file to a [`Graph`]: the only place that knows an input format.
 
+pub mod device;
 pub mod json;
 
 use std::fs::File;
@@ -96,17 +97,23 @@ pub fn load_bytes(
         sink.push(too_large(path));
         return None;
     }
+    // Half the bytes of an ASCII text in UTF-16 are 0.
+    let is_utf16 = matches!(
+        *bytes,
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=255, 0, 1..=255, ..] | [1..=255, 0, 1..=255, 0, ..]
+    );
     let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            sink.push(
-                Diagnostic::error(
-                    Code::NotUtf8,
-                    format!("`{path}` is not UTF-8 text: byte {at} begins no character"),
-                )
-                .help("save the file as UTF-8"),
-            );
+        Ok(text) if !is_utf16 => text,
+        result => {
+            let message = match result {
+                Err(error) if !is_utf16 => {
+                    let at = error.utf8_error().valid_up_to();
+                    let line = 1 + error.as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count();
+                    format!("`{path}` is not UTF-8 text: byte {at}, in line {line}, begins no character")
+                }
+                _ => format!("`{path}` is UTF-16 text, and UTF-8 is needed"),
+            };
+            sink.push(Diagnostic::error(Code::NotUtf8, message).help("save the file as UTF-8"));
             return None;
         }
     };

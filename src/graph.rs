@@ -15,7 +15,8 @@ use smallvec::SmallVec;
 use crate::diagnostic::Code;
 use crate::ops::{Io, Mismatch, Op, Operator, Outputs};
 use crate::source::Span;
-use crate::tensor::TensorType;
+use crate::tensor::{TensorShape, TensorType};
+use crate::units::Overflow;
 
 /// A node of a [`Graph`]: its place in the topological order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -106,8 +107,8 @@ pub struct Block {
 pub struct Node {
     /// Its full name, unique in the graph.
     pub name: Arc<str>,
-    /// What it does.
-    pub op: Op,
+    /// What it does. Equal layers share it: a network has few different ones.
+    pub op: Arc<Op>,
     /// What it reads, in order.
     pub inputs: SmallVec<[Outlet; 2]>,
     /// The types of what it makes.
@@ -130,7 +131,7 @@ pub struct NewNode {
     /// See [`Node::name`].
     pub name: Arc<str>,
     /// See [`Node::op`].
-    pub op: Op,
+    pub op: Arc<Op>,
     /// See [`Node::inputs`]; every outlet must exist.
     pub inputs: SmallVec<[Outlet; 2]>,
     /// See [`Node::origin`].
@@ -225,9 +226,41 @@ impl Graph {
                 format!("`{}` takes {expected} input{plural}, but is given {}", new.op.name(), types.len()),
             ));
         }
-        let outputs = new.op.infer(&types)?;
+        let large = |what: String| {
+            let mismatch = Mismatch::new(Code::Overflow, what);
+            let shapes = types.iter().take(4).enumerate();
+            shapes.fold(mismatch, |mismatch, (index, input)| {
+                mismatch.input(index, format!("this is {}", input.shape))
+            })
+        };
+        let outputs = new.op.infer(&types).map_err(|mismatch| {
+            let is_plain = mismatch.message == Overflow.to_string();
+            if is_plain {
+                large(match types.is_empty() {
+                    true => "it has more elements than 64 bits count".into(),
+                    false => "its weights or its output have more elements than 64 bits count".into(),
+                })
+            } else {
+                mismatch
+            }
+        })?;
         for output in &outputs {
-            output.check()?;
+            if output.shape.rank() > TensorShape::MAX_RANK {
+                return Err(Mismatch::new(
+                    Code::TooLarge,
+                    format!(
+                        "the output has {} axes, more than the {} a tensor may have",
+                        output.shape.rank(),
+                        TensorShape::MAX_RANK
+                    ),
+                ));
+            }
+            output.check().map_err(|Overflow| {
+                large(format!(
+                    "the bits of the output, {} {}, do not fit in 64 bits",
+                    output.shape, output.dtype
+                ))
+            })?;
             if output.shape.axes().contains(&0) {
                 return Err(Mismatch::new(
                     Code::VanishingSize,
@@ -237,8 +270,11 @@ impl Graph {
         }
         // A count that overflows is found where the layer stands, not in a later sum.
         let io = Io { inputs: &types, outputs: &outputs };
-        new.op.cost(io)?.flops()?;
-        new.op.backward(io)?;
+        let cost = new.op.cost(io).and_then(|cost| cost.flops());
+        cost.map_err(|Overflow| large("the number of its operations does not fit in 64 bits".into()))?;
+        new.op.backward(io).map_err(|Overflow| {
+            large("the number of its operations in training does not fit in 64 bits".into())
+        })?;
         Ok(outputs)
     }
 
@@ -295,6 +331,15 @@ impl Graph {
     /// One node.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.network[id.petgraph()]
+    }
+
+    /// The nodes that read a node, one for each edge, in no particular order.
+    pub fn readers(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        self.network.neighbors_directed(id.petgraph(), petgraph::Direction::Outgoing).map(|index| {
+            #[expect(clippy::cast_possible_truncation, reason = "petgraph's own indices are 32 bits")]
+            let id = NodeId(index.index() as u32);
+            id
+        })
     }
 
     /// All nodes in topological order.

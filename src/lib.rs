@@ -2,6 +2,7 @@
 pub mod analysis;
 pub mod cli;
 pub mod commands;
+pub mod device;
 pub mod diagnostic;
 pub mod frontend;
 pub mod graph;

@@ -2,6 +2,29 @@
 
 use crate::source::Span;
 
+/// The metrics of a network that `Report::value` knows and [`Fact::metric`] may name; `accuracy.…` and `conventions.NAME` beside them.
+pub const METRICS: &[&str] = &[
+    "nodes",
+    "parameters.total",
+    "parameters.trainable",
+    "parameters.as_used",
+    "parameters.weights",
+    "parameters.bias",
+    "parameters.norm",
+    "parameters.other",
+    "buffers",
+    "weight_bytes",
+    "macs",
+    "flops",
+    "activations",
+    "cio",
+    "cio_with_pools",
+    "traffic_bytes.unfused",
+    "traffic_bytes.fused",
+    "traffic_bytes.compulsory",
+    "traffic_bytes.onnxsim",
+];
+
 /// A number as somebody printed it: `20.50 M`, `34,411,496`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Printed {

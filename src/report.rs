@@ -5,6 +5,7 @@
 pub mod csv;
 pub mod diagnostics;
 pub mod markdown;
+pub mod sections;
 pub mod sheet;
 pub mod table;
 
@@ -14,7 +15,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
 use crate::analysis::conventions::CONVENTIONS;
-use crate::analysis::{Analysis, Group, Sum};
+use crate::analysis::{Analysis, Group, Sum, Traffic};
 use crate::graph::{Graph, Node, NodeId, Outlet};
 use crate::ops::attribute::{SettingValue, decimal};
 use crate::published::{Fact, Verdict};
@@ -64,6 +65,10 @@ impl Report<'_> {
             "activations" => total.activations,
             "cio" => total.cio,
             "cio_with_pools" => total.cio_with_pools,
+            "traffic_bytes.unfused" => total.traffic.unfused,
+            "traffic_bytes.fused" => total.traffic.fused,
+            "traffic_bytes.compulsory" => total.traffic.compulsory,
+            "traffic_bytes.onnxsim" => total.traffic.onnxsim,
             _ => return self.value("", Some(metric.strip_prefix("conventions.")?)),
         })
     }
@@ -193,7 +198,23 @@ fn costs<M: SerializeMap>(map: &mut M, sum: &Sum) -> Result<(), M::Error> {
     map.serialize_entry("flops_by_kind", &by_kind(sum))?;
     map.serialize_entry("activations", &sum.activations)?;
     map.serialize_entry("cio", &sum.cio)?;
-    map.serialize_entry("cio_with_pools", &sum.cio_with_pools)
+    map.serialize_entry("cio_with_pools", &sum.cio_with_pools)?;
+    map.serialize_entry("traffic_bytes", &TrafficBytes::from(&sum.traffic))
+}
+
+#[derive(Serialize)]
+struct TrafficBytes {
+    unfused: u64,
+    fused: u64,
+    compulsory: u64,
+    onnxsim: u64,
+}
+
+impl From<&Traffic> for TrafficBytes {
+    fn from(traffic: &Traffic) -> Self {
+        let Traffic { unfused, fused, compulsory, onnxsim } = *traffic;
+        Self { unfused, fused, compulsory, onnxsim }
+    }
 }
 
 /// FLOPs by kind; they sum to `flops`. A multiply-accumulate is 2.
@@ -281,6 +302,7 @@ struct NodeRow<'a> {
     flops: u64,
     activations: u64,
     cio: u64,
+    traffic_bytes: TrafficBytes,
     origin: Origin<'a>,
 }
 
@@ -313,6 +335,7 @@ fn row<'a>(report: &Report<'a>, id: NodeId, node: &'a Node, lines: &mut LineInde
         flops: cost.flops,
         activations: cost.activations,
         cio: cost.cio,
+        traffic_bytes: (&report.analysis.traffic[id.index()]).into(),
         origin: Origin {
             file: span.map(|span| report.sources.get(span.source).name.as_str()),
             line: span.map(|span| lines.line(span)),
@@ -366,5 +389,26 @@ impl Serialize for Facts<'_, '_> {
             verdict: verdict_name(report.judge(fact)),
             reason: fact.differs.as_ref().map(|difference| difference.reason.as_str()),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_metric_has_a_value() {
+        let (mut sources, mut sink) = (SourceMap::default(), crate::diagnostic::Sink::default());
+        let text = br#"{"inputs": {"x": [4]}, "layers": [{"op": "relu"}]}"#;
+        let options = crate::frontend::LoadOptions::default();
+        let loaded =
+            crate::frontend::load_bytes("t.json", "t", text.to_vec(), &options, &mut sources, &mut sink)
+                .unwrap();
+        let analysis = crate::analysis::analyze(&loaded.graph).unwrap();
+        let (graph, analysis, sources) = (&loaded.graph, &analysis, &sources);
+        let report = Report { graph, analysis, parameters: &[], facts: &[], sources, format: "json" };
+        for metric in crate::published::METRICS {
+            assert!(report.value(metric, None).is_some(), "{metric}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Parameters, multiply-accumulates, FLOPs and memory elements of single nodes, and their sums.
 
+use super::Traffic;
 use crate::graph::Node;
 use crate::ops::{Cost, Elementary, Family, Io, Operator, Role, Weight};
 use crate::tensor::DType;
@@ -136,6 +137,8 @@ pub struct Sum {
     pub cio: u64,
     /// The same for convolutions and pools.
     pub cio_with_pools: u64,
+    /// Bytes moved.
+    pub traffic: Traffic,
 }
 
 impl Sum {
@@ -155,5 +158,20 @@ impl Sum {
         add(&mut self.activations, node.activations)?;
         add(&mut self.cio, node.cio)?;
         add(&mut self.cio_with_pools, node.cio_with_pools)
+    }
+
+    /// Adds another sum.
+    pub(super) fn merge(&mut self, other: &Self) -> Result<(), Overflow> {
+        self.nodes += other.nodes;
+        self.stored.add(&other.stored)?;
+        add(&mut self.used, other.used)?;
+        add(&mut self.macs, other.macs)?;
+        add(&mut self.flops, other.flops)?;
+        self.elementary = self.elementary.checked_add(&other.elementary)?;
+        add(&mut self.activations, other.activations)?;
+        add(&mut self.cio, other.cio)?;
+        add(&mut self.cio_with_pools, other.cio_with_pools)?;
+        self.traffic = self.traffic.checked_add(&other.traffic)?;
+        Ok(())
     }
 }

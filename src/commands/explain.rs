@@ -11,6 +11,7 @@ use crate::ops::{Op, OpInfo};
 const TOPICS: &[(&str, &str, &str)] = &[
     ("counting", "What is counted, and how", include_str!("explain/counting.md")),
     ("language", "How architecture files are written", include_str!("explain/language.md")),
+    ("traffic", "Bytes moved, and the roofline", include_str!("explain/traffic.md")),
     ("report", "The keys of the JSON report", include_str!("explain/report.md")),
 ];
 

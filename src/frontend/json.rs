@@ -52,19 +52,29 @@ pub(super) fn load(
             );
         }
     }
+    // Whatever could not be read leaves holes: only what stands is worth going on with.
+    if sink.has_errors() {
+        return None;
+    }
     let parameters = expand::parameters(&document, &options.set, sink);
     // A wrong parameter makes wrong everything that uses it: say only the first.
     if sink.has_errors() {
         return None;
     }
     let mut expansion = expand::expand(&document, parameters, sink);
+    if expansion.is_stopped() {
+        return None;
+    }
     let graph = elaborate::elaborate(&document, &expansion, options, name, sink);
     if sink.has_errors() {
         return None;
     }
     let values = std::mem::take(&mut expansion.parameters);
     drop(expansion);
-    facts::mark(&mut document, &values, options, &graph);
-    let names = document.parameter_names.iter().map(|name| name.to_string());
+    facts::mark(&mut document, &values, options, &graph, sink);
+    if sink.has_errors() {
+        return None;
+    }
+    let names = document.parameter_names.iter().map(ToString::to_string);
     Some(Loaded { graph, parameters: names.zip(values).collect(), facts: document.facts })
 }

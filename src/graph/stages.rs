@@ -27,7 +27,7 @@ impl Graph {
                 continue;
             }
             let walked = matches!(family, Family::Convolution | Family::Linear | Family::Pooling)
-                || matches!(node.op, Op::Resize(_));
+                || matches!(*node.op, Op::Resize(_));
             if family == Family::GlobalPooling && last_map.is_none_or(|last| position > last) {
                 head = true;
             } else if walked && !head && changes_map(self, id) {

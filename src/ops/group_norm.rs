@@ -105,7 +105,7 @@ mod tests {
             .eager(Kept::INPUT.and_bytes(512))
             .minimal(Kept::INPUT.and_bytes(512));
         check(GroupNorm { affine: false, ..norm.clone() }, &[&[2, 64, 8, 8]]).learned(0).flops(41_088);
-        check(norm.clone(), &[&[1, 48, 8, 8]]).refused("32 groups do not divide 48 input channels");
+        check(norm.clone(), &[&[1, 48, 8, 8]]).refused("32 does not divide the number of channels, 48");
         check(norm, &[&[32]]).refused("must have a batch and a channel axis");
     }
 }

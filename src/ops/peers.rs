@@ -214,3 +214,23 @@ fn transposed(
     let batch = input.shape.axis(0).unwrap_or(1);
     Ok(common.with(Quantity::ShrunkBiasedOutputs, product(&[batch, out / groups, shrunk(0), shrunk(1)])?))
 }
+
+/// Whether PyTorch's exporter writes no node for an op in evaluation mode.
+pub fn is_left_out(op: &Op) -> bool {
+    matches!(op, Op::Dropout(_) | Op::Identity(_))
+}
+
+/// Bytes that move between the ONNX nodes that PyTorch's exporter writes for one op, beyond its input and output, if
+/// each of those has `bytes`.
+pub fn between_exported(op: &Op, bytes: u64) -> u64 {
+    let tensors = match op {
+        // s = Sigmoid(x), y = Mul(x, s): s twice and x once more.
+        Op::Silu(_) => 3,
+        // a = Softplus(x), b = Tanh(a), y = Mul(x, b): a and b twice, x once more.
+        Op::Mish(_) => 5,
+        // Div, Erf, Add, Mul with x, Mul: four tensors twice, x once more; the constants have no axes.
+        Op::Gelu(_) => 9,
+        _ => 0,
+    };
+    bytes.saturating_mul(tensors)
+}

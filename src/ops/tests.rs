@@ -223,3 +223,142 @@ fn every_manual_page_has_its_headings() {
         }
     }
 }
+
+/// Values that no person writes: none may panic, and the test build checks every sum and product.
+#[test]
+fn extreme_attributes_are_refused_or_counted() {
+    use crate::ops::attribute::{Exact, Setting, SettingValue};
+    let source = crate::source::SourceMap::default().add("test", "");
+    let span = crate::source::Span { source, start: 0, end: 0 };
+    let setting = |value| Setting { value, span, expression: None };
+    let number = |value: i128| SettingValue::Number(Exact::from_integer(value));
+    let list = |items: &[i128]| SettingValue::List(items.iter().map(|&item| setting(number(item))).collect());
+    let (most, least) = (i128::from(i64::MAX), i128::from(i64::MIN));
+    let mut values = vec![SettingValue::Null, SettingValue::Flag(true), SettingValue::Flag(false)];
+    values.extend(
+        [0, 1, 2, -1, 7, 1 << 31, 1 << 32, most, least, i128::from(u64::MAX), 10i128.pow(36)].map(number),
+    );
+    values.push(SettingValue::Number(Exact::new(1, 3)));
+    for item in [0, 1, -1, most, least] {
+        values.extend([1, 2, 3, 4, 16, 17, 70_000].map(|count| list(&vec![item; count])));
+    }
+    values.extend([
+        list(&[]),
+        list(&[0, 2, 1, 3]),
+        list(&[most, 1, -1]),
+        SettingValue::List(vec![setting(list(&[1]))]),
+    ]);
+    let words = [
+        "", "same", "max", "sum", "mean", "nearest", "linear", "cubic", "reflect", "f64", "u4", "i64", "tanh",
+    ];
+    values.extend(words.map(|word| SettingValue::Text(word.into())));
+    let huge = 1 << 61;
+    let shapes: [&[u64]; 12] = [
+        &[],
+        &[1],
+        &[3],
+        &[1, 1],
+        &[2, 6, 8, 8],
+        &[1, 4, 5],
+        &[1, huge],
+        &[1, 1, huge, 1],
+        &[huge],
+        &[1, 1 << 20, 1 << 20, 1 << 20],
+        &[1; 16],
+        &[1, 2, 3, 4, 5],
+    ];
+    let types: Vec<TensorType> = [DType::F32, DType::U8, DType::I4]
+        .into_iter()
+        .flat_map(|dtype| shapes.map(|shape| TensorType::new(shape, dtype)))
+        .filter(|tensor| tensor.check().is_ok())
+        .collect();
+    let mut tried = 0;
+    let mut ask = |op: &Op| {
+        for count in [*op.arity().start(), 1, 2, 3] {
+            if !op.arity().contains(&count) {
+                continue;
+            }
+            for (index, first) in types.iter().enumerate() {
+                // Like inputs, and unlike ones.
+                for second in [first, &types[(index + 1) % types.len()]] {
+                    let inputs: Vec<&TensorType> =
+                        (0..count).map(|input| if input == 0 { first } else { second }).collect();
+                    ask_one(op, &inputs);
+                    tried += 1;
+                }
+            }
+        }
+    };
+    for info in Op::ALL {
+        // Enough to make the op at all, where its attributes are required; then one or two extreme ones.
+        let usual: Vec<(usize, SettingValue)> = info
+            .attributes
+            .iter()
+            .enumerate()
+            .filter(|(_, attribute)| (attribute.default)().is_none())
+            .map(|(index, _)| (index, number(2)))
+            .collect();
+        let make = |changes: &[(usize, &SettingValue)]| {
+            let mut given: Vec<(usize, Setting)> =
+                usual.iter().map(|(index, value)| (*index, setting(value.clone()))).collect();
+            for (index, value) in changes {
+                given.retain(|(other, _)| other != index);
+                given.push((*index, setting((*value).clone())));
+            }
+            (info.read)(&Settings { span, given: &given }).ok()
+        };
+        let mut seen: Vec<Op> = Vec::new();
+        let mut try_it = |op: Option<Op>| {
+            if let Some(op) = op
+                && !seen.contains(&op)
+            {
+                ask(&op);
+                seen.push(op);
+            }
+        };
+        try_it(make(&[]));
+        for (index, _) in info.attributes.iter().enumerate() {
+            for value in &values {
+                try_it(make(&[(index, value)]));
+            }
+            // Two at once: sums and products of attributes.
+            for (other, _) in info.attributes.iter().enumerate().take(index) {
+                for pair in
+                    [number(most), list(&[most, most]), list(&[most; 4]), number(1 << 32), list(&[1, 1])]
+                {
+                    for second in [number(most), list(&[least, most]), number(1 << 32), list(&[2, 2])] {
+                        try_it(make(&[(index, &pair), (other, &second)]));
+                    }
+                }
+            }
+        }
+    }
+    assert!(tried > 10_000, "{tried}");
+}
+
+/// Everything that a graph and an analysis ask of an op.
+fn ask_one(op: &Op, inputs: &[&TensorType]) {
+    let Ok(outputs) = op.infer(inputs) else { return };
+    // As `Graph::add` does: what it refuses is asked nothing more.
+    if outputs.iter().any(|output| {
+        output.check().is_err()
+            || output.shape.axes().contains(&0)
+            || output.shape.rank() > TensorShape::MAX_RANK
+    }) {
+        return;
+    }
+    let io = Io { inputs, outputs: &outputs };
+    let Ok(cost) = op.cost(io) else { return };
+    if cost.flops().is_err() || op.backward(io).is_err() {
+        return;
+    }
+    let weights = op.weights(inputs);
+    for weight in &weights {
+        std::hint::black_box(weight.shape.elements().ok());
+    }
+    for port in [0, outputs.len() - 1] {
+        drop(op.channels(io, port));
+    }
+    std::hint::black_box(peers::quantities(op, io, &cost, &weights).ok());
+    drop((op.family(), op.storage(), op.settings()));
+}

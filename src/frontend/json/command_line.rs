@@ -27,6 +27,8 @@ impl Environment for Nothing {
 
 /// The value that a text means for a parameter.
 ///
+/// Whether it is of the default's type is checked where that is known.
+///
 /// # Errors
 /// A text that is no number where the parameter is one; the places are the parameter's, for the text is in no file.
 pub(super) fn value(parameter: &Parameter, text: &str) -> Result<SettingValue, Diagnostic> {
@@ -37,7 +39,9 @@ pub(super) fn value(parameter: &Parameter, text: &str) -> Result<SettingValue, D
     Expression::parse(text, parameter.name.span, false, Names::default())
         .and_then(|expression| expression.evaluate(&Nothing))
         .map_err(|diagnostic| {
-            Diagnostic::error(diagnostic.code, format!("`--set {name}={text}`: {}", diagnostic.message))
+            let help = diagnostic.help.into_iter();
+            let message = format!("`--set {name}={text}`: {}", diagnostic.message);
+            help.fold(Diagnostic::error(diagnostic.code, message), Diagnostic::help)
                 .at(parameter.name.span, "the parameter")
         })
 }

@@ -1,13 +1,14 @@
 //! An architecture file as it is written: everything named and compiled, nothing expanded yet.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
 use super::expression::{Expression, Names, exact_number};
 use super::facts;
 use super::reference::{RESERVED, Reference, unquoted};
-use crate::diagnostic::{Code, Diagnostic, Sink};
+use crate::diagnostic::{Code, Diagnostic, Sink, is_steering, nearest};
 use crate::graph::CalledAs;
 use crate::ops::attribute::{Exact, Setting, SettingValue, Settings};
 use crate::ops::{Op, OpInfo};
@@ -47,12 +48,11 @@ impl Template {
         }
     }
 
-    /// What it takes to evaluate it.
-    pub(super) fn work(&self) -> usize {
+    /// How many values it is made of.
+    fn values(&self) -> usize {
         match &self.kind {
-            TemplateKind::Value(_) => 1,
-            TemplateKind::Expression(expression) => expression.work,
-            TemplateKind::List(items) => items.iter().map(Self::work).sum(),
+            TemplateKind::Value(_) | TemplateKind::Expression(_) => 1,
+            TemplateKind::List(items) => items.iter().map(Self::values).sum(),
         }
     }
 
@@ -122,13 +122,13 @@ pub(super) struct OpLayer {
     pub(super) called_as: Option<CalledAs>,
     pub(super) share: Option<Reference>,
     /// The op itself, where no attribute needs evaluation.
-    pub(super) constant: Option<Op>,
-    /// What it takes to evaluate the attributes.
-    pub(super) work: usize,
+    pub(super) constant: Option<Arc<Op>>,
     /// Whether an attribute mentions a tensor or an argument that may.
     pub(super) mentions_tensors: bool,
     /// Whether anything in the layer depends on the index of a repeat.
     pub(super) mentions_index: bool,
+    /// How many values its attributes have, lists counted item by item.
+    pub(super) values: usize,
 }
 
 #[derive(Debug)]
@@ -173,8 +173,10 @@ pub(super) const BLOCK_KEYS: &[&str] = &["description", "arguments", "inputs", "
 /// The keys of a parameter.
 pub(super) const PARAMETER_KEYS: &[&str] = &["default", "choices", "min", "max", "description"];
 
-/// The most parameters, facts, arguments and inputs of a block, and cases of a choice.
+/// Names are looked up one by one, so that a scope of expressions, or a choice, has at most so many.
 const MAX_NAMES: usize = 1000;
+/// Each fact is judged with parameters of its own.
+pub(super) const MAX_FACTS: usize = 10_000;
 
 /// The members of one object, taken one by one.
 pub(super) struct Fields<'a> {
@@ -191,6 +193,13 @@ impl<'a> Fields<'a> {
         self.members.iter_mut().find(|member| member.as_ref().is_some_and(|member| member.key == key))?.take()
     }
 
+    /// Where a key's value stands; of a list or object only the key.
+    fn span_of(&self, key: &str) -> Option<Span> {
+        let member = self.members.iter().flatten().find(|member| member.key == key)?;
+        let is_long = matches!(member.value.value, Value::Array(_) | Value::Object(_));
+        Some(if is_long { member.key_span } else { member.value.span })
+    }
+
     fn contains(&self, key: &str) -> bool {
         self.members.iter().flatten().any(|member| member.key == key)
     }
@@ -201,17 +210,24 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A block's name and its arguments' names.
-type Head = (Word, Rc<[Box<str>]>);
+/// The names of a block's arguments and their defaults.
+type Arguments = (Box<[Box<str>]>, Box<[Option<Template>]>);
+type ArgumentNames = Rc<[Box<str>]>;
 
 /// Reads the parts of a file and collects what is wrong with them.
 pub(super) struct Reader<'s> {
     pub(super) sources: &'s SourceMap,
     pub(super) sink: &'s mut Sink,
     parameters: Vec<Box<str>>,
-    blocks: IndexMap<Box<str>, Head, rustc_hash::FxBuildHasher>,
+    /// The arguments that each block takes; none where it could not be read.
+    blocks: IndexMap<Box<str>, Option<ArgumentNames>, rustc_hash::FxBuildHasher>,
     arguments: Box<[Box<str>]>,
     indices: Vec<Box<str>>,
+    /// Whether names are missing that the file meant to declare: an unknown one is then no second error.
+    unsure: bool,
+    unsure_of_blocks: bool,
+    /// The last op of each name: a long file repeats few different ones, and they are shared.
+    recent: rustc_hash::FxHashMap<&'static str, Arc<Op>>,
 }
 
 impl<'s> Reader<'s> {
@@ -223,6 +239,9 @@ impl<'s> Reader<'s> {
             blocks: IndexMap::default(),
             arguments: Box::default(),
             indices: Vec::new(),
+            unsure: false,
+            unsure_of_blocks: false,
+            recent: rustc_hash::FxHashMap::default(),
         }
     }
 
@@ -231,8 +250,8 @@ impl<'s> Reader<'s> {
             parameters: &self.parameters,
             arguments: &self.arguments,
             indices: &self.indices,
-            rounds: false,
-            brief: !self.sink.has_room(),
+            unsure: self.unsure,
+            in_rounds: false,
         }
     }
 
@@ -274,15 +293,15 @@ impl<'s> Reader<'s> {
 
     pub(super) fn unknown_keys(&mut self, fields: Fields<'_>, what: &str, known: &[&str]) {
         for member in fields.into_members() {
-            let mut fault =
-                Diagnostic::error(Code::UnknownKey, format!("{what} has no key `{}`", member.key))
-                    .at(member.key_span, "not known");
-            if self.sink.has_room() {
-                fault = fault
-                    .did_you_mean(&member.key, known.iter().copied())
-                    .help(format!("keys: {}", known.join(", ")));
+            if self.sink.is_full() {
+                return;
             }
-            self.sink.push(fault);
+            self.sink.push(
+                Diagnostic::error(Code::UnknownKey, format!("{what} has no key `{}`", member.key))
+                    .at(member.key_span, "not known")
+                    .did_you_mean(&member.key, known.iter().copied())
+                    .help(format!("keys: {}", known.join(", "))),
+            );
         }
     }
 
@@ -291,7 +310,7 @@ impl<'s> Reader<'s> {
         let fault = if text.is_empty() {
             Some("a name must not be empty".to_owned())
         } else if let Some(letter) =
-            text.chars().find(|letter| RESERVED.contains(letter) || letter.is_control())
+            text.chars().find(|&letter| RESERVED.contains(&letter) || is_steering(letter))
         {
             Some(format!("a name must not contain `{}`", letter.escape_default()))
         } else if ["previous", "input"].contains(&text) {
@@ -307,7 +326,7 @@ impl<'s> Reader<'s> {
                 self.sink.push(
                     Diagnostic::error(Code::InvalidName, message)
                         .at(span, "not a name")
-                        .help("names are free of `/`, `[`, `]`, `:` and control characters"),
+                        .help("names are free of `/`, `[`, `]`, `:` and of letters that cannot be seen"),
                 );
                 None
             }
@@ -344,7 +363,7 @@ impl<'s> Reader<'s> {
         let inputs = match inputs_json {
             Some(json) => self.inputs(json),
             None => {
-                self.missing(span, "an architecture file", "inputs", "{\"image\": [3, 224, 224]}");
+                self.missing(span, &fields, "an architecture file", "inputs", "{\"image\": [3, 224, 224]}");
                 Vec::new()
             }
         };
@@ -354,7 +373,7 @@ impl<'s> Reader<'s> {
         let layers = match fields.take("layers") {
             Some(json) => self.layers(json, "`layers`"),
             None => {
-                self.missing(span, "an architecture file", "layers", "[{\"op\": \"relu\"}]");
+                self.missing(span, &fields, "an architecture file", "layers", "[{\"op\": \"relu\"}]");
                 Box::default()
             }
         };
@@ -377,7 +396,12 @@ impl<'s> Reader<'s> {
         })
     }
 
-    fn missing(&mut self, span: Span, what: &str, key: &str, example: &str) {
+    /// A required key is absent. Where it is only misspelt, that is the one error.
+    fn missing(&mut self, span: Span, fields: &Fields<'_>, what: &str, key: &str, example: &str) {
+        let mut others = fields.members.iter().flatten().take(100);
+        if others.any(|member| nearest(&member.key, [key]).is_some()) {
+            return;
+        }
         self.sink.push(
             Diagnostic::error(Code::Missing, format!("{what} needs `{key}`"))
                 .at(span, format!("`{key}` is not given"))
@@ -430,25 +454,20 @@ impl<'s> Reader<'s> {
                 match Expression::parse(&text, span, direct, self.names()) {
                     Ok(expression) => TemplateKind::Expression(Box::new(expression)),
                     Err(diagnostic) => {
-                        self.sink.push(diagnostic);
+                        self.sink.push(diagnostic.did_you_mean(&text, words.iter().copied()));
                         return None;
                     }
                 }
             }
             Value::Array(items) => {
-                let count = items.len();
-                let read: Vec<Template> = items
-                    .into_vec()
-                    .into_iter()
-                    .filter_map(|item| self.template(item, what, numeric, &[]))
-                    .collect();
-                if read.len() < count {
-                    return None;
-                }
-                TemplateKind::List(read.into_boxed_slice())
+                let items = items.into_vec().into_iter();
+                // The first fault of a list is enough.
+                let read: Option<Vec<Template>> =
+                    items.map(|item| self.template(item, what, numeric, &[])).collect();
+                TemplateKind::List(read?.into_boxed_slice())
             }
             Value::Object(_) => {
-                self.wrong_type(&json, what, "a value");
+                self.wrong_type(&json, what, "a number, a text, a list, true or false");
                 return None;
             }
         };
@@ -485,32 +504,39 @@ impl<'s> Reader<'s> {
         None
     }
 
-    /// Whether one more may be read of what is searched name by name.
-    pub(super) fn counts(&mut self, already: usize, what: &str, span: Span) -> bool {
-        if already < MAX_NAMES {
-            return true;
-        }
-        self.sink.push(
-            Diagnostic::error(Code::TooLarge, format!("more than {MAX_NAMES} {what}"))
-                .at(span, "one too many"),
-        );
-        false
-    }
-
     fn parameters(&mut self, json: Json<'_>) -> Vec<Parameter> {
-        let Some(fields) = self.object(json, "`parameters`") else { return Vec::new() };
+        let Some(fields) = self.object(json, "`parameters`") else {
+            self.unsure = true;
+            return Vec::new();
+        };
         let mut parameters = Vec::new();
         for member in fields.into_members() {
-            if !self.counts(parameters.len(), "parameters of a file", member.key_span) {
+            if self.too_many(parameters.len(), member.key_span, "a file", "parameters") {
                 break;
             }
-            let Some(name) = self.identifier(&member.key, member.key_span) else { continue };
-            if let Some(parameter) = self.parameter(name.clone(), member.value) {
-                parameters.push(parameter);
-                self.parameters.push(name.text);
+            let name = self.identifier(&member.key, member.key_span);
+            match name.and_then(|name| self.parameter(name, member.value)) {
+                Some(parameter) => {
+                    self.parameters.push(parameter.name.text.clone());
+                    parameters.push(parameter);
+                }
+                None => self.unsure = true,
             }
         }
         parameters
+    }
+
+    /// Reports more names than are read; what else there is may be among them.
+    fn too_many(&mut self, count: usize, span: Span, what: &str, names: &str) -> bool {
+        if count < MAX_NAMES {
+            return false;
+        }
+        self.unsure = true;
+        self.sink.push(
+            Diagnostic::error(Code::TooLarge, format!("{what} may have at most {MAX_NAMES} {names}"))
+                .at(span, "one too many"),
+        );
+        true
     }
 
     fn parameter(&mut self, name: Word, json: Json<'_>) -> Option<Parameter> {
@@ -539,12 +565,12 @@ impl<'s> Reader<'s> {
         };
         let (least, most) = (bound(self, "min"), bound(self, "max"));
         drop(fields.take("description").and_then(|json| self.text(&json, "`description`")));
-        let Some(default) = fields.take("default") else {
-            self.missing(fields.span, &what, "default", "0.5");
-            return None;
-        };
-        let default = self.template(default, "`default`", choices.is_none(), &[])?;
+        let default = fields.take("default");
+        if default.is_none() {
+            self.missing(fields.span, &fields, &what, "default", "0.5");
+        }
         self.unknown_keys(fields, &what, PARAMETER_KEYS);
+        let default = self.template(default?, "`default`", choices.is_none(), &[])?;
         Some(Parameter { name, default, choices, least, most })
     }
 
@@ -558,11 +584,12 @@ impl<'s> Reader<'s> {
                 Value::Object(_) => {
                     let Some(mut fields) = self.object(member.value, &what) else { continue };
                     let dtype = fields.take("dtype").and_then(|json| self.dtype(&json));
-                    let Some(shape) = fields.take("shape") else {
-                        self.missing(fields.span, &what, "shape", "[3, 224, 224]");
-                        continue;
-                    };
+                    let shape = fields.take("shape");
+                    if shape.is_none() {
+                        self.missing(fields.span, &fields, &what, "shape", "[3, 224, 224]");
+                    }
                     self.unknown_keys(fields, &what, &["shape", "dtype"]);
+                    let Some(shape) = shape else { continue };
                     (shape, dtype)
                 }
                 _ => (member.value, None),
@@ -575,54 +602,57 @@ impl<'s> Reader<'s> {
                 inputs.push(Input { name, shape, dtype });
             }
         }
-        if inputs.len() > 1000 {
-            let (extra, most) = (&inputs[1000], 1000);
-            self.sink.push(
-                Diagnostic::error(Code::TooLarge, format!("a network may have at most {most} inputs"))
-                    .at(extra.name.span, "one too many"),
-            );
-            inputs.truncate(most);
+        if let Some(extra) = inputs.get(MAX_NAMES) {
+            self.too_many(MAX_NAMES, extra.name.span, "a network", "inputs");
+            inputs.truncate(MAX_NAMES);
         }
         inputs
     }
 
     fn blocks(&mut self, json: Json<'_>) -> Vec<Block> {
-        let Some(fields) = self.object(json, "`blocks`") else { return Vec::new() };
+        let Some(fields) = self.object(json, "`blocks`") else {
+            self.unsure_of_blocks = true;
+            return Vec::new();
+        };
+        let unsure = self.unsure;
         // Heads first: a block may use one that is defined below it.
         let mut bodies = Vec::new();
         for member in fields.into_members() {
-            let Some(name) = self.name(&member.key, member.key_span) else { continue };
+            let Some(name) = self.name(&member.key, member.key_span) else {
+                self.unsure_of_blocks = true;
+                continue;
+            };
             let what = format!("the block `{}`", name.text);
-            let Some(mut fields) = self.object(member.value, &what) else { continue };
+            let Some(mut fields) = self.object(member.value, &what) else {
+                self.blocks.insert(name.text, None);
+                continue;
+            };
+            self.unsure = false;
             let (arguments, defaults) = match fields.take("arguments") {
                 Some(json) => self.block_arguments(json),
                 None => (Box::default(), Box::default()),
             };
-            self.blocks.insert(name.text.clone(), (name, (&*arguments).into()));
-            bodies.push((fields, arguments, defaults));
+            self.blocks.insert(name.text.clone(), (!self.unsure).then(|| arguments.as_ref().into()));
+            bodies.push((name, fields, arguments, defaults, unsure || self.unsure));
         }
         let mut blocks = Vec::new();
-        for (index, (mut fields, arguments, defaults)) in bodies.into_iter().enumerate() {
-            let name = self.blocks[index].0.clone();
+        for (name, mut fields, arguments, defaults, unsure) in bodies {
+            self.unsure = unsure;
             let what = format!("the block `{}`", name.text);
             drop(fields.take("description").and_then(|json| self.text(&json, "`description`")));
             self.arguments.clone_from(&arguments);
             let inputs =
                 fields.take("inputs").and_then(|json| self.list(json, "`inputs` of a block")).map(|items| {
-                    let mut words = Vec::new();
-                    for item in &items {
-                        if !self.counts(words.len(), "named inputs of a block", item.span) {
-                            break;
-                        }
-                        let text = self.text(item, "the name of an input");
-                        words.extend(text.and_then(|text| self.name(&text, item.span)));
-                    }
-                    words.into_boxed_slice()
+                    let words = items.iter().filter_map(|item| {
+                        let text = self.text(item, "the name of an input")?;
+                        self.name(&text, item.span)
+                    });
+                    words.collect::<Vec<_>>().into_boxed_slice()
                 });
             let layers = match fields.take("layers") {
                 Some(json) => self.layers(json, "`layers`"),
                 None => {
-                    self.missing(fields.span, &what, "layers", "[{\"op\": \"relu\"}]");
+                    self.missing(fields.span, &fields, &what, "layers", "[{\"op\": \"relu\"}]");
                     Box::default()
                 }
             };
@@ -631,25 +661,35 @@ impl<'s> Reader<'s> {
             self.unknown_keys(fields, &what, BLOCK_KEYS);
             blocks.push(Block { name, arguments, defaults, inputs, layers, outputs });
         }
+        self.unsure = unsure;
         blocks
     }
 
-    fn block_arguments(&mut self, json: Json<'_>) -> (Box<[Box<str>]>, Box<[Option<Template>]>) {
-        let Some(fields) = self.object(json, "`arguments` of a block") else { return Default::default() };
+    fn block_arguments(&mut self, json: Json<'_>) -> Arguments {
+        let Some(fields) = self.object(json, "`arguments` of a block") else {
+            self.unsure = true;
+            return Default::default();
+        };
         let mut names: Vec<Box<str>> = Vec::new();
         let mut defaults = Vec::new();
         for member in fields.into_members() {
-            if !self.counts(names.len(), "arguments of a block", member.key_span) {
+            if self.too_many(names.len(), member.key_span, "a block", "arguments") {
                 break;
             }
-            let Some(name) = self.identifier(&member.key, member.key_span) else { continue };
+            let Some(name) = self.identifier(&member.key, member.key_span) else {
+                self.unsure = true;
+                continue;
+            };
             // A default may use the arguments above it.
             self.arguments = names.clone().into_boxed_slice();
             let default = match member.value.value {
                 Value::Null => None,
                 _ => match self.template(member.value, &format!("the argument `{}`", name.text), true, &[]) {
                     Some(default) => Some(default),
-                    None => continue,
+                    None => {
+                        self.unsure = true;
+                        continue;
+                    }
                 },
             };
             names.push(name.text);
@@ -686,7 +726,12 @@ impl<'s> Reader<'s> {
     fn layers(&mut self, json: Json<'_>, what: &str) -> Box<[Layer]> {
         let Some(items) = self.list(json, what) else { return Box::default() };
         let mut layers = Vec::with_capacity(items.len());
-        layers.extend(items.into_iter().filter_map(|item| self.layer(item)));
+        for item in items {
+            if self.sink.is_full() {
+                break;
+            }
+            layers.extend(self.layer(item));
+        }
         layers.into_boxed_slice()
     }
 
@@ -702,7 +747,7 @@ impl<'s> Reader<'s> {
                     "a layer needs one of `op`, `block`, `layers`, `choose`",
                 )
                 .at(span, "none of them is given");
-                for member in fields.into_members().take(if self.sink.has_room() { 20 } else { 0 }) {
+                for member in fields.into_members().take(20) {
                     diagnostic = diagnostic.did_you_mean(&member.key, KINDS.iter().copied());
                 }
                 self.sink.push(diagnostic);
@@ -712,9 +757,9 @@ impl<'s> Reader<'s> {
                 self.sink.push(
                     Diagnostic::error(
                         Code::WrongCount,
-                        format!("a layer has one of {}", several.join(" and ")),
+                        format!("a layer has only one of `{}`", several.join("`, `")),
                     )
-                    .at(span, "both are given"),
+                    .at(span, "several are given"),
                 );
                 return None;
             }
@@ -770,6 +815,9 @@ impl<'s> Reader<'s> {
             let text = self.text(&json, "`stage`")?;
             self.name(&text, json.span)
         });
+        // A layer may be pages long: its name shows which it is, or else what it does.
+        let place = name.as_ref().map(|name| name.span).or(stage.as_ref().map(|stage| stage.span));
+        let span = place.or_else(|| fields.span_of(kind)).unwrap_or(span);
         let inputs = fields.take("inputs").and_then(|json| self.references(json, "`inputs`"));
         let kind = match kind {
             "op" => self.op(fields, inputs.as_deref())?,
@@ -792,19 +840,21 @@ impl<'s> Reader<'s> {
         let value = value.and_then(|expression| self.structural(expression, "`choose`"));
         let span = fields.span;
         let cases = match fields.take("cases") {
-            Some(json) => self.object(json, "`cases`").map(|fields| {
-                let mut cases = Vec::new();
-                for member in fields.into_members() {
-                    if !self.counts(cases.len(), "cases of a choice", member.key_span) {
-                        break;
-                    }
-                    let key = Word { text: member.key.as_ref().into(), span: member.key_span };
-                    cases.push((key, self.layers(member.value, "a case")));
+            Some(json) => self.object(json, "`cases`").map(|cases| {
+                if let Some(extra) = cases.members.get(MAX_NAMES).and_then(Option::as_ref) {
+                    self.too_many(MAX_NAMES, extra.key_span, "a choice", "cases");
                 }
-                cases.into_boxed_slice()
+                cases
+                    .into_members()
+                    .take(MAX_NAMES)
+                    .map(|member| {
+                        let key = Word { text: member.key.as_ref().into(), span: member.key_span };
+                        (key, self.layers(member.value, "a case"))
+                    })
+                    .collect()
             }),
             None => {
-                self.missing(span, "a choice", "cases", "{\"csp\": [], \"none\": []}");
+                self.missing(span, &fields, "a choice", "cases", "{\"csp\": [], \"none\": []}");
                 None
             }
         };
@@ -816,30 +866,31 @@ impl<'s> Reader<'s> {
     fn block_call(&mut self, mut fields: Fields<'_>) -> Option<LayerKind> {
         let json = fields.take("block")?;
         let name = self.text(&json, "`block`")?;
-        let Some(block) = self.blocks.get_index_of(&*name) else {
-            let mut fault = Diagnostic::error(Code::UnknownBlock, format!("there is no block `{name}`"))
-                .at(json.span, "not defined");
-            if self.sink.has_room() {
-                fault = fault.did_you_mean(&name, self.blocks.keys().map(|name| &**name));
+        let Some((block, _, arguments)) = self.blocks.get_full(&*name) else {
+            if !self.unsure_of_blocks {
+                self.sink.push(
+                    Diagnostic::error(Code::UnknownBlock, format!("there is no block `{name}`"))
+                        .at(json.span, "not defined")
+                        .did_you_mean(&name, self.blocks.keys().map(|name| &**name)),
+                );
             }
-            self.sink.push(fault);
             return None;
         };
-        let arguments = self.blocks[block].1.clone();
+        // What is wrong with the block itself is said there.
+        let arguments = arguments.clone()?;
         let mut with = Vec::new();
         if let Some(fields) = fields.take("with").and_then(|json| self.object(json, "`with`")) {
             for member in fields.into_members() {
                 let Some(argument) = arguments.iter().position(|argument| **argument == *member.key) else {
-                    let mut fault = Diagnostic::error(
-                        Code::UnknownName,
-                        format!("the block `{name}` has no argument `{}`", member.key),
-                    )
-                    .at(member.key_span, "not an argument");
-                    if self.sink.has_room() {
-                        let known = arguments.iter().map(|argument| &**argument);
-                        fault = fault.did_you_mean(&member.key, known);
-                    }
-                    self.sink.push(fault);
+                    let known = arguments.iter().map(|argument| &**argument);
+                    self.sink.push(
+                        Diagnostic::error(
+                            Code::UnknownName,
+                            format!("the block `{name}` has no argument `{}`", member.key),
+                        )
+                        .at(member.key_span, "not an argument")
+                        .did_you_mean(&member.key, known),
+                    );
                     continue;
                 };
                 if let Some(template) = self.template(member.value, &format!("`{}`", member.key), true, &[]) {
@@ -847,7 +898,6 @@ impl<'s> Reader<'s> {
                 }
             }
         }
-        with.sort_by_key(|(argument, _)| *argument);
         self.unknown_keys(fields, "a block's use", &[LAYER_KEYS, &["block", "with"]].concat());
         Some(LayerKind::Block { block, with: with.into_boxed_slice(), span: json.span })
     }
@@ -859,10 +909,8 @@ impl<'s> Reader<'s> {
             Some(info) if info.name != "input" => info,
             found => {
                 let mut diagnostic = Diagnostic::error(Code::UnknownOp, format!("there is no op `{name}`"))
-                    .at(json.span, "not an op");
-                if self.sink.has_room() {
-                    diagnostic = diagnostic.did_you_mean(&name, Op::ALL.iter().map(|info| info.name));
-                }
+                    .at(json.span, "not an op")
+                    .did_you_mean(&name, Op::ALL.iter().map(|info| info.name).filter(|_| found.is_none()));
                 diagnostic = if found.is_some() {
                     diagnostic.help("the network's inputs are declared under the key `inputs` of the file")
                 } else {
@@ -884,15 +932,15 @@ impl<'s> Reader<'s> {
                     names.chain(LAYER_KEYS.iter().copied()).chain(OP_KEYS.iter().copied()).collect();
                 let attributes = &known[..info.attributes.len()];
                 let listed = if attributes.is_empty() { "none".to_owned() } else { attributes.join(", ") };
-                let mut fault = Diagnostic::error(
-                    Code::UnknownAttribute,
-                    format!("`{name}` has no attribute `{}`", member.key),
-                )
-                .at(member.key_span, "not known");
-                if self.sink.has_room() {
-                    fault = fault.did_you_mean(&member.key, known.iter().copied());
-                }
-                self.sink.push(fault.help(format!("attributes of `{name}`: {listed}")));
+                self.sink.push(
+                    Diagnostic::error(
+                        Code::UnknownAttribute,
+                        format!("`{name}` has no attribute `{}`", member.key),
+                    )
+                    .at(member.key_span, "not known")
+                    .did_you_mean(&member.key, known.iter().copied())
+                    .help(format!("attributes of `{name}`: {listed}")),
+                );
                 complete = false;
                 continue;
             };
@@ -920,11 +968,16 @@ impl<'s> Reader<'s> {
             });
         }
         let constant = if given.iter().all(|(_, template)| template.is_constant()) {
-            Some(self.constant_op(info, json.span, &given)?)
+            let op = self.constant_op(info, json.span, &given)?;
+            let recent = self.recent.entry(info.name).or_insert_with(|| Arc::new(op.clone()));
+            if **recent != op {
+                *recent = Arc::new(op);
+            }
+            Some(recent.clone())
         } else {
             None
         };
-        let work = given.iter().map(|(_, template)| template.work()).sum();
+        let values = given.iter().map(|(_, template)| template.values()).sum();
         let given = given.into_boxed_slice();
         Some(LayerKind::Op(Box::new(OpLayer {
             info,
@@ -933,9 +986,9 @@ impl<'s> Reader<'s> {
             called_as,
             share,
             constant,
-            work,
             mentions_tensors,
             mentions_index,
+            values,
         })))
     }
 
@@ -973,6 +1026,7 @@ impl<'s> Reader<'s> {
             self.sink.push(
                 Diagnostic::error(Code::OutOfRange, format!("an op is not called as `{text}`"))
                     .at(json.span, "not a way to call an op")
+                    .did_you_mean(&text, CalledAs::ALL.iter().map(|way| way.name()))
                     .help(format!(
                         "one of {}",
                         CalledAs::ALL.iter().map(|way| way.name()).collect::<Vec<_>>().join(", ")

@@ -2,28 +2,31 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::document::{Document, Layer, OpLayer, Template};
 use super::expand::{Argument, Expansion, Feed, Instance, Source};
-use super::expression::{Environment, Expression, Mention};
+use super::expression::{Environment, Expression};
 use super::reference::Reference;
-use super::resolve::{Failed, Resolver, Slot, Slots};
+use super::resolve::{Failed, Key, Later, Resolver, Slot, Slots, key};
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::frontend::LoadOptions;
 use crate::graph::{BlockId, Graph, NewNode, NodeId, Origin, Outlet, StageId};
 use crate::ops::attribute::{AttributeType, SettingValue, Settings};
 use crate::ops::{Input, Mismatch, Op, Operator};
-use crate::source::Span;
 use crate::tensor::{TensorShape, TensorType};
+
+/// Outputs of all layers together: a `split` may have thousands.
+const MAX_OUTPUTS: usize = 5_000_000;
 
 /// What an instance needs before it can be made.
 struct Needs {
     inputs: Slots,
     share: Option<u32>,
-    /// Instances whose types its attributes mention.
-    types: Vec<u32>,
+    /// Instances whose types its attributes mention: few layers have any.
+    types: Box<[u32]>,
 }
 
 /// Builds the graph of an expansion.
@@ -39,7 +42,10 @@ pub(super) fn elaborate(
         .instances
         .iter()
         .enumerate()
-        .map(|(index, instance)| needs(&mut resolver, index, instance, sink).ok())
+        .map(|(index, instance)| {
+            let pointless = resolver.is_stopped() || sink.is_full();
+            if pointless { None } else { needs(&mut resolver, index, instance, sink).ok() }
+        })
         .collect();
     let last = resolver.slots(expansion.last, sink);
     let order = order(expansion, &needs, sink);
@@ -63,44 +69,40 @@ pub(super) fn elaborate(
         resolver,
         nodes: vec![None; expansion.instances.len()],
         used: vec![false; expansion.instances.len()],
+        values: rustc_hash::FxHashMap::default(),
         outputs: 0,
-        work: expansion.work,
-        failures: 0,
     };
     for index in order {
-        if builder.failures > MAX_FAILURES {
+        if builder.outputs > MAX_OUTPUTS || sink.is_full() {
             break;
         }
         let instance = &expansion.instances[index as usize];
-        if let Some(needs) = &needs[index as usize] {
-            builder.nodes[index as usize] = builder.instance(instance, index, needs, sink);
-            builder.failures += usize::from(builder.nodes[index as usize].is_none());
+        if let Some(needs) = &needs[index as usize]
+            && let Some(node) = builder.instance(instance, index, needs, sink)
+        {
+            builder.nodes[index as usize] = Some(node);
         }
     }
     builder.finish(last, sink)
 }
 
-fn needs(
-    resolver: &mut Resolver<'_, '_>,
+fn needs<'d>(
+    resolver: &mut Resolver<'_, 'd>,
     index: usize,
-    instance: &Instance<'_>,
+    instance: &Instance<'d>,
     sink: &mut Sink,
 ) -> Result<Needs, Failed> {
     let Source::Op(layer, op) = instance.source else {
-        return Ok(Needs { inputs: Slots::new(), share: None, types: Vec::new() });
+        return Ok(Needs { inputs: Slots::new(), share: None, types: Box::default() });
     };
-    let inputs = resolver.inputs(instance.feed, layer.span, sink)?;
-    let mut types = Vec::new();
+    let inputs = resolver.slots(instance.feed, sink)?;
+    // Layers that read the same list all have it.
+    resolver.count(inputs.len(), layer.span, sink)?;
     let previous = resolver.before(index, instance.feed);
-    if op.mentions_tensors {
-        for (_, template) in &op.given {
-            let mut expressions: Vec<&Expression> = Vec::new();
-            template.expressions(&mut |expression| expressions.push(expression));
-            for expression in expressions {
-                resolver.mentioned(expression, instance.scope, previous, &mut types, sink)?;
-            }
-        }
-    }
+    let types = match op.mentions_tensors {
+        true => resolver.mentioned(&expressions(op), instance.scope, previous, sink)?.0,
+        false => Vec::new(),
+    };
     let share = match &op.share {
         None => None,
         Some(reference) => match resolver.reference(reference, instance.scope, previous, sink)?.as_slice() {
@@ -112,10 +114,16 @@ fn needs(
             }
         },
     };
-    types.sort_unstable();
-    types.dedup();
-    resolver.count(types.len(), layer.span, sink)?;
-    Ok(Needs { inputs, share, types })
+    Ok(Needs { inputs, share, types: types.into_boxed_slice() })
+}
+
+/// All expressions of a layer's attributes.
+fn expressions(op: &OpLayer) -> Vec<&Expression> {
+    let mut expressions = Vec::new();
+    for (_, template) in &op.given {
+        template.expressions(&mut |expression| expressions.push(expression));
+    }
+    expressions
 }
 
 /// Kahn's algorithm over the order of declaration; the file's own order wherever that is one.
@@ -275,18 +283,11 @@ struct Builder<'e, 'd> {
     resolver: Resolver<'e, 'd>,
     nodes: Vec<Option<NodeId>>,
     used: Vec<bool>,
-    /// Outputs of all nodes so far.
+    /// Arguments that depend on tensors, once they are known.
+    values: rustc_hash::FxHashMap<Key, SettingValue>,
+    /// How many tensors there are.
     outputs: usize,
-    /// Terms that were evaluated so far, and values that were copied.
-    work: usize,
-    /// Instances that could not be made.
-    failures: usize,
 }
-
-/// Outputs of all nodes together: one split may have tens of thousands.
-const MAX_OUTPUTS: usize = 4_000_000;
-/// After so many layers that cannot be made there is nothing new to say.
-const MAX_FAILURES: usize = 1000;
 
 impl<'d> Builder<'_, 'd> {
     fn instance(
@@ -309,7 +310,13 @@ impl<'d> Builder<'_, 'd> {
             .shape
             .evaluate(&environment)
             .and_then(|setting| TensorShape::read("shape", &setting))
-            .map_err(|diagnostic| sink.push(diagnostic))
+            .map_err(|mut diagnostic| {
+                let name = &input.name.text;
+                let message =
+                    diagnostic.message.replacen("`shape` has", &format!("the input `{name}` has"), 1);
+                diagnostic.message = message.replacen("`shape`", &format!("a size of `{name}`"), 1);
+                sink.push(diagnostic);
+            })
             .ok()?;
         let asked = self.options.inputs.iter().rev().find(|(name, _)| match name {
             Some(name) => **name == *input.name.text,
@@ -340,7 +347,7 @@ impl<'d> Builder<'_, 'd> {
         let op = Input { shape: TensorShape::new(axes), dtype };
         let new = NewNode {
             name: instance.name.clone(),
-            op: op.into(),
+            op: Arc::new(op.into()),
             inputs: SmallVec::new(),
             origin: Origin { span: Some(input.name.span), section: None },
             stage: None,
@@ -352,8 +359,9 @@ impl<'d> Builder<'_, 'd> {
             .add(new)
             .map_err(|mismatch| {
                 sink.push(
-                    Diagnostic::error(mismatch.code, mismatch.message).at(input.name.span, "this input"),
-                )
+                    Diagnostic::error(mismatch.code, format!("`{}`: {}", input.name.text, mismatch.message))
+                        .at(input.name.span, "this input"),
+                );
             })
             .ok()
     }
@@ -367,15 +375,9 @@ impl<'d> Builder<'_, 'd> {
         needs: &Needs,
         sink: &mut Sink,
     ) -> Option<NodeId> {
-        self.work += op.work;
-        if self.work > super::expand::MAX_WORK {
-            self.failures = MAX_FAILURES;
-            sink.push(super::expand::too_much_work(op.span));
-            return None;
-        }
         let made = match &op.constant {
             Some(constant) => constant.clone(),
-            None => self.evaluate(instance, index, op, sink)?,
+            None => Arc::new(self.evaluate(instance, index, op, sink)?),
         };
         // A constant does not read what comes before it.
         let takes_none = *made.arity().end() == 0 && !instance.explicit;
@@ -403,25 +405,26 @@ impl<'d> Builder<'_, 'd> {
         };
         let producers: SmallVec<[NodeId; 4]> = new.inputs.iter().map(|outlet| outlet.node).collect();
         let node = match self.graph.add(new) {
-            Ok(node) => node,
+            Ok(node) => {
+                self.outputs += self.graph.node(node).outputs.len();
+                if self.outputs > MAX_OUTPUTS {
+                    let most = crate::units::grouped(MAX_OUTPUTS as u64);
+                    sink.push(
+                        Diagnostic::error(
+                            Code::TooLarge,
+                            format!("the layers have more than {most} outputs together"),
+                        )
+                        .at(layer.span, "one too many"),
+                    );
+                    return None;
+                }
+                node
+            }
             Err(mismatch) => {
                 sink.push(self.mismatch(instance, op, *mismatch, &producers));
                 return None;
             }
         };
-        self.outputs += self.graph.node(node).outputs.len();
-        if self.outputs > MAX_OUTPUTS {
-            self.failures = MAX_FAILURES;
-            let most = crate::units::grouped(MAX_OUTPUTS as u64);
-            sink.push(
-                Diagnostic::error(
-                    Code::TooLarge,
-                    format!("the layers have more than {most} outputs together"),
-                )
-                .at(op.span, "one too many"),
-            );
-            return None;
-        }
         if let (Some(shared), Some(reference)) = (shares, &op.share)
             && !self.same_weights(node, shared)
         {
@@ -448,7 +451,7 @@ impl<'d> Builder<'_, 'd> {
     fn outlet(&self, slot: Slot, layer: &Layer, sink: &mut Sink) -> Option<Outlet> {
         let node = self.nodes[slot.instance as usize]?;
         let count = self.graph.node(node).outputs.len();
-        let port = match slot.port {
+        let port = match slot.port() {
             Some(port) => port,
             None if count == 1 => 0,
             None => {
@@ -483,6 +486,24 @@ impl<'d> Builder<'_, 'd> {
         let previous = self.resolver.before(index as usize, instance.feed);
         let mut given = SmallVec::<[_; 8]>::with_capacity(op.given.len());
         let mut failed = false;
+        if op.mentions_tensors {
+            // Whatever can fail here has failed, and been reported, when the needs were collected.
+            let all = expressions(op);
+            let (_, arguments) =
+                self.resolver.mentioned(&all, instance.scope, previous, &mut Sink::default()).ok()?;
+            for Later { key, template, scope, previous } in arguments {
+                if self.values.contains_key(&key) {
+                    continue;
+                }
+                match self.setting(template, scope, previous) {
+                    Ok(setting) => drop(self.values.insert(key, setting.value)),
+                    Err(diagnostic) => {
+                        diagnostic.into_iter().for_each(|diagnostic| sink.push(diagnostic));
+                        return None;
+                    }
+                }
+            }
+        }
         for (attribute, template) in &op.given {
             match self.setting(template, instance.scope, previous) {
                 Ok(setting) => given.push((*attribute, setting)),
@@ -516,10 +537,10 @@ impl<'d> Builder<'_, 'd> {
             nodes: &self.nodes,
             resolver: &tensors,
             missing: &missing,
+            values: &self.values,
             scope,
             previous,
         };
-        environment.prepare(template);
         template.evaluate(&environment).map_err(|diagnostic| (!missing.get()).then_some(diagnostic))
     }
 
@@ -536,13 +557,19 @@ impl<'d> Builder<'_, 'd> {
             op.given.iter().find(|(given, _)| *given == index).map(|(_, template)| template.span)
         });
         let place = attribute.unwrap_or(op.span);
-        let mut diagnostic =
-            Diagnostic::error(mismatch.code, format!("`{}`: {}", instance.name, mismatch.message))
-                .at(place, "does not fit");
+        let name = format!("`{}`", instance.name);
+        // "`relu` takes 1 input" names the layer already, where it has no other name.
+        let message = match mismatch.message.starts_with(&name) {
+            true => mismatch.message,
+            false => format!("{name}: {}", mismatch.message),
+        };
+        let mut diagnostic = Diagnostic::error(mismatch.code, message).at(place, "does not fit");
         for (input, text) in mismatch.inputs {
             if let Some(&producer) = producers.get(input) {
                 let producer = self.graph.node(producer);
-                if let Some(span) = producer.origin.span {
+                if let Some(span) = producer.origin.span
+                    && diagnostic.labels.iter().skip(1).all(|label| label.span != span)
+                {
                     diagnostic = diagnostic.at(span, format!("`{}`: {text}", producer.name));
                 }
             }
@@ -565,7 +592,7 @@ impl<'d> Builder<'_, 'd> {
                 .map(|reference| reference.span);
             let count = self.graph.node(node).outputs.len();
             self.used[slot.instance as usize] = true;
-            match slot.port {
+            match slot.port() {
                 Some(port) if port as usize >= count => sink.push(
                     Diagnostic::error(
                         Code::OutOfRange,
@@ -623,44 +650,9 @@ struct Attributes<'a, 'e, 'd> {
     resolver: &'a std::cell::RefCell<&'a mut Resolver<'e, 'd>>,
     /// Set when a tensor could not be made.
     missing: &'a std::cell::Cell<bool>,
+    values: &'a rustc_hash::FxHashMap<Key, SettingValue>,
     scope: u32,
     previous: Feed,
-}
-
-impl Attributes<'_, '_, '_> {
-    /// Evaluates the arguments that a template mentions, those first that others are given by: each once, and none
-    /// within another.
-    fn prepare(&self, template: &Template) {
-        let mut mentioned = Vec::new();
-        template.expressions(&mut |expression| {
-            expression.visit(&mut |mention| {
-                if let Mention::Argument(index) = mention
-                    && let Argument::Later(later) =
-                        &self.expansion.scopes[self.scope as usize].arguments[index]
-                {
-                    mentioned.push(later);
-                }
-            });
-        });
-        for later in mentioned {
-            if later.value.get().is_none() {
-                let before = self.missing.replace(false);
-                let there = Attributes { scope: later.scope, previous: later.previous, ..*self };
-                there.prepare(later.template);
-                let value = later.template.evaluate(&there).map(|setting| setting.value);
-                let missing = self.missing.replace(before);
-                let value = value.map_err(|diagnostic| (!missing).then_some(diagnostic));
-                // It was empty a moment ago, and nothing can depend on itself.
-                drop(later.value.set(value));
-            }
-        }
-    }
-
-    /// What is reported already stops the evaluation all the same.
-    fn absent(&self, span: Span) -> Diagnostic {
-        self.missing.set(true);
-        Diagnostic::error(Code::UnknownReference, "the tensor could not be made").at(span, "this one")
-    }
 }
 
 impl Environment for Attributes<'_, '_, '_> {
@@ -669,14 +661,15 @@ impl Environment for Attributes<'_, '_, '_> {
     }
 
     fn argument(&self, index: usize) -> Result<SettingValue, Diagnostic> {
-        match &self.expansion.scopes[self.scope as usize].arguments[index] {
+        let all = &self.expansion.scopes[self.scope as usize].arguments;
+        match &all[index] {
             Argument::Value(value) => Ok(value.clone()),
-            Argument::Later(later) => match later.value.get() {
-                Some(Ok(value)) => Ok(value.clone()),
-                Some(Err(Some(diagnostic))) => Err(diagnostic.clone()),
-                // Prepared before, so that this is an argument of a layer that could not be made.
-                Some(Err(None)) | None => Err(self.absent(later.template.span)),
-            },
+            // Evaluated before all that use it: a chain of arguments may be long, and one may be used many times.
+            Argument::Later { template, .. } => self.values.get(&key(all, index)).cloned().ok_or_else(|| {
+                self.missing.set(true);
+                Diagnostic::error(Code::UnknownReference, "the argument is not known")
+                    .at(template.span, "this one")
+            }),
         }
     }
 
@@ -685,7 +678,11 @@ impl Environment for Attributes<'_, '_, '_> {
     }
 
     fn tensor(&self, reference: &Reference) -> Result<TensorType, Diagnostic> {
-        let absent = || self.absent(reference.span);
+        let absent = || {
+            self.missing.set(true);
+            Diagnostic::error(Code::UnknownReference, "the tensor could not be made")
+                .at(reference.span, "this one")
+        };
         // Whatever can fail here has failed, and been reported, when the needs were collected.
         let slots = self
             .resolver
@@ -701,8 +698,8 @@ impl Environment for Attributes<'_, '_, '_> {
         };
         let node = self.nodes[slot.instance as usize].ok_or_else(absent)?;
         let outputs = &self.graph.node(node).outputs;
-        let port = slot.port.unwrap_or(0) as usize;
-        if slot.port.is_none() && outputs.len() > 1 || port >= outputs.len() {
+        let port = slot.port().unwrap_or(0) as usize;
+        if slot.port().is_none() && outputs.len() > 1 || port >= outputs.len() {
             return Err(Diagnostic::error(
                 Code::WrongCount,
                 format!("`{}` has {} outputs: say which", self.graph.node(node).name, outputs.len()),

@@ -2,18 +2,17 @@
 //!
 //! Nothing is looked up here: references and sizes of tensors may point forward, so `resolve.rs` comes after.
 
-use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use indexmap::IndexSet;
-use rustc_hash::FxHashMap;
+use indexmap::map::Entry;
+use indexmap::{IndexMap, IndexSet};
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
 
 use super::document::{Document, Layer, LayerKind, Modifiers, OpLayer, Parameter, Template, Word};
 use super::expression::Environment;
 use super::reference::Reference;
-use super::resolve::Failed;
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::ops::attribute::{SettingValue, decimal};
 use crate::source::Span;
@@ -23,12 +22,10 @@ use crate::tensor::TensorType;
 pub(super) const MAX_NODES: usize = 2_000_000;
 /// Rounds and uses of blocks that are counted even where they make no node.
 const MAX_STEPS: usize = 2 * MAX_NODES;
-/// Bytes of all full names and labels together: names within names within names grow long.
-const MAX_TEXT: usize = 512 << 20;
-/// Terms of expressions that are evaluated, all uses together.
-pub(super) const MAX_WORK: usize = 50_000_000;
-/// Arguments that are given by arguments.
-const MAX_LINKS: u32 = 1000;
+/// Rounds, blocks and groups that are scopes of their own.
+const MAX_SCOPES: usize = 1_200_000;
+/// Bytes of all full names: blocks within blocks with long names make each name longer.
+const MAX_NAME_BYTES: usize = 192 << 20;
 /// Blocks, groups and choices within each other.
 const MAX_DEPTH: usize = 200;
 
@@ -50,6 +47,12 @@ pub(super) enum Bundle<'d> {
     References { references: &'d [Reference], scope: u32, previous: Feed },
     /// All the network's inputs.
     Inputs,
+}
+
+/// A full name, and where it stands in [`Expansion::names`]; the rounds of a repeat stand there together.
+struct Taken {
+    name: Arc<str>,
+    index: Option<usize>,
 }
 
 /// What a full name stands for.
@@ -97,21 +100,7 @@ pub(super) enum Argument<'d> {
     /// A value.
     Value(SettingValue),
     /// A template that mentions tensors: evaluated where it was given, once they are known.
-    Later(Rc<Later<'d>>),
-}
-
-/// See [`Argument::Later`].
-#[derive(Debug)]
-pub(super) struct Later<'d> {
-    pub(super) template: &'d Template,
-    pub(super) scope: u32,
-    pub(super) previous: Feed,
-    /// Its value once it is known; else why there is none, and nothing where that is reported already.
-    pub(super) value: OnceCell<Result<SettingValue, Option<Diagnostic>>>,
-    /// The instances whose types it needs, once they are looked up.
-    pub(super) types: OnceCell<Result<Box<[u32]>, Failed>>,
-    /// How many others it leads through.
-    links: u32,
+    Later { template: &'d Template, scope: u32, previous: Feed },
 }
 
 /// Where a layer stands.
@@ -141,7 +130,8 @@ pub(super) struct Expansion<'d> {
     pub(super) instances: Vec<Instance<'d>>,
     pub(super) bundles: Vec<Bundle<'d>>,
     pub(super) scopes: Vec<Scope<'d>>,
-    pub(super) names: FxHashMap<Arc<str>, Named>,
+    /// By full name. Names are bound by index: hashing a long path twice is what expansion would spend most time on.
+    pub(super) names: IndexMap<Arc<str>, Named, FxBuildHasher>,
     pub(super) stages: IndexSet<String>,
     /// Names of block instances and the instances around them.
     pub(super) blocks: Vec<(Arc<str>, Option<u32>)>,
@@ -150,8 +140,7 @@ pub(super) struct Expansion<'d> {
     /// What came before a layer that names its inputs and mentions tensors: only those need both.
     pub(super) before: FxHashMap<u32, Feed>,
     steps: usize,
-    text: usize,
-    pub(super) work: usize,
+    name_bytes: usize,
     depth: usize,
     repeats: Vec<(Span, u64)>,
     used: Vec<bool>,
@@ -183,19 +172,20 @@ pub(super) fn expand<'d>(
         instances: Vec::new(),
         bundles: Vec::new(),
         scopes: vec![top],
-        names: FxHashMap::default(),
+        names: IndexMap::default(),
         stages: IndexSet::new(),
         blocks: Vec::new(),
         last: Feed::None,
         before: FxHashMap::default(),
         steps: 0,
-        text: 0,
-        work: 0,
+        name_bytes: 0,
         depth: 0,
         repeats: Vec::new(),
         used: vec![false; document.blocks.len()],
         stopped: false,
     };
+    expansion.names.reserve(document.layers.len());
+    expansion.instances.reserve(document.layers.len());
     let recursive = super::recursion::check(document, sink);
     for (index, input) in document.inputs.iter().enumerate() {
         let name: Arc<str> = (&*input.name.text).into();
@@ -225,7 +215,8 @@ pub(super) fn expand<'d>(
         let previous = expansion.last;
         expansion.last = expansion.bundle(Bundle::References { references, scope: 0, previous });
     }
-    if !expansion.stopped {
+    // What an error left out may have used the rest.
+    if !sink.has_errors() {
         for (block, used) in document.blocks.iter().zip(&expansion.used) {
             if !used {
                 sink.push(
@@ -239,18 +230,6 @@ pub(super) fn expand<'d>(
         }
     }
     expansion
-}
-
-pub(super) fn too_much_work(span: Span) -> Diagnostic {
-    Diagnostic::error(
-        Code::TooLarge,
-        format!(
-            "the expressions have more than {} terms in all their uses",
-            crate::units::grouped(MAX_WORK as u64)
-        ),
-    )
-    .at(span, "one too many")
-    .help("evaluate less often: give a block its arguments from outside a `repeat`, or shorten lists")
 }
 
 pub(super) fn as_u32(index: usize) -> u32 {
@@ -273,12 +252,12 @@ impl Environment for Structure<'_, '_> {
     fn argument(&self, index: usize) -> Result<SettingValue, Diagnostic> {
         match &self.arguments[index] {
             Argument::Value(value) => Ok(value.clone()),
-            Argument::Later(later) => Err(Diagnostic::error(
+            Argument::Later { template, .. } => Err(Diagnostic::error(
                 Code::Expression,
                 "the structure of the network cannot depend on the size of a tensor",
             )
             .at(self.span, "this decides which layers there are")
-            .at(later.template.span, "and is given the size of a tensor here")),
+            .at(template.span, "and is given the size of a tensor here")),
         }
     }
 
@@ -301,7 +280,13 @@ impl<'d> Expansion<'d> {
         Feed::Bundle(as_u32(self.bundles.len() - 1))
     }
 
+    /// Whether expansion ended before the end.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     fn scope(&mut self, scope: Scope<'d>) -> u32 {
+        self.name_bytes += scope.prefix.len();
         self.scopes.push(scope);
         as_u32(self.scopes.len() - 1)
     }
@@ -313,45 +298,33 @@ impl<'d> Expansion<'d> {
     /// Counts a step; `false` once there are too many.
     fn step(&mut self, span: Span, sink: &mut Sink) -> bool {
         self.steps += 1;
-        if !self.stopped && (self.steps > MAX_STEPS || self.instances.len() >= MAX_NODES) {
-            self.too_many(span, sink);
-        }
-        !self.stopped
-    }
-
-    /// Counts a full name or label that is made.
-    fn spell(&mut self, bytes: usize, span: Span, sink: &mut Sink) {
-        self.text += bytes;
-        if !self.stopped && self.text > MAX_TEXT {
+        if self.stopped || sink.is_full() {
             self.stopped = true;
-            sink.push(
-                Diagnostic::error(
-                    Code::TooLarge,
-                    format!("the names of all layers have more than {} MiB together", MAX_TEXT >> 20),
-                )
-                .at(span, "one too many")
-                .help("give shorter names to what is around it, or repeat it less"),
-            );
+            return false;
         }
+        let most = |count: usize, what: &str| {
+            format!("the network has more than {} {what}", crate::units::grouped(count as u64))
+        };
+        let message = if self.instances.len() >= MAX_NODES {
+            most(MAX_NODES, "nodes")
+        } else if self.steps > MAX_STEPS {
+            most(MAX_STEPS, "rounds, uses of blocks and values of attributes")
+        } else if self.scopes.len() > MAX_SCOPES {
+            most(MAX_SCOPES, "blocks, groups and rounds")
+        } else if self.name_bytes > MAX_NAME_BYTES {
+            format!("the full names of the layers have more than {} MiB together", MAX_NAME_BYTES >> 20)
+        } else {
+            return true;
+        };
+        self.too_many(message, span, sink);
+        false
     }
 
-    /// Counts what is evaluated.
-    fn evaluates(&mut self, work: usize, span: Span, sink: &mut Sink) {
-        self.work += work;
-        if !self.stopped && self.work > MAX_WORK {
-            self.stopped = true;
-            sink.push(too_much_work(span));
-        }
-    }
-
-    fn too_many(&mut self, span: Span, sink: &mut Sink) {
+    fn too_many(&mut self, message: String, span: Span, sink: &mut Sink) {
         self.stopped = true;
-        let mut diagnostic = Diagnostic::error(
-            Code::TooLarge,
-            format!("the network has more than {} nodes", crate::units::grouped(MAX_NODES as u64)),
-        );
+        let mut diagnostic = Diagnostic::error(Code::TooLarge, message);
         match self.repeats.as_slice() {
-            [] => diagnostic = diagnostic.at(span, "one too many"),
+            [] => diagnostic = diagnostic.at(span, "one too many").help("blocks that use blocks multiply"),
             repeats => {
                 for (span, count) in repeats {
                     diagnostic =
@@ -359,7 +332,7 @@ impl<'d> Expansion<'d> {
                 }
             }
         }
-        sink.push(diagnostic.help("lower the `repeat`"));
+        sink.push(if self.repeats.is_empty() { diagnostic } else { diagnostic.help("lower the `repeat`") });
     }
 
     fn list(&mut self, layers: &'d [Layer], scope: u32, mut previous: Feed, sink: &mut Sink) -> Feed {
@@ -378,7 +351,6 @@ impl<'d> Expansion<'d> {
             return self.once(layer, scope, None, feed, previous, sink);
         };
         if let Some(when) = &modifiers.when {
-            self.evaluates(when.work, when.span, sink);
             match when.condition(&self.structure(scope, when.span)) {
                 Ok(true) => {}
                 Ok(false) => return previous,
@@ -392,7 +364,6 @@ impl<'d> Expansion<'d> {
             let feed = self.feed(layer, scope, previous);
             return self.once(layer, scope, None, feed, previous, sink);
         };
-        self.evaluates(count.work(), count.span, sink);
         match self.count(count, scope) {
             Ok(count) => self.repeat(layer, count, *key, scope, previous, sink),
             Err(diagnostic) => {
@@ -424,12 +395,14 @@ impl<'d> Expansion<'d> {
         sink: &mut Sink,
     ) -> Feed {
         self.repeats.push((key, count));
-        if count > MAX_STEPS as u64 {
-            self.too_many(key, sink);
+        if count > MAX_NODES as u64 {
+            let message =
+                format!("the network has more than {} nodes", crate::units::grouped(MAX_NODES as u64));
+            self.too_many(message, key, sink);
             self.repeats.pop();
             return previous;
         }
-        let name = self.fresh(layer, scope, sink);
+        let taken = self.fresh(layer, scope, sink);
         let mut rounds = Vec::new();
         // Only a layer that mentions the index, or makes a scope, needs a scope for each round.
         let plain = matches!(&layer.kind, LayerKind::Op(op) if !op.mentions_index);
@@ -445,15 +418,13 @@ impl<'d> Expansion<'d> {
                 self.scope(inner)
             };
             let feed = self.feed(layer, inner, previous);
-            let round: Arc<str> = format!("{name}[{index}]").into();
-            self.spell(round.len(), layer.span, sink);
+            let round = Taken { name: format!("{}[{index}]", taken.name).into(), index: None };
+            self.name_bytes += round.name.len();
             previous = self.once(layer, inner, Some(round), feed, previous, sink);
             rounds.push(previous);
         }
         self.repeats.pop();
-        if let Some(named) = self.names.get_mut(&name) {
-            named.binding = Binding::Rounds(rounds.into_boxed_slice());
-        }
+        self.bind(&taken, Binding::Rounds(rounds.into_boxed_slice()));
         previous
     }
 
@@ -489,55 +460,51 @@ impl<'d> Expansion<'d> {
     }
 
     /// A full name that is free, taken for this layer.
-    fn fresh(&mut self, layer: &'d Layer, scope: u32, sink: &mut Sink) -> Arc<str> {
+    fn fresh(&mut self, layer: &'d Layer, scope: u32, sink: &mut Sink) -> Taken {
         let (mut base, span) = Self::base(layer);
         if let (LayerKind::Block { block, .. }, "") = (&layer.kind, base) {
             base = &self.document.blocks[*block].name.text;
         }
         let prefix = &*self.scopes[scope as usize].prefix;
-        let mut name: Arc<str> = format!("{prefix}{base}").into();
-        if let Some(named) = self.names.get_mut(&name) {
-            if let Some(span) = span {
-                let mut diagnostic =
-                    Diagnostic::error(Code::DuplicateName, format!("the name `{base}` is taken here"))
-                        .at(span, "taken");
-                if let Some(first) = named.span {
-                    diagnostic = diagnostic.at(first, "first given here");
-                }
-                sink.push(diagnostic);
+        let vacant = Named { binding: Binding::Feed(Feed::None), span, next: 2 };
+        let name: Arc<str> = [prefix, base].concat().into();
+        self.name_bytes += name.len();
+        let taken = match self.names.entry(name.clone()) {
+            Entry::Vacant(entry) => {
+                let index = entry.insert_entry(vacant).index();
+                return Taken { name, index: Some(index) };
             }
-            let mut number = named.next;
-            let numbered = loop {
-                let candidate: Arc<str> = format!("{prefix}{base}_{number}").into();
-                number += 1;
-                if !self.names.contains_key(&candidate) {
-                    break candidate;
-                }
-            };
-            if let Some(named) = self.names.get_mut(&name) {
-                named.next = number;
+            Entry::Occupied(taken) => taken,
+        };
+        if let Some(span) = span {
+            let mut diagnostic =
+                Diagnostic::error(Code::DuplicateName, format!("the name `{base}` is taken here"))
+                    .at(span, "taken");
+            if let Some(first) = taken.get().span {
+                diagnostic = diagnostic.at(first, "first given here");
             }
-            name = numbered;
+            sink.push(diagnostic);
         }
-        self.spell(name.len(), layer.span, sink);
-        self.names.insert(name.clone(), Named { binding: Binding::Feed(Feed::None), span, next: 2 });
-        name
-    }
-
-    fn bind(&mut self, name: &Arc<str>, feed: Feed) {
-        if let Some(named) = self.names.get_mut(name) {
-            named.binding = Binding::Feed(feed);
+        let (first, mut number) = (taken.index(), taken.get().next);
+        loop {
+            let name: Arc<str> = format!("{prefix}{base}_{number}").into();
+            number += 1;
+            if let Entry::Vacant(entry) = self.names.entry(name.clone()) {
+                let index = entry.insert_entry(vacant).index();
+                self.names[first].next = number;
+                return Taken { name, index: Some(index) };
+            }
         }
     }
 
     /// The stage that a layer's label names within the stage around it.
-    fn stage(&mut self, modifiers: Option<&Modifiers>, outer: Option<u32>, sink: &mut Sink) -> Option<u32> {
+    fn stage(&mut self, modifiers: Option<&Modifiers>, outer: Option<u32>) -> Option<u32> {
         let Some(word) = modifiers.and_then(|modifiers| modifiers.stage.as_ref()) else { return outer };
         let name = match outer {
             Some(outer) => format!("{}/{}", self.stages[outer as usize], word.text),
             None => word.text.as_ref().to_owned(),
         };
-        self.spell(name.len(), word.span, sink);
+        self.name_bytes += name.len();
         Some(as_u32(self.stages.insert_full(name).0))
     }
 
@@ -546,7 +513,7 @@ impl<'d> Expansion<'d> {
         &mut self,
         layer: &'d Layer,
         scope: u32,
-        round: Option<Arc<str>>,
+        round: Option<Taken>,
         feed: Feed,
         previous: Feed,
         sink: &mut Sink,
@@ -555,21 +522,19 @@ impl<'d> Expansion<'d> {
             return previous;
         }
         let outer_stage = self.scopes[scope as usize].stage;
-        let stage = self.stage(layer.modifiers.as_deref(), outer_stage, sink);
+        let stage = self.stage(layer.modifiers.as_deref(), outer_stage);
         match &layer.kind {
             LayerKind::Op(op) => {
-                let named = round.is_none();
-                let name = round.unwrap_or_else(|| self.fresh(layer, scope, sink));
+                let taken = round.unwrap_or_else(|| self.fresh(layer, scope, sink));
                 let id = as_u32(self.instances.len());
                 let explicit = layer.inputs.is_some();
                 if explicit && op.mentions_tensors {
                     self.before.insert(id, previous);
                 }
-                if named {
-                    self.bind(&name, Feed::One(id));
-                }
+                self.steps += op.values;
+                self.bind(&taken, Binding::Feed(Feed::One(id)));
                 self.instances.push(Instance {
-                    name,
+                    name: taken.name,
                     source: Source::Op(layer, op),
                     scope,
                     feed,
@@ -580,17 +545,16 @@ impl<'d> Expansion<'d> {
             }
             LayerKind::Block { block, with, span } => {
                 self.used[*block] = true;
-                let name = round.clone().unwrap_or_else(|| self.fresh(layer, scope, sink));
-                self.spell(name.len(), *span, sink);
+                let taken = round.unwrap_or_else(|| self.fresh(layer, scope, sink));
                 let Some(arguments) = self.arguments(*block, with, *span, scope, feed, sink) else {
                     return previous;
                 };
                 let block = &self.document.blocks[*block];
                 let outer = self.scopes[scope as usize].block;
-                self.blocks.push((name.clone(), outer));
+                self.blocks.push((taken.name.clone(), outer));
                 let inner = self.scope(Scope {
                     parent: Some(scope),
-                    prefix: format!("{name}/").into(),
+                    prefix: format!("{}/", taken.name).into(),
                     indices: SmallVec::new(),
                     arguments,
                     inputs: feed,
@@ -603,11 +567,11 @@ impl<'d> Expansion<'d> {
                 if let Some(references) = &block.outputs {
                     result = self.bundle(Bundle::References { references, scope: inner, previous: result });
                 }
-                self.close(round.is_some(), &name, result)
+                self.bind(&taken, Binding::Feed(result));
+                result
             }
             LayerKind::Group(layers) => self.group(layers, layer, scope, round, stage, feed, sink),
             LayerKind::Choose { value, cases, otherwise } => {
-                self.evaluates(value.work, value.span, sink);
                 let chosen = match value.evaluate(&self.structure(scope, value.span)) {
                     Ok(SettingValue::Text(text)) => text.as_ref().to_owned(),
                     Ok(SettingValue::Number(number)) => decimal(number),
@@ -621,15 +585,13 @@ impl<'d> Expansion<'d> {
                 match case.or(otherwise.as_ref()) {
                     Some(layers) => self.group(layers, layer, scope, round, stage, feed, sink),
                     None => {
-                        if sink.keeps(Code::OutOfRange, value.span) {
-                            let listed: Vec<&str> = cases.iter().map(|(key, _)| &*key.text).collect();
-                            sink.push(
-                                Diagnostic::error(Code::OutOfRange, format!("there is no case `{chosen}`"))
-                                    .at(value.span, format!("this is `{chosen}`"))
-                                    .did_you_mean(&chosen, listed.iter().copied())
-                                    .help(format!("cases: {}; or give an `else`", listed.join(", "))),
-                            );
-                        }
+                        let listed: Vec<&str> = cases.iter().map(|(key, _)| &*key.text).collect();
+                        sink.push(
+                            Diagnostic::error(Code::OutOfRange, format!("there is no case `{chosen}`"))
+                                .at(value.span, format!("this is `{chosen}`"))
+                                .did_you_mean(&chosen, listed.iter().copied())
+                                .help(format!("cases: {}; or give an `else`", listed.join(", "))),
+                        );
                         previous
                     }
                 }
@@ -644,7 +606,7 @@ impl<'d> Expansion<'d> {
         layers: &'d [Layer],
         layer: &'d Layer,
         scope: u32,
-        round: Option<Arc<str>>,
+        round: Option<Taken>,
         stage: Option<u32>,
         feed: Feed,
         sink: &mut Sink,
@@ -653,18 +615,19 @@ impl<'d> Expansion<'d> {
         if round.is_none() && !labelled {
             return self.nested(layers, scope, feed, layer.span, sink);
         }
-        let name = round.clone().unwrap_or_else(|| self.fresh(layer, scope, sink));
+        let taken = round.unwrap_or_else(|| self.fresh(layer, scope, sink));
         let outer = &self.scopes[scope as usize];
         let inner = Scope {
             parent: Some(scope),
-            prefix: format!("{name}/").into(),
+            prefix: format!("{}/", taken.name).into(),
             border: false,
             stage,
             ..outer.clone()
         };
         let inner = self.scope(inner);
         let result = self.nested(layers, inner, feed, layer.span, sink);
-        self.close(round.is_some(), &name, result)
+        self.bind(&taken, Binding::Feed(result));
+        result
     }
 
     fn nested(&mut self, layers: &'d [Layer], scope: u32, feed: Feed, span: Span, sink: &mut Sink) -> Feed {
@@ -685,12 +648,11 @@ impl<'d> Expansion<'d> {
         result
     }
 
-    /// Ends a named scope: from outside its name stands for what it gives.
-    fn close(&mut self, is_round: bool, name: &Arc<str>, result: Feed) -> Feed {
-        if !is_round {
-            self.bind(name, result);
+    /// From outside, a name stands for what its layer or scope gives.
+    fn bind(&mut self, taken: &Taken, binding: Binding) {
+        if let Some(index) = taken.index {
+            self.names[index].binding = binding;
         }
-        result
     }
 
     fn arguments(
@@ -705,18 +667,15 @@ impl<'d> Expansion<'d> {
         let definition = &self.document.blocks[block];
         let mut arguments: Vec<Argument<'d>> = Vec::with_capacity(definition.arguments.len());
         for (index, name) in definition.arguments.iter().enumerate() {
-            let given = with.binary_search_by_key(&index, |(argument, _)| *argument);
-            let given = given.ok().map(|found| &with[found].1);
+            let given = with.iter().find(|(argument, _)| *argument == index).map(|(_, template)| template);
             let argument = match (given, definition.defaults[index].as_ref()) {
                 (Some(template), _) => {
-                    self.evaluates(template.work(), template.span, sink);
                     let outer = self.scopes[scope as usize].arguments.clone();
                     self.argument(template, &outer, scope, scope, previous)
                 }
                 // A default sees the arguments above it, and the tensors that the block sees: it belongs to the scope
                 // that is made next.
                 (None, Some(template)) => {
-                    self.evaluates(template.work(), template.span, sink);
                     let inner = as_u32(self.scopes.len());
                     self.argument(template, &arguments, scope, inner, previous)
                 }
@@ -749,35 +708,19 @@ impl<'d> Expansion<'d> {
         home: u32,
         previous: Feed,
     ) -> Result<Argument<'d>, Diagnostic> {
-        let mut links = None;
+        let mut later = false;
         template.expressions(&mut |expression| {
             expression.visit(&mut |mention| {
-                links = links.max(match mention {
-                    super::expression::Mention::Tensor(_) => Some(0),
-                    super::expression::Mention::Argument(index) => match &arguments[index] {
-                        Argument::Value(_) => None,
-                        Argument::Later(later) => Some(later.links + 1),
-                    },
-                });
+                later |= match mention {
+                    super::expression::Mention::Tensor(_) => true,
+                    super::expression::Mention::Argument(index) => {
+                        matches!(arguments[index], Argument::Later { .. })
+                    }
+                };
             });
         });
-        if let Some(links) = links {
-            if links > MAX_LINKS {
-                return Err(Diagnostic::error(
-                    Code::TooLarge,
-                    format!("an argument leads through more than {MAX_LINKS} others to the size of a tensor"),
-                )
-                .at(template.span, "here"));
-            }
-            let (value, types) = (OnceCell::new(), OnceCell::new());
-            return Ok(Argument::Later(Rc::new(Later {
-                template,
-                scope: home,
-                previous,
-                value,
-                types,
-                links,
-            })));
+        if later {
+            return Ok(Argument::Later { template, scope: home, previous });
         }
         let environment = Structure { expansion: self, scope, span: template.span, arguments };
         template.evaluate(&environment).map(|setting| Argument::Value(setting.value))
@@ -810,7 +753,12 @@ pub(super) fn parameters(
             Some(text) => super::command_line::value(parameter, text),
             None => parameter.default.evaluate(&Earlier(&values)).map(|setting| setting.value),
         };
-        match value.and_then(|value| in_range(parameter, value)) {
+        let value = value.and_then(|value| in_range(parameter, value));
+        let value = match asked {
+            Some(_) => value.and_then(|value| same_type(parameter, &Earlier(&values), value)),
+            None => value,
+        };
+        match value {
             Ok(value) => values.push(value),
             Err(diagnostic) => {
                 sink.push(diagnostic);
@@ -838,6 +786,21 @@ impl Environment for Earlier<'_> {
         Err(Diagnostic::error(Code::Expression, "a parameter cannot depend on the size of a tensor")
             .at(reference.span, "a tensor"))
     }
+}
+
+/// A number stays a number: a layer's attributes count on it.
+fn same_type(
+    parameter: &Parameter,
+    earlier: &Earlier<'_>,
+    value: SettingValue,
+) -> Result<SettingValue, Diagnostic> {
+    let default = parameter.default.evaluate(earlier)?.value;
+    if std::mem::discriminant(&default) == std::mem::discriminant(&value) {
+        return Ok(value);
+    }
+    let name = &parameter.name.text;
+    Err(Diagnostic::error(Code::WrongType, format!("`{name}` is set to {value}, which is of another type"))
+        .at(parameter.default.span, format!("its default is {default}")))
 }
 
 fn in_range(parameter: &Parameter, value: SettingValue) -> Result<SettingValue, Diagnostic> {

@@ -32,8 +32,6 @@ pub(super) struct Expression {
     pub(super) mentions_arguments: bool,
     /// Whether an index occurs in it.
     pub(super) mentions_index: bool,
-    /// What it takes to evaluate it: its terms, a power more than one.
-    pub(super) work: usize,
     root: Term,
 }
 
@@ -115,13 +113,6 @@ const MAX_LENGTH: usize = 4096;
 /// The most terms in one expression: evaluation recurses over them.
 const MAX_TERMS: usize = 256;
 
-/// The largest numerator and denominator. Sums, products, floors and negations of smaller ones never overflow unseen.
-const MAX_NUMBER: u128 = 1 << 120;
-
-fn fits(number: &Exact) -> bool {
-    number.numer().unsigned_abs() <= MAX_NUMBER && number.denom().unsigned_abs() <= MAX_NUMBER
-}
-
 /// The names that an expression may use.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Names<'a> {
@@ -131,10 +122,10 @@ pub(super) struct Names<'a> {
     pub(super) arguments: &'a [Box<str>],
     /// The indices of the surrounding repeats, outermost first.
     pub(super) indices: &'a [Box<str>],
-    /// Whether these are the brackets of a reference, where no tensor's size may stand.
-    pub(super) rounds: bool,
-    /// Whether a fault is shown without a search for names that are alike.
-    pub(super) brief: bool,
+    /// Whether there should be more that could not be read: then an unknown name passes.
+    pub(super) unsure: bool,
+    /// Whether this is a round in a reference: no size of a tensor there, and so no reference in it, and so on.
+    pub(super) in_rounds: bool,
 }
 
 /// The values behind the names.
@@ -149,6 +140,13 @@ pub(super) trait Environment {
     fn tensor(&self, reference: &Reference) -> Result<TensorType, Diagnostic>;
 }
 
+/// Numbers keep so far below 128 bits that rounding and negating them always fits: 10³⁶, above and below the line.
+const MOST: i128 = 10i128.pow(36);
+
+fn fits(number: &Exact) -> bool {
+    number.numer().unsigned_abs() <= MOST.unsigned_abs() && *number.denom() <= MOST
+}
+
 /// A decimal number, exactly: `64`, `0.25`, `1e-5`. `None` where it does not fit.
 pub(super) fn exact_number(text: &str) -> Option<Exact> {
     let (mantissa, exponent) = match text.find(['e', 'E']) {
@@ -159,13 +157,15 @@ pub(super) fn exact_number(text: &str) -> Option<Exact> {
     let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
     let shift = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;
     let power = 10i128.checked_pow(shift.unsigned_abs())?;
-    // Before the fraction is reduced: that overflows on the least number of all.
-    if digits.unsigned_abs() > MAX_NUMBER || power.unsigned_abs() > MAX_NUMBER {
+    if digits.unsigned_abs() > MOST.unsigned_abs() || power > MOST {
         return None;
     }
-    let number =
-        if shift >= 0 { Exact::from_integer(digits.checked_mul(power)?) } else { Exact::new(digits, power) };
-    fits(&number).then_some(number)
+    let number = if shift >= 0 {
+        digits.checked_mul(power).map(Exact::from_integer)
+    } else {
+        Some(Exact::new(digits, power))
+    };
+    number.filter(fits)
 }
 
 impl Expression {
@@ -180,7 +180,6 @@ impl Expression {
             mentions_tensors: false,
             mentions_arguments: false,
             mentions_index: false,
-            work: 0,
             root: Term::Value(SettingValue::Null),
         };
         if text.len() > MAX_LENGTH {
@@ -193,17 +192,8 @@ impl Expression {
             )
             .at(span, "too long"));
         }
-        let mut parser = Parser {
-            text,
-            span,
-            direct,
-            position: 0,
-            names,
-            terms: 0,
-            powers: 0,
-            depth: 0,
-            mentions: [false; 3],
-        };
+        let mut parser =
+            Parser { text, span, direct, position: 0, names, terms: 0, depth: 0, mentions: [false; 3] };
         let root = parser.or()?;
         parser.skip_space();
         if parser.position < text.len() {
@@ -211,7 +201,6 @@ impl Expression {
         }
         [expression.mentions_tensors, expression.mentions_arguments, expression.mentions_index] =
             parser.mentions;
-        expression.work = parser.terms + parser.powers * 16;
         expression.root = root;
         Ok(expression)
     }
@@ -277,7 +266,6 @@ struct Parser<'a> {
     position: usize,
     names: Names<'a>,
     terms: usize,
-    powers: usize,
     depth: usize,
     /// Tensors, arguments, an index.
     mentions: [bool; 3],
@@ -496,7 +484,6 @@ impl Parser<'_> {
         }
         let exponent = self.sign()?;
         self.depth -= 1;
-        self.powers += 1;
         self.binary(Binary::Power, base, exponent, start)
     }
 
@@ -541,7 +528,7 @@ impl Parser<'_> {
 
     fn number(&mut self) -> Result<Term, Diagnostic> {
         let start = self.position;
-        let rest = self.text[start..].as_bytes();
+        let rest = &self.text.as_bytes()[start..];
         let digits =
             |from: usize| from + rest[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let mut end = digits(0);
@@ -570,6 +557,11 @@ impl Parser<'_> {
         let is_call = self.text[self.position..].trim_start().starts_with('(');
         if is_call {
             if let Some(&(_, size)) = SIZES.iter().find(|(name, _)| *name == word) {
+                if self.names.in_rounds {
+                    let range = self.range(start);
+                    let message = "rounds cannot depend on the size of a tensor";
+                    return Err(self.error(Code::Expression, message, range, "a tensor's size"));
+                }
                 return self.size(size, word, start);
             }
             if let Some(&(_, function)) = FUNCTIONS.iter().find(|(name, _)| *name == word) {
@@ -579,16 +571,8 @@ impl Parser<'_> {
             let functions =
                 FUNCTIONS.iter().map(|(name, _)| *name).chain(SIZES.iter().map(|(name, _)| *name));
             let known: Vec<&str> = functions.collect();
-            let fault = self.error(
-                Code::UnknownName,
-                format!("there is no function `{word}`"),
-                range,
-                "not a function",
-            );
-            if self.names.brief {
-                return Err(fault);
-            }
-            return Err(fault
+            return Err(self
+                .error(Code::UnknownName, format!("there is no function `{word}`"), range, "not a function")
                 .did_you_mean(word, known.iter().copied())
                 .help(format!("functions: {}", known.join(", "))));
         }
@@ -609,20 +593,22 @@ impl Parser<'_> {
         if let Some(index) = position(self.names.parameters) {
             return self.count(Term::Parameter(index));
         }
-        let range = self.range(start);
-        let diagnostic = self.error(
-            Code::UnknownName,
-            format!("there is no parameter or argument `{word}` here"),
-            range,
-            "not known here",
-        );
-        if self.names.brief {
-            return Err(diagnostic);
+        if self.names.unsure {
+            // Never evaluated: there is an error already.
+            return self.count(Term::Index(usize::MAX));
         }
+        let range = self.range(start);
         let known = [self.names.indices, self.names.arguments, self.names.parameters].concat();
-        let diagnostic = diagnostic.did_you_mean(word, known.iter().map(|name| &**name));
+        let diagnostic = self
+            .error(
+                Code::UnknownName,
+                format!("there is no parameter or argument `{word}` here"),
+                range,
+                "not known here",
+            )
+            .did_you_mean(word, known.iter().map(|name| &**name));
         Err(if known.is_empty() {
-            diagnostic
+            diagnostic.help(format!("a text is quoted: '{word}'"))
         } else {
             let listed: Vec<&str> = known.iter().take(20).map(|name| &**name).collect();
             diagnostic.help(format!("known here: {}; a text is quoted: '{word}'", listed.join(", ")))
@@ -656,27 +642,17 @@ impl Parser<'_> {
                 Code::WrongCount,
                 format!(
                     "`{word}` takes {expected} argument{}, but is given {}",
-                    if expected == "1" { "" } else { "s" },
+                    if expected.ends_with('1') { "" } else { "s" },
                     arguments.len()
                 ),
                 range,
-                "",
+                "wrong number of arguments",
             ));
         }
         self.count(Term::Call(function, arguments, range))
     }
 
     fn size(&mut self, size: Size, word: &str, start: usize) -> Result<Term, Diagnostic> {
-        // Refused before it is read: brackets in references in brackets would nest without a bound.
-        if self.names.rounds {
-            let range = self.range(start);
-            return Err(self.error(
-                Code::Expression,
-                "rounds cannot depend on the size of a tensor",
-                range,
-                "a tensor's size",
-            ));
-        }
         self.expect("(")?;
         self.skip_space();
         let from = self.position;
@@ -758,16 +734,6 @@ impl Evaluator<'_> {
     }
 
     fn term(&self, term: &Term) -> Result<SettingValue, Diagnostic> {
-        let value = self.any_term(term)?;
-        match &value {
-            SettingValue::Number(number) if !fits(number) => {
-                Err(self.overflow(offsets(0, self.expression.text.len())))
-            }
-            _ => Ok(value),
-        }
-    }
-
-    fn any_term(&self, term: &Term) -> Result<SettingValue, Diagnostic> {
         match term {
             Term::Value(value) => Ok(value.clone()),
             Term::Parameter(index) => Ok(self.environment.parameter(*index)),
@@ -856,6 +822,7 @@ impl Evaluator<'_> {
                 let b = divisor()?;
                 checked(
                     a.checked_div(&b)
+                        .filter(fits)
                         .and_then(|q| q.floor().checked_mul(&b))
                         .and_then(|multiple| a.checked_sub(&multiple)),
                 )
@@ -873,19 +840,14 @@ impl Evaluator<'_> {
         if exponent.is_negative() && base.is_zero() {
             return Err(self.error(Code::DivisionByZero, "division by zero", range, "0 to a negative power"));
         }
-        let mut times = exponent.numer().unsigned_abs();
-        let product = |a: Exact, b: &Exact| a.checked_mul(b).filter(fits).ok_or_else(|| self.overflow(range));
-        let (mut result, mut square) = (Exact::from_integer(1), base);
-        // Whatever is not 0 or ±1 overflows within seven squares.
-        loop {
-            if times % 2 == 1 {
-                result = product(result, &square)?;
-            }
-            times /= 2;
-            if times == 0 {
-                break;
-            }
-            square = product(square, &square)?;
+        let times = exponent.numer().unsigned_abs();
+        let mut result = Exact::from_integer(1);
+        // Beyond 128 steps only 0 and ±1 still fit.
+        for _ in 0..times.min(128 + times % 2) {
+            result = result.checked_mul(&base).filter(fits).ok_or_else(|| self.overflow(range))?;
+        }
+        if times > 129 && !(base.is_zero() || base.abs() == Exact::from_integer(1)) {
+            return Err(self.overflow(range));
         }
         Ok(SettingValue::Number(if exponent.is_negative() { result.recip() } else { result }))
     }
@@ -929,6 +891,7 @@ impl Evaluator<'_> {
         let rounded = value
             .checked_add(&half)
             .and_then(|sum| sum.checked_div(&divisor))
+            .filter(fits)
             .and_then(|quotient| quotient.floor().checked_mul(&divisor))
             .map(|multiple| multiple.max(divisor));
         let least = value.checked_mul(&Exact::new(9, 10));
@@ -1067,7 +1030,6 @@ mod tests {
             ("fusion + 1", "wrong-type at \"fusion + 1\": this takes numbers"),
             ("fusion == 1", "wrong-type at \"fusion == 1\": \"csp\" and 1 cannot be compared"),
             ("2 ^ 0.5", "not-whole at \"2 ^ 0.5\": an exponent must be whole"),
-            ("(-2) ^ 127", "overflow at \"(-2) ^ 127\": the value does not fit"),
             ("9 ^ 99 * 2", "overflow at \"9 ^ 99\": the value does not fit"),
             ("dim(x, 4)", "out-of-range at \"dim(x, 4)\": the tensor has no such axis: it is 1x64x56x28"),
             ("floor(1, 2)", "wrong-count at \"floor(1, 2)\": `floor` takes 1 argument, but is given 2"),

@@ -1,11 +1,13 @@
 //! The `published` list of a file.
 
-use super::document::{Document, Reader};
+use super::document::{Document, MAX_FACTS, Reader};
+use crate::analysis::conventions::{CONVENTIONS, Convention};
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::frontend::LoadOptions;
 use crate::graph::Graph;
 use crate::ops::attribute::SettingValue;
-use crate::published::{Difference, Fact, Printed, Rounding};
+use crate::published::{Difference, Fact, METRICS, Printed, Rounding};
+use crate::source::Span;
 use crate::source::json::{Json, Value};
 
 /// The keys of one fact.
@@ -17,14 +19,12 @@ pub(super) fn read(reader: &mut Reader<'_>, json: Json<'_>) -> Vec<Fact> {
         reader.wrong_type(&json, "`published`", "a list of facts");
         return Vec::new();
     };
-    let mut facts = Vec::new();
-    for item in items {
-        if !reader.counts(facts.len(), "published facts", item.span) {
-            break;
-        }
-        facts.extend(fact(reader, item));
+    if let Some(extra) = items.get(MAX_FACTS) {
+        let message = format!("a file may have at most {MAX_FACTS} published facts");
+        reader.sink.push(Diagnostic::error(Code::TooLarge, message).at(extra.span, "one too many"));
+        return Vec::new();
     }
-    facts
+    items.into_vec().into_iter().filter_map(|item| fact(reader, item)).collect()
 }
 
 fn fact(reader: &mut Reader<'_>, json: Json<'_>) -> Option<Fact> {
@@ -46,7 +46,12 @@ fn fact(reader: &mut Reader<'_>, json: Json<'_>) -> Option<Fact> {
     let metric = required(reader, "metric");
     let value = required(reader, "value").and_then(|(text, span)| printed(reader, &text, span));
     let source = required(reader, "source");
-    let convention = fields.take("convention").and_then(|json| reader.text(&json, "`convention`"));
+    let convention = fields
+        .take("convention")
+        .and_then(|json| reader.text(&json, "`convention`").map(|text| (text, json.span)));
+    if let Some(metric) = &metric {
+        check_metric(reader, metric, convention.as_ref());
+    }
     let rounding = match fields.take("rounding") {
         None => Rounding::Nearest,
         Some(json) => match reader.text(&json, "`rounding`").as_deref() {
@@ -83,7 +88,11 @@ fn fact(reader: &mut Reader<'_>, json: Json<'_>) -> Option<Fact> {
             match sizes(&member.value) {
                 Some(shape) => inputs.push((member.key.into_owned(), shape)),
                 None => {
-                    reader.wrong_type(&member.value, "an input's shape", "a list of sizes, without the batch")
+                    reader.wrong_type(
+                        &member.value,
+                        "an input's shape",
+                        "a list of sizes, without the batch",
+                    );
                 }
             }
         }
@@ -112,7 +121,7 @@ fn fact(reader: &mut Reader<'_>, json: Json<'_>) -> Option<Fact> {
     reader.unknown_keys(fields, "a published fact", KEYS);
     Some(Fact {
         metric: metric?.0,
-        convention,
+        convention: convention.map(|(text, _)| text),
         value: value?,
         source: source?.0,
         set,
@@ -124,7 +133,7 @@ fn fact(reader: &mut Reader<'_>, json: Json<'_>) -> Option<Fact> {
     })
 }
 
-fn printed(reader: &mut Reader<'_>, text: &str, span: crate::source::Span) -> Option<Printed> {
+fn printed(reader: &mut Reader<'_>, text: &str, span: Span) -> Option<Printed> {
     let printed = Printed::parse(text);
     if printed.is_none() {
         reader.sink.push(
@@ -147,21 +156,77 @@ fn sizes(json: &Json<'_>) -> Option<Vec<u64>> {
         .collect()
 }
 
+/// Shapes of inputs that are not there would make a figure apply, or never apply, unseen.
+fn check_input(document: &Document, name: &str, sizes: &[u64], span: Span, sink: &mut Sink) {
+    let known = || document.inputs.iter().map(|input| &*input.name.text);
+    let Some(input) = document.inputs.iter().find(|input| *input.name.text == *name) else {
+        sink.push(
+            Diagnostic::error(Code::PublishedFact, format!("the network has no input `{name}`"))
+                .at(span, "of this figure")
+                .did_you_mean(name, known())
+                .help(format!("inputs: {}", known().take(20).collect::<Vec<_>>().join(", "))),
+        );
+        return;
+    };
+    if let super::document::TemplateKind::List(axes) = &input.shape.kind
+        && axes.len() != sizes.len()
+    {
+        let message = format!(
+            "the input `{name}` has {} axes without the batch, but {} are given",
+            axes.len(),
+            sizes.len()
+        );
+        sink.push(Diagnostic::error(Code::PublishedFact, message).at(span, "of this figure"));
+    }
+}
+
+/// What a fact is about must be something that we count, lest it is never judged.
+fn check_metric(reader: &mut Reader<'_>, metric: &(String, Span), convention: Option<&(String, Span)>) {
+    let words = |text: &str, span: Span, what: &str, known: &[&str]| {
+        Diagnostic::error(Code::PublishedFact, format!("there is no {what} `{text}`"))
+            .at(span, "not known")
+            .did_you_mean(text, known.iter().copied())
+            .help(format!("{what}s: {}", known.join(", ")))
+    };
+    match convention {
+        Some((name, span)) if Convention::find(name).is_none() => {
+            let known: Vec<&str> = CONVENTIONS.iter().map(|convention| convention.name).collect();
+            reader.sink.push(words(name, *span, "convention", &known));
+        }
+        Some(_) => {}
+        None => {
+            let (text, span) = metric;
+            let by_convention =
+                text.strip_prefix("conventions.").is_some_and(|name| Convention::find(name).is_some());
+            if !METRICS.contains(&text.as_str()) && !by_convention && !text.starts_with("accuracy.") {
+                reader.sink.push(words(text, *span, "metric", &[METRICS, &["accuracy."]].concat()));
+            }
+        }
+    }
+}
+
 /// Marks the facts that are about these parameters and inputs.
 pub(super) fn mark(
     document: &mut Document,
     parameters: &[SettingValue],
     options: &LoadOptions,
     graph: &Graph,
+    sink: &mut Sink,
 ) {
     let mut facts = std::mem::take(&mut document.facts);
     for fact in &mut facts {
-        // A name that the file does not have is no reason to look for one that is alike, fact by fact.
-        let known = |name: &String| document.parameter_names.iter().any(|known| **known == **name);
-        if !fact.set.iter().all(|(name, _)| known(name)) {
-            continue;
+        let mut faults = Sink::default();
+        let expected = super::expand::parameters(document, &fact.set, &mut faults);
+        for fault in faults.diagnostics() {
+            let mut diagnostic =
+                Diagnostic::error(Code::PublishedFact, fault.message.replacen("--set ", "", 1))
+                    .at(fact.span, "of this figure");
+            diagnostic.help.clone_from(&fault.help);
+            sink.push(diagnostic);
         }
-        let expected = super::expand::parameters(document, &fact.set, &mut Sink::default());
+        for (name, sizes) in &fact.inputs {
+            check_input(document, name, sizes, fact.span, sink);
+        }
         let inputs = document.inputs.iter().zip(graph.inputs()).all(|(input, &node)| {
             let axes = graph.node(node).outputs[0].shape.axes();
             let (batch, sizes) = axes.split_first().map_or((1, axes), |(batch, sizes)| (*batch, sizes));

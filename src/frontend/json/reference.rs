@@ -108,7 +108,7 @@ impl Rounds {
         let expression = |part: &str, from: usize| {
             // One byte earlier, where the quote of an expression of its own would stand.
             let at = if direct { span.part(offset + from - 1, offset + from + part.len() + 1) } else { span };
-            Expression::parse(part, at, direct, Names { rounds: true, ..names })
+            Expression::parse(part, at, direct, Names { in_rounds: true, ..names })
         };
         let optional = |part: &str, from: usize| {
             if part.trim().is_empty() { Ok(None) } else { expression(part, from).map(Some) }

@@ -1,10 +1,9 @@
 //! References looked up: from names to single layers.
 
-use std::rc::Rc;
-
 use smallvec::SmallVec;
 
-use super::expand::{Argument, Binding, Bundle, Expansion, Feed, Later, MAX_NODES};
+use super::document::Template;
+use super::expand::{Argument, Binding, Bundle, Expansion, Feed, MAX_NODES};
 use super::expression::{Environment, Expression, Mention};
 use super::reference::{Reference, Rounds};
 use crate::diagnostic::{Code, Diagnostic, Sink};
@@ -17,11 +16,25 @@ const MAX_EDGES: usize = 10_000_000;
 /// References through blocks that only pass tensors on.
 const MAX_DEPTH: usize = 500;
 
-/// One output of one instance; without a port, its only one.
+/// One output of one instance; without a port, its only one. Eight bytes: there are as many as edges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot {
     pub(super) instance: u32,
-    pub(super) port: Option<u32>,
+    port: u32,
+}
+
+impl Slot {
+    const NO_PORT: u32 = u32::MAX;
+
+    /// The only output of an instance.
+    pub(super) fn only(instance: u32) -> Self {
+        Self { instance, port: Self::NO_PORT }
+    }
+
+    /// The port that was named.
+    pub(super) fn port(self) -> Option<u32> {
+        (self.port != Self::NO_PORT).then_some(self.port)
+    }
 }
 
 /// Some outputs.
@@ -31,7 +44,7 @@ pub(super) type Slots = SmallVec<[Slot; 2]>;
 enum State {
     Open,
     Busy,
-    Done(Rc<Slots>),
+    Done(Slots),
     Failed,
 }
 
@@ -39,11 +52,9 @@ enum State {
 pub(super) struct Resolver<'e, 'd> {
     expansion: &'e Expansion<'d>,
     states: Vec<State>,
-    /// Of all bundles.
     edges: usize,
-    /// Of all instances.
-    inputs: usize,
     depth: usize,
+    stopped: bool,
 }
 
 /// The reason is in the sink already.
@@ -52,7 +63,13 @@ pub(super) struct Failed;
 
 impl<'e, 'd> Resolver<'e, 'd> {
     pub(super) fn new(expansion: &'e Expansion<'d>) -> Self {
-        Self { expansion, states: vec![State::Open; expansion.bundles.len()], edges: 0, inputs: 0, depth: 0 }
+        Self {
+            expansion,
+            states: vec![State::Open; expansion.bundles.len()],
+            edges: 0,
+            depth: 0,
+            stopped: false,
+        }
     }
 
     /// What came before an instance.
@@ -64,32 +81,12 @@ impl<'e, 'd> Resolver<'e, 'd> {
     pub(super) fn slots(&mut self, feed: Feed, sink: &mut Sink) -> Result<Slots, Failed> {
         match feed {
             Feed::None => Ok(Slots::new()),
-            Feed::One(instance) => Ok(std::iter::once(Slot { instance, port: None }).collect()),
-            Feed::Bundle(bundle) => self.bundle(bundle, sink).map(|slots| (*slots).clone()),
+            Feed::One(instance) => Ok(std::iter::once(Slot::only(instance)).collect()),
+            Feed::Bundle(bundle) => self.bundle(bundle, sink),
         }
     }
 
-    /// The outputs that flow into an instance, counted: many may read one bundle.
-    pub(super) fn inputs(&mut self, feed: Feed, span: Span, sink: &mut Sink) -> Result<Slots, Failed> {
-        if self.inputs > MAX_EDGES {
-            return Err(Failed);
-        }
-        let slots = self.slots(feed, sink)?;
-        self.count(slots.len(), span, sink)?;
-        Ok(slots)
-    }
-
-    /// Counts what an instance needs.
-    pub(super) fn count(&mut self, needs: usize, span: Span, sink: &mut Sink) -> Result<(), Failed> {
-        self.inputs += needs;
-        if self.inputs > MAX_EDGES {
-            sink.push(too_many(span));
-            return Err(Failed);
-        }
-        Ok(())
-    }
-
-    fn bundle(&mut self, index: u32, sink: &mut Sink) -> Result<Rc<Slots>, Failed> {
+    fn bundle(&mut self, index: u32, sink: &mut Sink) -> Result<Slots, Failed> {
         let slot = index as usize;
         match &self.states[slot] {
             State::Done(slots) => return Ok(slots.clone()),
@@ -105,9 +102,6 @@ impl<'e, 'd> Resolver<'e, 'd> {
             }
             State::Open => {}
         }
-        if self.edges > MAX_EDGES {
-            return Err(Failed);
-        }
         self.states[slot] = State::Busy;
         let result = if self.depth == MAX_DEPTH {
             self.too_deep(slot, sink)
@@ -116,8 +110,7 @@ impl<'e, 'd> Resolver<'e, 'd> {
             let result = self.look_up(slot, sink);
             self.depth -= 1;
             result
-        }
-        .map(Rc::new);
+        };
         self.states[slot] = match &result {
             Ok(slots) => State::Done(slots.clone()),
             Err(Failed) => State::Failed,
@@ -142,29 +135,54 @@ impl<'e, 'd> Resolver<'e, 'd> {
         let expansion = self.expansion;
         let slots = match expansion.bundles[slot] {
             Bundle::Inputs => (0..expansion.document.inputs.len())
-                .map(|index| Slot { instance: super::expand::as_u32(index), port: None })
+                .map(|index| Slot::only(super::expand::as_u32(index)))
                 .collect(),
             Bundle::References { references, scope, previous } => {
                 let mut slots = Slots::new();
                 let mut failed = false;
                 for reference in references {
                     match self.reference(reference, scope, previous, sink) {
-                        Ok(found) => slots.extend(found),
+                        Ok(found) => {
+                            self.count(found.len(), reference.span, sink)?;
+                            slots.extend(found);
+                        }
                         Err(Failed) => failed = true,
                     }
                 }
                 if failed {
                     return Err(Failed);
                 }
-                self.edges += slots.len();
-                if self.edges > MAX_EDGES {
-                    sink.push(too_many(references[0].span));
-                    return Err(Failed);
-                }
                 slots
             }
         };
         Ok(slots)
+    }
+
+    /// Counts inputs, those of blocks and those of layers.
+    pub(super) fn count(&mut self, edges: usize, span: Span, sink: &mut Sink) -> Result<(), Failed> {
+        self.edges += edges;
+        if self.edges <= MAX_EDGES {
+            return Ok(());
+        }
+        // One error: every later layer is one too many as well.
+        if !std::mem::replace(&mut self.stopped, true) {
+            sink.push(
+                Diagnostic::error(
+                    Code::TooLarge,
+                    format!(
+                        "the layers have more than {} inputs together",
+                        crate::units::grouped(MAX_EDGES as u64)
+                    ),
+                )
+                .at(span, "one too many"),
+            );
+        }
+        Err(Failed)
+    }
+
+    /// Whether it is pointless to go on.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
     }
 
     /// The outputs that one reference stands for.
@@ -188,7 +206,7 @@ impl<'e, 'd> Resolver<'e, 'd> {
         };
         if let Some(port) = reference.port {
             match slots.as_mut_slice() {
-                [slot] if slot.port.is_none() => slot.port = Some(port),
+                [slot] if slot.port().is_none() => slot.port = port,
                 _ => {
                     sink.push(
                         Diagnostic::error(
@@ -238,10 +256,7 @@ impl<'e, 'd> Resolver<'e, 'd> {
             (Found::Feed(feed), None) => self.slots(feed, sink),
             (Found::Nth(index), None) => {
                 let inputs = self.expansion.scopes[scope as usize].inputs;
-                let all = match inputs {
-                    Feed::Bundle(bundle) => self.bundle(bundle, sink)?,
-                    feed => Rc::new(self.slots(feed, sink)?),
-                };
+                let all = self.slots(inputs, sink)?;
                 match all.get(index) {
                     Some(&slot) => Ok(std::iter::once(slot).collect()),
                     None => {
@@ -276,10 +291,15 @@ impl<'e, 'd> Resolver<'e, 'd> {
                     sink.push(
                         Diagnostic::error(
                             Code::OutOfRange,
-                            format!(
-                                "`{name}` has {} rounds, and {start} to {end} are asked for",
-                                rounds.len()
-                            ),
+                            match wanted {
+                                Rounds::At(_) => {
+                                    format!("`{name}` has no round {start}: it has {}", rounds.len())
+                                }
+                                Rounds::Range(..) => format!(
+                                    "`{name}` has {} rounds, and {start}..{end} are asked for",
+                                    rounds.len()
+                                ),
+                            },
                         )
                         .at(reference.span, "no such round")
                         .help("rounds are counted from 0"),
@@ -289,6 +309,10 @@ impl<'e, 'd> Resolver<'e, 'd> {
                 let mut slots = Slots::new();
                 for &feed in chosen {
                     slots.extend(self.slots(feed, sink)?);
+                    // Before memory is full, not after.
+                    if slots.len() > MAX_EDGES {
+                        self.count(slots.len(), reference.span, sink)?;
+                    }
                 }
                 Ok(slots)
             }
@@ -337,7 +361,7 @@ impl<'e, 'd> Resolver<'e, 'd> {
         scope: u32,
         sink: &mut Sink,
     ) -> Result<Slots, Failed> {
-        if !sink.keeps(Code::UnknownReference, reference.span) {
+        if sink.has(Code::UnknownReference, reference.span) {
             return Err(Failed);
         }
         let expansion = self.expansion;
@@ -361,57 +385,82 @@ impl<'e, 'd> Resolver<'e, 'd> {
         Err(Failed)
     }
 
-    fn types(&mut self, later: &Later<'_>, sink: &mut Sink) -> Result<Box<[u32]>, Failed> {
-        let (mut expressions, mut found) = (Vec::new(), Vec::new());
-        later.template.expressions(&mut |expression| expressions.push(expression));
-        for expression in expressions {
-            self.mentioned(expression, later.scope, later.previous, &mut found, sink)?;
-        }
-        found.sort_unstable();
-        found.dedup();
-        Ok(found.into_boxed_slice())
-    }
-
-    /// The instances whose output types an expression needs, arguments followed to where they were given.
+    /// The instances whose output types some expressions need, arguments followed to where they were given; and those
+    /// arguments, each behind all that it uses itself. One may be used many times on the way, so that it is followed once;
+    /// and there may be as many as the file has room for, so that nothing here calls itself.
     pub(super) fn mentioned(
         &mut self,
-        expression: &Expression,
+        expressions: &[&'d Expression],
         scope: u32,
         previous: Feed,
-        found: &mut Vec<u32>,
         sink: &mut Sink,
-    ) -> Result<(), Failed> {
-        let mut mentions = Vec::new();
-        expression.visit(&mut |mention| mentions.push(mention));
-        for mention in mentions {
-            match mention {
-                Mention::Tensor(reference) => {
-                    let slots = self.reference(reference, scope, previous, sink)?;
-                    found.extend(slots.iter().map(|slot| slot.instance));
+    ) -> Result<(Vec<u32>, Vec<Later<'d>>), Failed> {
+        let expansion = self.expansion;
+        let mut instances = Vec::new();
+        let mut arguments = Vec::new();
+        let mut seen = rustc_hash::FxHashSet::default();
+        let look = |&expression| Work::Look(expression, scope, previous);
+        let mut work: Vec<Work<'d>> = expressions.iter().map(look).collect();
+        while let Some(item) = work.pop() {
+            let (expression, scope, previous) = match item {
+                Work::Look(expression, scope, previous) => (expression, scope, previous),
+                Work::Enter(later) => {
+                    if seen.insert(later.key) {
+                        work.push(Work::Leave(later));
+                        later.template.expressions(&mut |inner| {
+                            work.push(Work::Look(inner, later.scope, later.previous));
+                        });
+                    }
+                    continue;
                 }
-                Mention::Argument(index) => {
-                    let argument = &self.expansion.scopes[scope as usize].arguments[index];
-                    if let Argument::Later(later) = argument {
-                        let known = match later.types.get() {
-                            Some(known) => known,
-                            None => {
-                                let types = self.types(later, sink);
-                                later.types.get_or_init(|| types)
-                            }
-                        };
-                        found.extend(known.as_ref().map_err(|failed| *failed)?);
+                Work::Leave(later) => {
+                    arguments.push(later);
+                    continue;
+                }
+            };
+            let mut mentions = Vec::new();
+            expression.visit(&mut |mention| mentions.push(mention));
+            for mention in mentions {
+                match mention {
+                    Mention::Tensor(reference) => {
+                        let slots = self.reference(reference, scope, previous, sink)?;
+                        instances.extend(slots.iter().map(|slot| slot.instance));
+                    }
+                    Mention::Argument(index) => {
+                        let all = &expansion.scopes[scope as usize].arguments;
+                        if let Argument::Later { template, scope, previous } = all[index] {
+                            work.push(Work::Enter(Later { key: key(all, index), template, scope, previous }));
+                        }
                     }
                 }
             }
         }
-        Ok(())
+        Ok((instances, arguments))
     }
 }
 
-fn too_many(span: Span) -> Diagnostic {
-    let most = crate::units::grouped(MAX_EDGES as u64);
-    Diagnostic::error(Code::TooLarge, format!("the layers have more than {most} inputs together"))
-        .at(span, "one too many")
+/// What tells an argument from all others: the scopes within a block share its arguments.
+pub(super) type Key = (usize, usize);
+
+/// See [`Key`].
+pub(super) fn key(arguments: &std::rc::Rc<[Argument<'_>]>, index: usize) -> Key {
+    (std::rc::Rc::as_ptr(arguments).cast::<u8>() as usize, index)
+}
+
+/// An argument that depends on tensors.
+#[derive(Clone, Copy)]
+pub(super) struct Later<'d> {
+    pub(super) key: Key,
+    pub(super) template: &'d Template,
+    pub(super) scope: u32,
+    pub(super) previous: Feed,
+}
+
+/// Steps of [`Resolver::mentioned`].
+enum Work<'d> {
+    Look(&'d Expression, u32, Feed),
+    Enter(Later<'d>),
+    Leave(Later<'d>),
 }
 
 enum Found<'e> {
@@ -471,7 +520,7 @@ impl Environment for Structure<'_, '_> {
     fn argument(&self, index: usize) -> Result<SettingValue, Diagnostic> {
         match &self.expansion.scopes[self.scope as usize].arguments[index] {
             Argument::Value(value) => Ok(value.clone()),
-            Argument::Later(argument) => Err(later(argument.template.span)),
+            Argument::Later { template, .. } => Err(later(template.span)),
         }
     }
 

@@ -382,7 +382,10 @@ impl<'e, 'd> Resolver<'e, 'd> {
         let mut diagnostic =
             Diagnostic::error(Code::UnknownReference, format!("there is no layer `{name}` here"))
                 .at(reference.span, "not found")
-                .did_you_mean(name, inputs.chain(local).chain(groups).chain(["previous", "input"]));
+                .did_you_mean(
+                    name,
+                    inputs.chain(local).chain(groups).chain(["previous"]).chain(here.block.map(|_| "input")),
+                );
         if here.block.is_some() {
             diagnostic = diagnostic
                 .help("a block sees its own layers and what it is given (`input`), not what is around it");

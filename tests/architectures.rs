@@ -1,4 +1,5 @@
 //! The files in `architectures/`: each loads, is well formed, and meets every published figure.
+#![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
 mod common;
 

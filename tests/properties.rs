@@ -1,9 +1,11 @@
 //! What holds for every network, not only for the known ones: random networks, expressions and texts.
+#![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
 mod common;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use common::{Network, files};
 use csp_profile::analysis::{Group, NodeCost, Stored, Sum};
@@ -195,7 +197,7 @@ fn sums_agree(network: &Network) {
 }
 
 /// By name: the op, the shapes and the costs of every node.
-fn by_name(network: &Network) -> BTreeMap<String, (Op, String, [u64; 12])> {
+fn by_name(network: &Network) -> BTreeMap<String, (Arc<Op>, String, [u64; 12])> {
     let nodes = network.loaded.graph.nodes().map(|(id, node)| {
         let mut shapes = String::new();
         node.outputs.iter().for_each(|output| write!(shapes, "{output} ").unwrap());
@@ -266,7 +268,7 @@ proptest! {
         let (graph, total) = (&network.loaded.graph, &network.analysis.total);
         let biased: u64 = graph
             .nodes()
-            .filter(|(_, node)| matches!(&node.op, Op::Conv2d(conv) if conv.bias))
+            .filter(|(_, node)| matches!(&*node.op, Op::Conv2d(conv) if conv.bias))
             .map(|(_, node)| node.outputs[0].elements().get())
             .sum();
         prop_assert_eq!(network.convention("onnxsim"), total.macs);
@@ -426,7 +428,7 @@ fn agrees_with_serde_json(text: &str) {
     let duplicate = faults.iter().any(|fault| matches!(fault, Fault::DuplicateKey { .. }));
     match (read, theirs) {
         (Some(read), Ok(theirs)) if !duplicate => {
-            assert!(equal(&read, &theirs), "{text:?} is read as {read:?}")
+            assert!(equal(&read, &theirs), "{text:?} is read as {read:?}");
         }
         (Some(_), Ok(_)) => {}
         (None, Err(_)) => assert!(!faults.is_empty(), "{text:?}"),
@@ -525,24 +527,17 @@ fn written_again(network: &Network) -> usize {
     let graph = &network.loaded.graph;
     // Full names hold slashes, which a name must not.
     let flat = |name: &str| name.replace(['/', '[', ']'], "|");
+    let spelled = |outlet| flat(&csp_profile::report::outlet_name(graph, outlet));
+    let outputs: Vec<String> = graph.outputs.iter().map(|&outlet| spelled(outlet)).collect();
     let mut inputs = serde_json::Map::new();
     let mut layers = Vec::new();
     for (_, node) in graph.nodes() {
-        if let Op::Input(input) = &node.op {
+        if let Op::Input(input) = &*node.op {
             let shape = json!({"shape": &input.shape.axes()[1..], "dtype": input.dtype.name()});
             inputs.insert(flat(&node.name), shape);
             continue;
         }
-        let reads: Vec<String> = node
-            .inputs
-            .iter()
-            .map(|outlet| {
-                let producer = graph.node(outlet.node);
-                let port =
-                    if producer.outputs.len() > 1 { format!(":{}", outlet.port) } else { String::new() };
-                flat(&producer.name) + &port
-            })
-            .collect();
+        let reads: Vec<String> = node.inputs.iter().map(|&outlet| spelled(outlet)).collect();
         let mut layer = json!({"op": node.op.name(), "name": flat(&node.name), "inputs": reads});
         for (attribute, value) in node.op.settings() {
             layer[attribute] = value;
@@ -552,7 +547,8 @@ fn written_again(network: &Network) -> usize {
         }
         layers.push(layer);
     }
-    let text = json!({"inputs": inputs, "layers": layers, "batch": graph.batch}).to_string();
+    let text =
+        json!({"inputs": inputs, "layers": layers, "outputs": outputs, "batch": graph.batch}).to_string();
     let again =
         Network::read("again.json", &text, &LoadOptions::default()).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(graph.len(), again.loaded.graph.len(), "{}", graph.name);

@@ -407,11 +407,11 @@ impl AttributeType for Padding {
             SettingValue::Text(text) if &**text == "same" => Ok(Self::Same),
             SettingValue::List(items) => {
                 let sizes: Result<Vec<u64>, _> = items.iter().map(|item| u64::read(name, item)).collect();
-                match sizes?.as_slice() {
-                    &[height, width] => {
+                match *sizes?.as_slice() {
+                    [height, width] => {
                         Ok(Self::Explicit { top: height, left: width, bottom: height, right: width })
                     }
-                    &[top, left, bottom, right] => Ok(Self::Explicit { top, left, bottom, right }),
+                    [top, left, bottom, right] => Ok(Self::Explicit { top, left, bottom, right }),
                     _ => Err(setting.wrong_type(name, Self::EXPECTS)),
                 }
             }

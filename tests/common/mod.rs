@@ -1,5 +1,5 @@
 //! What the tests share.
-#![allow(dead_code, reason = "every test file uses a part of it")]
+#![allow(dead_code, clippy::unwrap_used, reason = "every test file uses a part of it; tests may unwrap")]
 
 use csp_profile::analysis::conventions::CONVENTIONS;
 use csp_profile::analysis::{Analysis, analyze};

@@ -83,8 +83,10 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
     let mut blocks: Vec<Sum> = vec![Sum::default(); graph.blocks().len()];
     let mut ops: IndexMap<&'static str, (bool, Sum), rustc_hash::FxBuildHasher> = IndexMap::default();
     let mut classes = Classes::default();
-    let mut scales = Vec::with_capacity(graph.len());
-    for (_, node) in graph.nodes() {
+    // A node grows with the batch where an image reaches it.
+    let mut grows = vec![false; graph.len()];
+    graph.inputs().iter().for_each(|input| grows[input.index()] = true);
+    for (id, node) in graph.nodes() {
         let inputs = graph.input_types(node);
         let io = Io { inputs: &inputs, outputs: &node.outputs };
         let (full, weights) = (node.op.cost(io)?, node.op.weights(&inputs));
@@ -101,13 +103,12 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
         if let Some(block) = node.block {
             blocks[block.0 as usize].add(is_source, &cost, elementary)?;
         }
-        // A node grows with the batch where an image reaches it.
-        let grows = node.op.name() == "input" || node.inputs.iter().any(|outlet| scales[outlet.node.index()]);
-        scales.push(grows);
+        let grown = grows[id.index()] || node.inputs.iter().any(|outlet| grows[outlet.node.index()]);
+        grows[id.index()] = grown;
         let called_as = node.called_as.unwrap_or_else(|| conventions::usual_call(node.op.name()));
         let own: &[Weight] = if node.shares.is_some() { &[] } else { &weights };
         let counted = peers::quantities(&node.op, io, &full, own)?;
-        let class = classes.entry((node.op.name(), called_as, grows)).or_insert(Quantities::NONE);
+        let class = classes.entry((node.op.name(), called_as, grown)).or_insert(Quantities::NONE);
         *class = class.checked_add(&counted)?;
         nodes.push(cost);
     }

@@ -166,16 +166,23 @@ impl Diagnostic {
 
 /// The candidate nearest to a word, if it is near: at most a third of the letters differ, or one contains the other.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Long words make the distance quadratic; nobody mistypes 200 letters.
-    if word.is_empty() || word.len() > 200 {
+    // Long words make the distance quadratic; nobody mistypes 100 letters.
+    const LONGEST: usize = 100;
+    // Pairs of letters that are compared before the search ends.
+    const MOST_WORK: usize = 2_000_000;
+    if word.is_empty() || word.len() > LONGEST {
         return None;
     }
+    let mut work = 0;
     let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
     let sought = plain(word);
     candidates
         .into_iter()
-        .take(10_000)
-        .filter(|candidate| candidate.len() <= 200)
+        .filter(|candidate| candidate.len() <= LONGEST)
+        .take_while(|candidate| {
+            work += word.len() * candidate.len();
+            work <= MOST_WORK
+        })
         .map(|candidate| {
             let spelled = plain(candidate);
             let distance = strsim::damerau_levenshtein(&sought, &spelled);

@@ -103,7 +103,7 @@
 //! | `diagnostic` | source |
 //! | `published` | source, units |
 //! | `ops` | tensor, units, diagnostic, source |
-//! | `graph` | ops, tensor, source, diagnostic |
+//! | `graph` | ops, tensor, units, source, diagnostic |
 //! | `analysis` | graph, ops, tensor, device, units |
 //! | `comparison` | analysis, graph, ops, report (figures), tensor |
 //! | `sweep` | analysis, frontend, graph, ops, published, report, source, diagnostic, tensor, units |

@@ -32,6 +32,22 @@ pub const METRICS: &[&str] = &[
     "training.peak_bytes",
 ];
 
+/// The conventions that [`Fact::convention`] may name: those of the analysis.
+pub const CONVENTIONS: &[&str] = &[
+    "darknet",
+    "cspnet_paper",
+    "cspnet_paper_parameters",
+    "fvcore",
+    "thop",
+    "ptflops",
+    "ptflops_aten",
+    "torch_flop_counter",
+    "torchinfo",
+    "calflops_macs",
+    "calflops_flops",
+    "onnxsim",
+];
+
 /// Whether a metric is one of memory, which is analysed only where it is wanted.
 pub fn is_of_memory(metric: &str) -> bool {
     ["peak_memory_bytes.", "arena_bytes", "training."].iter().any(|start| metric.starts_with(start))

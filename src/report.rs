@@ -423,6 +423,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn facts_may_name_every_convention() {
+        let names: Vec<&str> = CONVENTIONS.iter().map(|convention| convention.name).collect();
+        assert_eq!(names, crate::published::CONVENTIONS);
+    }
+
+    #[test]
     fn every_listed_metric_has_a_value() {
         let (mut sources, mut sink) = (SourceMap::default(), crate::diagnostic::Sink::default());
         let text = br#"{"inputs": {"x": [4]}, "layers": [{"op": "relu"}]}"#;

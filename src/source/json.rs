@@ -103,6 +103,7 @@ pub fn parse(source: SourceId, text: &str) -> (Option<Json<'_>>, Vec<Fault>) {
         source,
         offset,
         text: &text[offset..],
+        end: 0,
         scanner: Scanner::new(&text[offset..], &options),
         faults: Vec::new(),
         depth: 0,
@@ -120,6 +121,8 @@ struct Parser<'a> {
     source: SourceId,
     offset: usize,
     text: &'a str,
+    /// Where the last token ends.
+    end: usize,
     scanner: Scanner<'a>,
     faults: Vec<Fault>,
     depth: usize,
@@ -136,7 +139,18 @@ impl<'a> Parser<'a> {
     }
 
     fn next(&mut self) -> Result<Option<Token<'a>>, Fault> {
-        match self.scanner.scan() {
+        let before = self.end;
+        let token = self.scanner.scan();
+        let start = if matches!(token, Ok(None)) { self.text.len() } else { self.scanner.token_start() };
+        self.end = self.scanner.token_end();
+        // JSON has four kinds of space; the scanner knows all of Unicode's.
+        let gap = self.text.get(before..start).unwrap_or("");
+        if let Some((at, letter)) = gap.char_indices().find(|(_, letter)| !" \t\r\n".contains(*letter)) {
+            let message = format!("the character U+{:04X} is no space in JSON", u32::from(letter));
+            let at = before + at;
+            return Err(Fault::Syntax { message, span: self.at(at, at + letter.len_utf8()) });
+        }
+        match token {
             Ok(Some(Token::CommentLine(_) | Token::CommentBlock(_))) => {
                 Err(self.fault("comments are not allowed in JSON".into()))
             }
@@ -376,6 +390,7 @@ mod tests {
             ("[1 2]", "3..4 expected `,` or `]`, found a number"),
             ("{} {}", "3..4 expected the end of the file, found `{`"),
             ("[007]", "2..3 expected `,` or `]`, found a number"),
+            ("[1,\u{a0}2]", "3..5 the character U+00A0 is no space in JSON"),
             ("// x\n1", "0..4 comments are not allowed in JSON"),
         ] {
             assert_eq!(faults(text), [fault], "{text}");

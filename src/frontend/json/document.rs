@@ -49,6 +49,13 @@ impl Template {
         }
     }
 
+    /// What it takes to evaluate it.
+    pub(super) fn work(&self) -> usize {
+        let mut work = 0;
+        self.expressions(&mut |expression| work += expression.work);
+        work
+    }
+
     /// How many values it is made of.
     fn values(&self) -> usize {
         match &self.kind {
@@ -140,6 +147,8 @@ pub(super) struct OpLayer {
     pub(super) mentions_index: bool,
     /// How many values its attributes have, lists counted item by item.
     pub(super) values: usize,
+    /// What it takes to evaluate them.
+    pub(super) work: usize,
 }
 
 #[derive(Debug)]
@@ -666,7 +675,10 @@ impl<'s> Reader<'s> {
             self.arguments.clone_from(&arguments);
             let inputs =
                 fields.take("inputs").and_then(|json| self.list(json, "`inputs` of a block")).map(|items| {
-                    let words = items.iter().filter_map(|item| {
+                    if let Some(extra) = items.get(MAX_NAMES) {
+                        self.too_many(MAX_NAMES, extra.span, "a block", "named inputs");
+                    }
+                    let words = items.iter().take(MAX_NAMES).filter_map(|item| {
                         let text = self.text(item, "the name of an input")?;
                         self.name(&text, item.span)
                     });
@@ -937,6 +949,7 @@ impl<'s> Reader<'s> {
             }
         }
         let complete = self.sink.errors() == before;
+        with.sort_by_key(|(argument, _)| *argument);
         self.unknown_keys(fields, "a block's use", &[LAYER_KEYS, &["block", "with"]].concat());
         complete.then(|| LayerKind::Block { block, with: with.into_boxed_slice(), span: json.span })
     }
@@ -1019,6 +1032,7 @@ impl<'s> Reader<'s> {
         } else {
             None
         };
+        let work = given.iter().map(|(_, template)| template.work()).sum();
         let values = given.iter().map(|(_, template)| template.values()).sum();
         let given = given.into_boxed_slice();
         Some(LayerKind::Op(Box::new(OpLayer {
@@ -1031,6 +1045,7 @@ impl<'s> Reader<'s> {
             mentions_tensors,
             mentions_index,
             values,
+            work,
         })))
     }
 

@@ -100,9 +100,10 @@ fn needs<'d>(
     resolver.count(inputs.len(), layer.span, sink)?;
     let previous = resolver.before(index, instance.feed);
     let types = match op.mentions_tensors {
-        true => resolver.mentioned(&expressions(op), instance.scope, previous, sink)?.0,
+        true => resolver.types(&expressions(op), instance.scope, previous, sink)?,
         false => Vec::new(),
     };
+    resolver.count(types.len(), layer.span, sink)?;
     let share = match &op.share {
         None => None,
         Some(reference) => match resolver.reference(reference, instance.scope, previous, sink)?.as_slice() {
@@ -284,7 +285,8 @@ struct Builder<'e, 'd> {
     nodes: Vec<Option<NodeId>>,
     used: Vec<bool>,
     /// Arguments that depend on tensors, once they are known.
-    values: rustc_hash::FxHashMap<Key, SettingValue>,
+    /// Arguments that depend on tensors; none where that failed.
+    values: rustc_hash::FxHashMap<Key, Option<SettingValue>>,
     /// How many tensors there are.
     outputs: usize,
 }
@@ -488,21 +490,20 @@ impl<'d> Builder<'_, 'd> {
         let mut given = SmallVec::<[_; 8]>::with_capacity(op.given.len());
         let mut failed = false;
         if op.mentions_tensors {
-            // Whatever can fail here has failed, and been reported, when the needs were collected.
+            // Whatever can fail here has failed, and been reported, when the needs were collected; again is not twice.
             let all = expressions(op);
+            let known = |key| self.values.contains_key(&key);
             let (_, arguments) =
-                self.resolver.mentioned(&all, instance.scope, previous, &mut Sink::default()).ok()?;
+                self.resolver.mentioned(&all, instance.scope, previous, &known, sink).ok()?;
             for Later { key, template, scope, previous } in arguments {
-                if self.values.contains_key(&key) {
-                    continue;
-                }
-                match self.setting(template, scope, previous) {
-                    Ok(setting) => drop(self.values.insert(key, setting.value)),
+                let value = match self.setting(template, scope, previous) {
+                    Ok(setting) => Some(setting.value),
                     Err(diagnostic) => {
                         diagnostic.into_iter().for_each(|diagnostic| sink.push(diagnostic));
-                        return None;
+                        None
                     }
-                }
+                };
+                self.values.insert(key, value);
             }
         }
         for (attribute, template) in &op.given {
@@ -652,7 +653,7 @@ struct Attributes<'a, 'e, 'd> {
     resolver: &'a std::cell::RefCell<&'a mut Resolver<'e, 'd>>,
     /// Set when a tensor could not be made.
     missing: &'a std::cell::Cell<bool>,
-    values: &'a rustc_hash::FxHashMap<Key, SettingValue>,
+    values: &'a rustc_hash::FxHashMap<Key, Option<SettingValue>>,
     scope: u32,
     previous: Feed,
 }
@@ -667,11 +668,13 @@ impl Environment for Attributes<'_, '_, '_> {
         match &all[index] {
             Argument::Value(value) => Ok(value.clone()),
             // Evaluated before all that use it: a chain of arguments may be long, and one may be used many times.
-            Argument::Later { template, .. } => self.values.get(&key(all, index)).cloned().ok_or_else(|| {
-                self.missing.set(true);
-                Diagnostic::error(Code::UnknownReference, "the argument is not known")
-                    .at(template.span, "this one")
-            }),
+            Argument::Later { template, .. } => {
+                self.values.get(&key(all, index)).cloned().flatten().ok_or_else(|| {
+                    self.missing.set(true);
+                    Diagnostic::error(Code::UnknownReference, "the argument is not known")
+                        .at(template.span, "this one")
+                })
+            }
         }
     }
 

@@ -22,6 +22,8 @@ use crate::tensor::TensorType;
 pub(super) const MAX_NODES: usize = 2_000_000;
 /// Rounds and uses of blocks that are counted even where they make no node.
 const MAX_STEPS: usize = 2 * MAX_NODES;
+/// Terms of expressions that are evaluated, all uses together.
+pub(super) const MAX_WORK: usize = 50_000_000;
 /// Rounds, blocks and groups that are scopes of their own.
 const MAX_SCOPES: usize = 1_200_000;
 /// Bytes of all full names: blocks within blocks with long names make each name longer.
@@ -142,6 +144,7 @@ pub(super) struct Expansion<'d> {
     /// What came before a layer that names its inputs and mentions tensors: only those need both.
     pub(super) before: FxHashMap<u32, Feed>,
     steps: usize,
+    work: usize,
     name_bytes: usize,
     depth: usize,
     repeats: Vec<(Span, u64)>,
@@ -180,6 +183,7 @@ pub(super) fn expand<'d>(
         last: Feed::None,
         before: FxHashMap::default(),
         steps: 0,
+        work: 0,
         name_bytes: 0,
         depth: 0,
         repeats: Vec::new(),
@@ -311,6 +315,8 @@ impl<'d> Expansion<'d> {
             most(MAX_NODES, "nodes")
         } else if self.steps > MAX_STEPS {
             most(MAX_STEPS, "rounds, uses of blocks and values of attributes")
+        } else if self.work > MAX_WORK {
+            most(MAX_WORK, "terms of expressions in all their uses")
         } else if self.scopes.len() > MAX_SCOPES {
             most(MAX_SCOPES, "blocks, groups and rounds")
         } else if self.name_bytes > MAX_NAME_BYTES {
@@ -353,6 +359,7 @@ impl<'d> Expansion<'d> {
             return self.once(layer, scope, None, feed, previous, sink);
         };
         if let Some(when) = &modifiers.when {
+            self.work += when.work;
             match when.condition(&self.structure(scope, when.span)) {
                 Ok(true) => {}
                 Ok(false) => return previous,
@@ -366,6 +373,7 @@ impl<'d> Expansion<'d> {
             let feed = self.feed(layer, scope, previous);
             return self.once(layer, scope, None, feed, previous, sink);
         };
+        self.work += count.work();
         match self.count(count, scope) {
             Ok(count) => self.repeat(layer, count, *key, scope, previous, sink),
             Err(diagnostic) => {
@@ -535,6 +543,7 @@ impl<'d> Expansion<'d> {
                     self.before.insert(id, previous);
                 }
                 self.steps += op.values;
+                self.work += op.work;
                 self.bind(&taken, Binding::Feed(Feed::One(id)));
                 self.instances.push(Instance {
                     name: taken.name,
@@ -590,6 +599,7 @@ impl<'d> Expansion<'d> {
             }
             LayerKind::Group(layers) => self.group(layers, layer, scope, round, stage, feed, sink),
             LayerKind::Choose { value, cases, otherwise } => {
+                self.work += value.work;
                 let chosen = match value.evaluate(&self.structure(scope, value.span)) {
                     Ok(SettingValue::Text(text)) => text.as_ref().to_owned(),
                     Ok(SettingValue::Number(number)) => decimal(number),
@@ -685,7 +695,9 @@ impl<'d> Expansion<'d> {
         let definition = &self.document.blocks[block];
         let mut arguments: Vec<Argument<'d>> = Vec::with_capacity(definition.arguments.len());
         for (index, name) in definition.arguments.iter().enumerate() {
-            let given = with.iter().find(|(argument, _)| *argument == index).map(|(_, template)| template);
+            let given = with.binary_search_by_key(&index, |(argument, _)| *argument);
+            let given = given.ok().map(|found| &with[found].1);
+            self.work += 1 + given.or(definition.defaults[index].as_ref()).map_or(0, Template::work);
             let argument = match (given, definition.defaults[index].as_ref()) {
                 (Some(template), _) => {
                     let outer = self.scopes[scope as usize].arguments.clone();

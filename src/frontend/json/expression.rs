@@ -32,6 +32,8 @@ pub(super) struct Expression {
     pub(super) mentions_arguments: bool,
     /// Whether an index occurs in it.
     pub(super) mentions_index: bool,
+    /// What it takes to evaluate it: its terms, a power more than one.
+    pub(super) work: usize,
     root: Term,
 }
 
@@ -180,6 +182,7 @@ impl Expression {
             mentions_tensors: false,
             mentions_arguments: false,
             mentions_index: false,
+            work: 0,
             root: Term::Value(SettingValue::Null),
         };
         if text.len() > MAX_LENGTH {
@@ -192,8 +195,17 @@ impl Expression {
             )
             .at(span, "too long"));
         }
-        let mut parser =
-            Parser { text, span, direct, position: 0, names, terms: 0, depth: 0, mentions: [false; 3] };
+        let mut parser = Parser {
+            text,
+            span,
+            direct,
+            position: 0,
+            names,
+            terms: 0,
+            powers: 0,
+            depth: 0,
+            mentions: [false; 3],
+        };
         let root = parser.or()?;
         parser.skip_space();
         if parser.position < text.len() {
@@ -201,6 +213,7 @@ impl Expression {
         }
         [expression.mentions_tensors, expression.mentions_arguments, expression.mentions_index] =
             parser.mentions;
+        expression.work = parser.terms + parser.powers * 16;
         expression.root = root;
         Ok(expression)
     }
@@ -266,6 +279,7 @@ struct Parser<'a> {
     position: usize,
     names: Names<'a>,
     terms: usize,
+    powers: usize,
     depth: usize,
     /// Tensors, arguments, an index.
     mentions: [bool; 3],
@@ -484,6 +498,7 @@ impl Parser<'_> {
         }
         let exponent = self.sign()?;
         self.depth -= 1;
+        self.powers += 1;
         self.binary(Binary::Power, base, exponent, start)
     }
 
@@ -840,14 +855,19 @@ impl Evaluator<'_> {
         if exponent.is_negative() && base.is_zero() {
             return Err(self.error(Code::DivisionByZero, "division by zero", range, "0 to a negative power"));
         }
-        let times = exponent.numer().unsigned_abs();
-        let mut result = Exact::from_integer(1);
-        // Beyond 128 steps only 0 and ±1 still fit.
-        for _ in 0..times.min(128 + times % 2) {
-            result = result.checked_mul(&base).filter(fits).ok_or_else(|| self.overflow(range))?;
-        }
-        if times > 129 && !(base.is_zero() || base.abs() == Exact::from_integer(1)) {
-            return Err(self.overflow(range));
+        let mut times = exponent.numer().unsigned_abs();
+        let product = |a: Exact, b: &Exact| a.checked_mul(b).filter(fits).ok_or_else(|| self.overflow(range));
+        let (mut result, mut square) = (Exact::from_integer(1), base);
+        // Whatever is not 0 or ±1 overflows within seven squares.
+        loop {
+            if times % 2 == 1 {
+                result = product(result, &square)?;
+            }
+            times /= 2;
+            if times == 0 {
+                break;
+            }
+            square = product(square, &square)?;
         }
         Ok(SettingValue::Number(if exponent.is_negative() { result.recip() } else { result }))
     }

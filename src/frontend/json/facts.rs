@@ -1,12 +1,11 @@
 //! The `published` list of a file.
 
 use super::document::{Document, MAX_FACTS, Reader};
-use crate::analysis::conventions::{CONVENTIONS, Convention};
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::frontend::LoadOptions;
 use crate::graph::Graph;
 use crate::ops::attribute::SettingValue;
-use crate::published::{Difference, Fact, METRICS, Printed, Rounding};
+use crate::published::{CONVENTIONS, Difference, Fact, METRICS, Printed, Rounding};
 use crate::source::Span;
 use crate::source::json::{Json, Value};
 
@@ -189,15 +188,14 @@ fn check_metric(reader: &mut Reader<'_>, metric: &(String, Span), convention: Op
             .help(format!("{what}s: {}", known.join(", ")))
     };
     match convention {
-        Some((name, span)) if Convention::find(name).is_none() => {
-            let known: Vec<&str> = CONVENTIONS.iter().map(|convention| convention.name).collect();
-            reader.sink.push(words(name, *span, "convention", &known));
+        Some((name, span)) if !CONVENTIONS.contains(&name.as_str()) => {
+            reader.sink.push(words(name, *span, "convention", CONVENTIONS));
         }
         Some(_) => {}
         None => {
             let (text, span) = metric;
             let by_convention =
-                text.strip_prefix("conventions.").is_some_and(|name| Convention::find(name).is_some());
+                text.strip_prefix("conventions.").is_some_and(|name| CONVENTIONS.contains(&name));
             if !METRICS.contains(&text.as_str()) && !by_convention && !text.starts_with("accuracy.") {
                 reader.sink.push(words(text, *span, "metric", &[METRICS, &["accuracy."]].concat()));
             }

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::document::Template;
-use super::expand::{Argument, Binding, Bundle, Expansion, Feed, MAX_NODES};
+use super::expand::{Argument, Binding, Bundle, Expansion, Feed, MAX_NODES, MAX_WORK};
 use super::expression::{Environment, Expression, Mention};
 use super::reference::{Reference, Rounds};
 use crate::diagnostic::{Code, Diagnostic, Sink};
@@ -53,6 +53,10 @@ pub(super) struct Resolver<'e, 'd> {
     expansion: &'e Expansion<'d>,
     states: Vec<State>,
     edges: usize,
+    /// What arguments need that were followed.
+    types: rustc_hash::FxHashMap<Key, Result<Box<[u32]>, Failed>>,
+    /// Terms that were followed.
+    work: usize,
     depth: usize,
     stopped: bool,
 }
@@ -67,6 +71,8 @@ impl<'e, 'd> Resolver<'e, 'd> {
             expansion,
             states: vec![State::Open; expansion.bundles.len()],
             edges: 0,
+            types: rustc_hash::FxHashMap::default(),
+            work: 0,
             depth: 0,
             stopped: false,
         }
@@ -377,7 +383,10 @@ impl<'e, 'd> Resolver<'e, 'd> {
         let mut diagnostic =
             Diagnostic::error(Code::UnknownReference, format!("there is no layer `{name}` here"))
                 .at(reference.span, "not found")
-                .did_you_mean(name, inputs.chain(local).chain(groups).chain(["previous", "input"]));
+                .did_you_mean(
+                    name,
+                    inputs.chain(local).chain(groups).chain(["previous"]).chain(here.block.map(|_| "input")),
+                );
         if here.block.is_some() {
             diagnostic = diagnostic
                 .help("a block sees its own layers and what it is given (`input`), not what is around it");
@@ -386,14 +395,52 @@ impl<'e, 'd> Resolver<'e, 'd> {
         Err(Failed)
     }
 
+    /// The instances whose output types some expressions need. What an argument needs is found once.
+    pub(super) fn types(
+        &mut self,
+        expressions: &[&'d Expression],
+        scope: u32,
+        previous: Feed,
+        sink: &mut Sink,
+    ) -> Result<Vec<u32>, Failed> {
+        let arguments = &self.expansion.scopes[scope as usize].arguments;
+        let mut mentions = Vec::new();
+        expressions.iter().for_each(|expression| expression.visit(&mut |mention| mentions.push(mention)));
+        let mut found = Vec::new();
+        for mention in mentions {
+            match mention {
+                Mention::Tensor(reference) => {
+                    let slots = self.reference(reference, scope, previous, sink)?;
+                    found.extend(slots.iter().map(|slot| slot.instance));
+                }
+                Mention::Argument(index) => {
+                    let Argument::Later { template, scope, previous } = arguments[index] else { continue };
+                    let key = key(arguments, index);
+                    if !self.types.contains_key(&key) {
+                        let mut inner = Vec::new();
+                        template.expressions(&mut |expression| inner.push(expression));
+                        let types = self.mentioned(&inner, scope, previous, &|_| false, sink);
+                        self.types.insert(key, types.map(|(types, _)| types.into_boxed_slice()));
+                    }
+                    found.extend(self.types[&key].as_ref().map_err(|failed| *failed)?);
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
     /// The instances whose output types some expressions need, arguments followed to where they were given; and those
     /// arguments, each behind all that it uses itself. One may be used many times on the way, so that it is followed once;
-    /// and there may be as many as the file has room for, so that nothing here calls itself.
+    /// and there may be as many as the file has room for, so that nothing here calls itself. Those that are `known` are
+    /// not followed.
     pub(super) fn mentioned(
         &mut self,
         expressions: &[&'d Expression],
         scope: u32,
         previous: Feed,
+        known: &dyn Fn(Key) -> bool,
         sink: &mut Sink,
     ) -> Result<(Vec<u32>, Vec<Later<'d>>), Failed> {
         let expansion = self.expansion;
@@ -406,7 +453,7 @@ impl<'e, 'd> Resolver<'e, 'd> {
             let (expression, scope, previous) = match item {
                 Work::Look(expression, scope, previous) => (expression, scope, previous),
                 Work::Enter(later) => {
-                    if seen.insert(later.key) {
+                    if !known(later.key) && seen.insert(later.key) {
                         work.push(Work::Leave(later));
                         later.template.expressions(&mut |inner| {
                             work.push(Work::Look(inner, later.scope, later.previous));
@@ -419,6 +466,13 @@ impl<'e, 'd> Resolver<'e, 'd> {
                     continue;
                 }
             };
+            self.work += expression.work;
+            if self.work > MAX_WORK {
+                let most = crate::units::grouped(MAX_WORK as u64);
+                let message = format!("the arguments have more than {most} terms in all their uses");
+                sink.push(Diagnostic::error(Code::TooLarge, message).at(expression.span, "one too many"));
+                return Err(Failed);
+            }
             let mut mentions = Vec::new();
             expression.visit(&mut |mention| mentions.push(mention));
             for mention in mentions {

@@ -132,12 +132,15 @@ fn schema() -> Value {
         }}),
     );
     define("fact", fact());
-    define(
-        "layer",
-        json!({"anyOf": [
-            {"$ref": "#/$defs/op"}, {"$ref": "#/$defs/use"}, {"$ref": "#/$defs/group"}, {"$ref": "#/$defs/choice"}
-        ]}),
-    );
+    // The key that a layer has decides what it is: an editor then shows the faults of that kind alone.
+    let kinds = [("op", "op"), ("block", "use"), ("layers", "group"), ("choose", "choice")];
+    let required = |key: &str| json!({"required": [key]});
+    let one: Vec<Value> = kinds.iter().map(|(key, _)| required(key)).collect();
+    let each: Vec<Value> = kinds
+        .iter()
+        .map(|(key, kind)| json!({"if": required(key), "then": {"$ref": format!("#/$defs/{kind}")}}))
+        .collect();
+    define("layer", json!({"type": "object", "oneOf": one, "allOf": each}));
     define(
         "op",
         json!({"type": "object", "required": ["op"], "properties": {"op": {"enum": names}}, "allOf": cases}),

@@ -1,0 +1,122 @@
+//! What grows with a network. `cargo bench`; tests do not time.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a bench is no library")]
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use csp_profile::analysis::{Analysis, analyze};
+use csp_profile::diagnostic::Sink;
+use csp_profile::frontend::{LoadOptions, Loaded, load_bytes};
+use csp_profile::source::SourceMap;
+use csp_profile::source::json::parse;
+
+fn load(text: &str) -> Loaded {
+    let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+    let options = LoadOptions::default();
+    let loaded =
+        load_bytes("bench.json", "bench", text.as_bytes().to_vec(), &options, &mut sources, &mut sink);
+    loaded.unwrap_or_else(|| panic!("{:?}", sink.diagnostics().first()))
+}
+
+fn whole(text: &str) -> Analysis {
+    analyze(&load(text).graph).unwrap()
+}
+
+fn file(name: &str) -> String {
+    std::fs::read_to_string(format!("{}/architectures/{name}.json", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// A network of so many nodes in a few lines: blocks of three, repeated.
+fn repeated(nodes: usize) -> String {
+    format!(
+        r#"{{"inputs": {{"image": [8, 8, 8]}},
+"blocks": {{"unit": {{"layers": [{{"op": "conv2d", "out_channels": 8, "kernel": 3, "padding": 1}},
+{{"op": "batch_norm"}}, {{"op": "relu"}}]}}}},
+"layers": [{{"block": "unit", "repeat": {}}}]}}"#,
+        nodes / 3
+    )
+}
+
+/// The same network with every layer written down and named, as a converter would.
+fn flat(nodes: usize) -> String {
+    let mut text = String::from("{\"inputs\": {\"image\": [8, 8, 8]}, \"layers\": [");
+    let mut previous = "image".to_owned();
+    for index in 0..nodes {
+        let (name, attributes) = match index % 3 {
+            0 => ("conv2d", ", \"out_channels\": 8, \"kernel\": 3, \"padding\": 1"),
+            1 => ("batch_norm", ""),
+            _ => ("relu", ""),
+        };
+        let comma = if index == 0 { "" } else { "," };
+        write!(
+            text,
+            "{comma}\n{{\"op\": \"{name}\", \"name\": \"n{index}\", \"inputs\": \"{previous}\"{attributes}}}"
+        )
+        .unwrap();
+        previous = format!("n{index}");
+    }
+    text + "]}"
+}
+
+/// A dense block: layer n reads n tensors.
+fn dense(layers: usize) -> String {
+    format!(
+        r#"{{"inputs": {{"image": [8, 8, 8]}},
+"blocks": {{"layer": {{"layers": [{{"op": "concat"}}, {{"op": "conv2d", "out_channels": 4, "kernel": 1}}]}}}},
+"layers": [{{"block": "layer", "name": "layer", "repeat": {layers}, "inputs": ["image", "layer[..index]"]}}]}}"#
+    )
+}
+
+fn networks(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("architectures");
+    for name in ["densenet201", "csp_densenet201", "resnet50"] {
+        let text = file(name);
+        group.bench_with_input(BenchmarkId::new("load+analyze", name), &text, |bencher, text| {
+            bencher.iter(|| whole(black_box(text)));
+        });
+    }
+    let loaded = load(&file("densenet201"));
+    group.bench_function("analyze/densenet201", |bencher| bencher.iter(|| analyze(black_box(&loaded.graph))));
+    group.finish();
+
+    let mut group = criterion.benchmark_group("dense block");
+    group.sample_size(20);
+    let text = dense(1000);
+    group.bench_function("load/1000 layers", |bencher| bencher.iter(|| load(black_box(&text))));
+    group.finish();
+}
+
+fn json(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("json");
+    for (name, text) in [("densenet201", file("densenet201")), ("flat 100k", flat(100_000))] {
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_with_input(BenchmarkId::new("parse", name), &text, |bencher, text| {
+            let source = SourceMap::default().add("bench", "");
+            bencher.iter(|| parse(source, black_box(text)));
+        });
+    }
+    group.finish();
+}
+
+fn scale(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("scale");
+    group.sample_size(10);
+    for nodes in [10_000, 100_000] {
+        group.throughput(Throughput::Elements(nodes as u64));
+        for (kind, text) in [("repeat", repeated(nodes)), ("flat", flat(nodes))] {
+            group.bench_with_input(BenchmarkId::new(kind, nodes), &text, |bencher, text| {
+                bencher.iter(|| whole(black_box(text)));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+    targets = networks, json, scale
+}
+criterion_main!(benches);

@@ -1,0 +1,219 @@
+//! What `tests/fuzz` looks for, on stable and within seconds: whatever the bytes, a network or diagnostics come out.
+//!
+//! `FUZZ_ROUNDS=1000000 cargo test --release --test fuzz_replay` looks for longer; a seed is printed with what it finds.
+#![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
+
+mod common;
+
+use std::path::Path;
+
+use common::files;
+use csp_profile::analysis::analyze;
+use csp_profile::diagnostic::Sink;
+use csp_profile::frontend::{LoadOptions, load_bytes};
+use csp_profile::report::diagnostics::render;
+use csp_profile::source::SourceMap;
+
+/// What the fuzz target does; small parts are rendered, so that places within a text are tried as well.
+fn run(bytes: &[u8]) -> bool {
+    let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+    let options = LoadOptions::default();
+    let loaded = load_bytes("fuzz.json", "fuzz", bytes.to_vec(), &options, &mut sources, &mut sink);
+    assert_ne!(
+        loaded.is_some(),
+        sink.has_errors(),
+        "a network or a reason: {}",
+        String::from_utf8_lossy(bytes)
+    );
+    for diagnostic in sink.diagnostics() {
+        for label in &diagnostic.labels {
+            let text = &sources.get(label.span.source).text;
+            let place = label.span.start as usize..label.span.end as usize;
+            assert!(text.get(place).is_some(), "{diagnostic:?} cuts a letter or ends behind the text");
+        }
+    }
+    // Drawing is slow, and the first few have all there is to draw.
+    sink.diagnostics().iter().take(3).for_each(|diagnostic| drop(render(diagnostic, &sources)));
+    if let Some(loaded) = &loaded {
+        // An overflow of a sum is an answer too.
+        drop(analyze(&loaded.graph));
+    }
+    loaded.is_some()
+}
+
+fn corpus() -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/architecture_json");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+/// xorshift64*: the same numbers everywhere, and no crate for them.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let wide = u128::from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)) * bound as u128;
+        usize::try_from(wide >> 64).unwrap()
+    }
+}
+
+/// What stands in such files, so that changes often make another file and not only rubbish.
+const PIECES: &[&str] = &[
+    "0",
+    "1",
+    "-1",
+    "0.5",
+    "1e9",
+    "9223372036854775807",
+    "18446744073709551616",
+    "1e38",
+    "null",
+    "true",
+    "[]",
+    "{}",
+    "\"\"",
+    ",",
+    ":",
+    "\"op\": \"concat\"",
+    "\"repeat\": 3",
+    "\"repeat\": \"channels(image)\"",
+    "\"when\": false",
+    "\"inputs\": []",
+    "\"inputs\": \"input\"",
+    "previous",
+    "input",
+    "layer[..index]",
+    "layer[..]",
+    "layer[0]",
+    "channels(previous)",
+    " / 0",
+    " ^ 99",
+    " % ",
+    "index",
+    "(",
+    ")",
+    "'",
+    "\"name\": \"previous\"",
+    "\"stage\": \"s\"",
+    "\"share\": \"conv1\"",
+    "\"called_as\": \"function\"",
+    "same",
+    "/",
+    "\u{e9}",
+    "\u{1f600}",
+    "\\u0041",
+    "\\\"",
+    "if(",
+    "make_divisible(",
+    "\"outputs\": \"x\"",
+    "\"with\": {}",
+    "\"groups\": 3",
+    "\"axis\": -9",
+];
+
+/// One file made of others: bytes changed, pieces put in, parts removed, doubled and exchanged.
+fn mutated(random: &mut Random, seeds: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = seeds[random.below(seeds.len())].1.clone();
+    for _ in 0..=random.below(3) {
+        let at = random.below(bytes.len() + 1);
+        let end = (at + random.below(40)).min(bytes.len());
+        match random.below(10) {
+            0 if at < bytes.len() => bytes[at] = u8::try_from(random.below(256)).unwrap(),
+            1 => drop(bytes.drain(at..end)),
+            2 => {
+                let part = bytes[at..end].to_vec();
+                bytes.splice(at..at, part);
+            }
+            3 => {
+                let other = &seeds[random.below(seeds.len())].1;
+                let from = random.below(other.len() + 1);
+                let to = (from + random.below(80)).min(other.len());
+                bytes.splice(at..end, other[from..to].iter().copied());
+            }
+            4 | 5 => swap_words(random, &mut bytes),
+            6..=8 => {
+                let digits: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at].is_ascii_digit()).collect();
+                if !digits.is_empty() {
+                    bytes[digits[random.below(digits.len())]] = b"0123456789"[random.below(10)];
+                }
+            }
+            _ => {
+                let piece = PIECES[random.below(PIECES.len())];
+                let end = if random.below(2) == 0 { at } else { (at + piece.len()).min(bytes.len()) };
+                bytes.splice(at..end, piece.bytes());
+            }
+        }
+    }
+    bytes
+}
+
+/// Puts one text of the file, or a piece, in the place of another text or number: still JSON.
+fn swap_words(random: &mut Random, bytes: &mut Vec<u8>) {
+    let words: Vec<(usize, usize)> = {
+        let quotes: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at] == b'"').collect();
+        quotes.chunks_exact(2).map(|pair| (pair[0], pair[1] + 1)).collect()
+    };
+    if words.is_empty() {
+        return;
+    }
+    let (to, from) = (words[random.below(words.len())], words[random.below(words.len())]);
+    let word = if random.below(3) == 0 {
+        format!("\"{}\"", PIECES[random.below(PIECES.len())].replace('"', "")).into_bytes()
+    } else {
+        bytes[from.0..from.1].to_vec()
+    };
+    bytes.splice(to.0..to.1, word);
+}
+
+#[test]
+fn the_corpus_is_harmless() {
+    let corpus = corpus();
+    let good = corpus.iter().filter(|(_, bytes)| run(bytes)).count();
+    // A corpus of rubbish alone would find nothing.
+    assert!(good >= 4 && corpus.len() > good, "{good} of {} are networks", corpus.len());
+}
+
+#[test]
+fn a_file_may_end_anywhere() {
+    for (_, bytes) in
+        corpus().iter().filter(|(name, _)| ["everything.json", "dense.json"].contains(&name.as_str()))
+    {
+        let whole = bytes.trim_ascii_end().len();
+        for end in 0..whole {
+            assert!(!run(&bytes[..end]), "the first {end} bytes are a network");
+        }
+        assert!(run(bytes));
+    }
+}
+
+#[test]
+fn random_changes_are_harmless() {
+    let rounds = std::env::var("FUZZ_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3000);
+    // Those at a bound take their time, which is fine once.
+    let quick = |(name, _): &(String, Vec<u8>)| !name.starts_with("bound_");
+    let architectures = files().into_iter().map(|(name, text)| (name, text.into_bytes()));
+    let seeds: Vec<_> = architectures.chain(corpus().into_iter().filter(quick)).collect();
+    let mut networks = 0;
+    for seed in 1..=rounds {
+        let bytes = mutated(&mut Random(seed), &seeds);
+        let start = std::time::Instant::now();
+        let outcome = std::panic::catch_unwind(|| run(&bytes));
+        // A hang is found by hand: what takes long is only named.
+        if start.elapsed().as_secs_f64() > 0.5 {
+            println!("seed {seed} took {:?}", start.elapsed());
+        }
+        match outcome {
+            Ok(network) => networks += u64::from(network),
+            Err(_) => panic!("seed {seed}:\n{}", String::from_utf8_lossy(&bytes)),
+        }
+    }
+    assert!(networks * 20 > rounds, "only {networks} of {rounds} were networks: the changes are too wild");
+}

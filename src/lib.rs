@@ -73,6 +73,7 @@
 //! | [`analysis::traffic`] | bytes moved under four models |
 //! | [`analysis::roofline`] | a lower bound of time on a device |
 //! | [`analysis::conventions`] | how other programs count, as one data table |
+//! | [`claims`] | the papers' claims about CSP as one data table, and what becomes of each for two networks |
 //! | [`report`] | [`report::Report`]: the serialisable view, schema version 1 |
 //! | [`report::sheet`] | a table as data, before any format |
 //! | [`report::sections`] | the tables of `analyze`, one file a section |
@@ -95,6 +96,7 @@
 //! | `ops` | tensor, units, diagnostic, source |
 //! | `graph` | ops, tensor, source, diagnostic |
 //! | `analysis` | graph, ops, tensor, device, units |
+//! | `claims` | analysis, graph, comparison (which stages are one), units |
 //! | `frontend` | graph, ops, tensor, device, units, published, source, diagnostic |
 //! | `report` | analysis, graph, ops (values of attributes), device, published, units, source, diagnostic |
 //! | `cli` | tensor (names of element types) |
@@ -156,6 +158,7 @@
 //! [`graph::Origin`]; let [`frontend::load_bytes`] recognise it. No other module changes.
 
 pub mod analysis;
+pub mod claims;
 pub mod cli;
 pub mod commands;
 pub mod comparison;

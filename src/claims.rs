@@ -37,7 +37,7 @@ pub struct Pair<'a> {
     pub base: Network<'a>,
     /// Its CSP variant.
     pub csp: Network<'a>,
-    /// The stages that both have and that differ in cost: those that CSP has changed.
+    /// The stages that both have, that merge something and that differ in cost: those that CSP has changed.
     pub stages: Vec<StagePair>,
     /// How many stages the other network does not have.
     pub unpaired: usize,

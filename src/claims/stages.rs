@@ -28,7 +28,8 @@ impl<'a> Pair<'a> {
                 continue;
             };
             let (Some(one), Some(other)) = (index(base, one), index(csp, other)) else { continue };
-            if base.analysis.stages[one].sum != csp.analysis.stages[other].sum {
+            let has_block = !block(base, one).is_empty() || !block(csp, other).is_empty();
+            if has_block && base.analysis.stages[one].sum != csp.analysis.stages[other].sum {
                 pair.stages.push(StagePair { base: one, csp: other });
             }
         }
@@ -38,6 +39,17 @@ impl<'a> Pair<'a> {
     /// One figure of both networks.
     pub(super) fn figure(&self, name: &'static str, get: impl Fn(Network<'_>) -> Option<Value>) -> Figure {
         Figure { name, base: get(self.base), csp: get(self.csp) }
+    }
+
+    /// One figure of both networks' changed stages together.
+    pub(super) fn over_stages(
+        &self,
+        name: &'static str,
+        get: impl Fn(Network<'_>, &[usize]) -> Option<Value>,
+    ) -> Figure {
+        let base: Vec<usize> = self.stages.iter().map(|stage| stage.base).collect();
+        let csp: Vec<usize> = self.stages.iter().map(|stage| stage.csp).collect();
+        Figure { name, base: get(self.base, &base), csp: get(self.csp, &csp) }
     }
 
     /// One figure of every changed stage, and whether a claim holds there: by its value before and after.
@@ -93,7 +105,7 @@ pub(super) fn overlap(network: Network<'_>, stage: usize) -> Option<f64> {
 }
 
 /// Reads of the block's layers and different producers among them.
-pub(super) fn block_reads(network: Network<'_>, stage: usize) -> Option<(u64, u64)> {
+fn block_reads(network: Network<'_>, stage: usize) -> Option<(u64, u64)> {
     let reads = block(network, stage).iter().flat_map(|&layer| network.gradient.h.before.row(layer as usize));
     let mut producers: Vec<Vertex> = reads.map(|edge| edge.vertex).collect();
     let reads = producers.len() as u64;
@@ -115,6 +127,22 @@ pub(super) fn block_cio(network: Network<'_>, stage: usize) -> Option<u64> {
     let nodes = block(network, stage).iter().filter_map(|&layer| network.gradient.h.node(layer));
     let cio = nodes.map(|id| network.analysis.nodes[id.index()].cio).fold(0, u64::saturating_add);
     (cio > 0).then_some(cio)
+}
+
+/// The same of several stages.
+pub(super) fn blocks_cio(network: Network<'_>, stages: &[usize]) -> Option<u64> {
+    let cio = stages.iter().filter_map(|&stage| block_cio(network, stage)).fold(0, u64::saturating_add);
+    (cio > 0).then_some(cio)
+}
+
+/// D× of several stages together.
+pub(super) fn overlaps(network: Network<'_>, stages: &[usize]) -> Option<f64> {
+    let overlaps =
+        stages.iter().filter_map(|&stage| network.gradient.stages.get(stage)).map(|one| one.overlap);
+    let (seen, all) = overlaps.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    #[expect(clippy::cast_precision_loss, reason = "a ratio is approximate by nature")]
+    let ratio = seen as f64 / all as f64;
+    (all > 0).then_some(ratio)
 }
 
 /// The multiply-accumulates of the stage's largest layer.

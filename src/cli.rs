@@ -38,6 +38,8 @@ pub enum Command {
     Analyze(AnalyzeArgs),
     /// Print networks side by side and what differs between them.
     Compare(CompareArgs),
+    /// Judge the papers' claims about CSP on a network and its CSP variant (`explain claims`).
+    Claims(ClaimsArgs),
     /// Print what every combination of some parameters' values costs.
     Sweep(SweepArgs),
     /// Print gradient paths, reuse and update equations (`explain gradient`).
@@ -133,6 +135,40 @@ pub struct CompareArgs {
     /// Exit with 1 where anything but names differs.
     #[arg(long)]
     pub fail_on_difference: bool,
+}
+
+/// `claims`.
+#[derive(Args, Debug)]
+#[command(
+    mut_arg("set", |arg| arg.help("Set a parameter of both files; after a file and a colon, of that one alone: a.json:gamma=0.25")),
+    after_help = "Examples:\n  \
+        csp-profile claims darknet_resnext50.json csp_resnext50.json\n  \
+        csp-profile claims densenet121.json csp_densenet121.json:gamma=0.25"
+)]
+pub struct ClaimsArgs {
+    /// The plain network; parameters of its own after a colon. `-` reads from standard input.
+    #[arg(value_name = "BASE[:NAME=VALUE,…]")]
+    pub base: PathBuf,
+    /// Its CSP variant.
+    #[arg(value_name = "CSP[:NAME=VALUE,…]")]
+    pub csp: PathBuf,
+    /// How they are read.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// What goes to standard output; everything else goes to standard error.
+    #[arg(long, value_enum, default_value_t = ClaimsFormat::Table)]
+    pub format: ClaimsFormat,
+}
+
+/// Output formats of `claims`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClaimsFormat {
+    /// Tables of at most 80 columns.
+    Table,
+    /// Every figure, formula and verdict.
+    Json,
+    /// Tables for a pull request.
+    Markdown,
 }
 
 /// Parts of a comparison.

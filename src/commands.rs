@@ -1,6 +1,7 @@
 //! The subcommands: one file each. Only they write to the terminal, through one [`Output`].
 
 pub mod analyze;
+pub mod claims;
 pub mod compare;
 pub mod explain;
 pub mod gradient;
@@ -104,6 +105,7 @@ pub fn run(cli: Cli) -> io::Result<Exit> {
     let result = match cli.command {
         Command::Analyze(args) => analyze::run(&args, &mut output),
         Command::Compare(args) => compare::run(&args, &mut output),
+        Command::Claims(args) => claims::run(&args, &mut output),
         Command::Sweep(args) => sweep::run(&args, &mut output),
         Command::Gradient(args) => gradient::run(&args, &mut output),
         Command::Ops => ops::run(&mut output),

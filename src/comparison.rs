@@ -11,6 +11,7 @@ use serde::Serialize;
 
 pub use layers::{Change, Difference, Kind, Layer, LayerChanges};
 pub use stages::StageRow;
+pub(crate) use stages::rows as stage_rows;
 
 use crate::report::Report;
 use crate::report::figures::{self, Figure, Named};
@@ -56,7 +57,7 @@ impl Comparison {
         Self {
             totals: rows(reports.iter().map(figures::totals)),
             conventions: rows(reports.iter().map(figures::conventions)),
-            stages: stages::rows(reports),
+            stages: stages::rows(reports.iter().map(|report| report.analysis.stages.as_slice())),
             layers,
         }
     }

@@ -78,6 +78,7 @@
 //! | [`analysis::provenance`] | for every channel, the weight layers that made it |
 //! | [`analysis::gradient`] | the graph of weight layers: paths, reuse, dominators, update equations |
 //! | [`analysis::conventions`] | how other programs count, as one data table |
+//! | [`claims`] | the papers' claims about CSP as one data table, and what becomes of each for two networks |
 //! | [`report`] | [`report::Report`]: the serialisable view, schema version 1 |
 //! | [`comparison`] | two networks aligned: totals, stages, layers |
 //! | [`sweep`] | every combination of some parameters' values |
@@ -107,6 +108,7 @@
 //! | `analysis` | graph, ops, tensor, device, units |
 //! | `comparison` | analysis, graph, ops, report (figures), tensor |
 //! | `sweep` | analysis, frontend, graph, ops, published, report, source, diagnostic, tensor, units |
+//! | `claims` | analysis, graph, comparison (which stages are one), units |
 //! | `frontend` | graph, ops, tensor, device, units, published, source, diagnostic |
 //! | `report` | analysis, graph, ops (values of attributes), device, published, units, source, diagnostic |
 //! | `cli` | tensor (names of element types) |
@@ -168,6 +170,7 @@
 //! [`graph::Origin`]; let [`frontend::load_bytes`] recognise it. No other module changes.
 
 pub mod analysis;
+pub mod claims;
 pub mod cli;
 pub mod commands;
 pub mod comparison;

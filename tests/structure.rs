@@ -16,6 +16,7 @@ const IMPORTS: &[(&str, Option<&[&str]>)] = &[
     ("published", Some(&["source", "units"])),
     ("frontend", Some(&["graph", "ops", "tensor", "device", "source", "diagnostic", "published", "units"])),
     ("analysis", Some(&["graph", "ops", "tensor", "device", "units", "diagnostic"])),
+    ("claims", Some(&["analysis", "graph", "comparison", "units"])),
     ("comparison", Some(&["analysis", "graph", "ops", "tensor", "report"])),
     (
         "report",

@@ -1,6 +1,6 @@
 //! `compare`: networks side by side.
 
-mod operand;
+pub(super) mod operand;
 
 use std::io;
 use std::path::Path;

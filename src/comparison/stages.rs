@@ -2,7 +2,6 @@
 
 use super::sequence::{common, rising};
 use crate::analysis::{Group, Sum};
-use crate::report::Report;
 
 /// One stage of every network that has it.
 #[derive(Clone, Debug)]
@@ -21,10 +20,9 @@ impl StageRow {
 }
 
 /// The stages of all networks: those of one name are one row; between such rows the next of the same depth are.
-pub(super) fn rows(reports: &[Report<'_>]) -> Vec<StageRow> {
+pub(crate) fn rows<'a>(networks: impl IntoIterator<Item = &'a [Group]>) -> Vec<StageRow> {
     let mut rows: Vec<StageRow> = Vec::new();
-    for (network, report) in reports.iter().enumerate() {
-        let groups = &report.analysis.stages;
+    for (network, groups) in networks.into_iter().enumerate() {
         let pairs = pairs(&rows, groups);
         let mut merged: Vec<StageRow> = Vec::with_capacity(rows.len());
         let mut rest = std::mem::take(&mut rows).into_iter().enumerate().peekable();

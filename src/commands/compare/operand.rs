@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 /// A file and the parameters that only it is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Operand {
-    pub(super) file: PathBuf,
-    pub(super) set: Vec<(String, String)>,
+pub(in crate::commands) struct Operand {
+    pub(in crate::commands) file: PathBuf,
+    pub(in crate::commands) set: Vec<(String, String)>,
 }
 
 impl Operand {
     /// Reads `FILE` or `FILE:NAME=VALUE,NAME=VALUE`. What is wholly the name of a file is that file; else it is cut at
     /// the last colon that has a file before and parameters behind, or, where no file is found, at the last colon that
     /// has parameters behind.
-    pub(super) fn parse(text: &Path, exists: impl Fn(&Path) -> bool) -> Self {
+    pub(in crate::commands) fn parse(text: &Path, exists: impl Fn(&Path) -> bool) -> Self {
         let whole = || Self { file: text.to_owned(), set: Vec::new() };
         let Some(letters) = text.to_str().filter(|_| !exists(text)) else { return whole() };
         let cuts = letters.rmatch_indices(':').filter_map(|(at, _)| {

@@ -22,6 +22,7 @@ const IMPORTS: &[(&str, Option<&[&str]>)] = &[
         "report",
         Some(&[
             "analysis",
+            "claims",
             "comparison",
             "sweep",
             "device",
@@ -220,7 +221,10 @@ fn only_commands_see_the_environment_and_the_clock() {
 /// What is serialised has a version; what the analysis works on has none. Units are numbers.
 #[test]
 fn only_the_report_is_serialisable() {
-    only(&["Serialize"], &["report.rs", "report/", "units.rs", "comparison.rs", "comparison/", "sweep.rs"]);
+    only(
+        &["Serialize"],
+        &["report.rs", "report/", "units.rs", "claims.rs", "comparison.rs", "comparison/", "sweep.rs"],
+    );
 }
 
 #[test]

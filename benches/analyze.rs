@@ -98,7 +98,7 @@ fn passes(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("passes/{name}"));
         group.sample_size(20);
         group.bench_function("traffic", |bencher| {
-            bencher.iter(|| traffic::traffic(black_box(&graph), &stored))
+            bencher.iter(|| traffic::traffic(black_box(&graph), &stored));
         });
         group.bench_function("memory", |bencher| bencher.iter(|| memory::analyze(black_box(&graph))));
         group.bench_function("provenance", |bencher| bencher.iter(|| WeightGraph::new(black_box(&graph))));

@@ -6,7 +6,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use csp_profile::analysis::{Analysis, analyze};
+use csp_profile::analysis::gradient::{Gradient, WeightGraph};
+use csp_profile::analysis::{Analysis, analyze, memory, traffic};
 use csp_profile::diagnostic::Sink;
 use csp_profile::frontend::{LoadOptions, Loaded, load_bytes};
 use csp_profile::source::SourceMap;
@@ -88,6 +89,24 @@ fn networks(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Each pass over a network that is read: together at most 10 ms on densenet201.
+fn passes(criterion: &mut Criterion) {
+    for (name, text) in [("densenet201", file("densenet201")), ("dense block of 1000", dense(1000))] {
+        let graph = load(&text).graph;
+        let costs = analyze(&graph).unwrap();
+        let stored: Vec<u64> = costs.nodes.iter().map(|node| node.stored.bytes).collect();
+        let mut group = criterion.benchmark_group(format!("passes/{name}"));
+        group.sample_size(20);
+        group.bench_function("traffic", |bencher| {
+            bencher.iter(|| traffic::traffic(black_box(&graph), &stored))
+        });
+        group.bench_function("memory", |bencher| bencher.iter(|| memory::analyze(black_box(&graph))));
+        group.bench_function("provenance", |bencher| bencher.iter(|| WeightGraph::new(black_box(&graph))));
+        group.bench_function("gradient", |bencher| bencher.iter(|| Gradient::new(black_box(&graph))));
+        group.finish();
+    }
+}
+
 fn json(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("json");
     for (name, text) in [("densenet201", file("densenet201")), ("flat 100k", flat(100_000))] {
@@ -117,6 +136,6 @@ fn scale(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
-    targets = networks, json, scale
+    targets = networks, passes, json, scale
 }
 criterion_main!(benches);

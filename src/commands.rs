@@ -119,6 +119,11 @@ pub fn run(cli: Cli) -> io::Result<Exit> {
     }
 }
 
+/// How the command line wants a file to be read.
+pub(crate) fn options(args: &LoadArgs) -> LoadOptions {
+    LoadOptions { set: args.set.clone(), batch: args.batch, dtype: args.dtype, inputs: args.inputs.clone() }
+}
+
 /// Reads a file and shows what is wrong with it. Without a network, the exit says why.
 ///
 /// # Errors
@@ -129,12 +134,7 @@ pub fn load(
     sources: &mut SourceMap,
     output: &mut Output,
 ) -> io::Result<Result<Loaded, Exit>> {
-    let options = LoadOptions {
-        set: args.set.clone(),
-        batch: args.batch,
-        dtype: args.dtype,
-        inputs: args.inputs.clone(),
-    };
+    let options = options(args);
     let mut sink = Sink::default();
     let loaded = if path.as_os_str() == "-" {
         let mut bytes = Vec::new();

@@ -53,6 +53,11 @@ pub fn is_of_memory(metric: &str) -> bool {
     ["peak_memory_bytes.", "arena_bytes", "training."].iter().any(|start| metric.starts_with(start))
 }
 
+/// Whether a metric is one of gradient paths.
+pub fn is_of_gradient(metric: &str) -> bool {
+    metric.starts_with("gradient.")
+}
+
 /// A number as somebody printed it: `20.50 M`, `34,411,496`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Printed {

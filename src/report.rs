@@ -84,6 +84,9 @@ impl Report<'_> {
             "traffic_bytes.onnxsim" => total.traffic.onnxsim,
             _ => match metric.strip_prefix("conventions.") {
                 Some(name) => return self.value("", Some(name)),
+                None if crate::published::is_of_gradient(metric) => {
+                    return gradient::value(self.gradient?, metric);
+                }
                 None => return memory::value(self.memory?, metric),
             },
         })

@@ -6,9 +6,11 @@ pub mod padding;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::analysis::analyze;
+use crate::analysis::gradient::Gradient;
+use crate::analysis::{analyze, memory};
 use crate::diagnostic::{Code, Severity, Sink};
 use crate::frontend::{LoadOptions, load_bytes};
+use crate::published::{is_of_gradient, is_of_memory};
 use crate::report::Report;
 use crate::source::SourceMap;
 use axis::Axis;
@@ -132,6 +134,11 @@ impl Sweep<'_> {
         };
         let too_large = |_| "the network's costs do not fit in 64 bits".to_owned();
         let analysis = analyze(&loaded.graph).map_err(too_large)?;
+        let wants = |of: fn(&str) -> bool| self.metrics.iter().any(|metric| of(metric));
+        let memory =
+            wants(is_of_memory).then(|| memory::analyze(&loaded.graph)).transpose().map_err(too_large)?;
+        let gradient = wants(is_of_gradient).then(|| Gradient::new(&loaded.graph)).transpose();
+        let gradient = gradient.map_err(|refusal| format!("gradient paths cannot be followed: {refusal}"))?;
         let report = Report {
             graph: &loaded.graph,
             analysis: &analysis,
@@ -139,8 +146,8 @@ impl Sweep<'_> {
             facts: &[],
             sources: &sources,
             format: "json",
-            memory: None,
-            gradient: None,
+            memory: memory.as_ref(),
+            gradient: gradient.as_ref(),
         };
         let padded = self.align.map(|multiple| padding::padded(&loaded.graph, &analysis, multiple));
         let accuracies = loaded.facts.iter().filter(|fact| fact.applies && is_accuracy(&fact.metric));

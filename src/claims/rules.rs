@@ -186,13 +186,14 @@ fn gradient_paths(pair: &Pair<'_>) -> Finding {
     let mut remarks = Vec::new();
     if verdict == Verdict::HoldsPerStage {
         let count = branches.iter().filter(|stage| stage.holds == Some(true)).count();
+        let all = branches.iter().filter(|stage| stage.holds.is_some()).count();
         if count > 0 {
-            remarks.push(format!("One branch becomes two in {count} of {} changed stages.", branches.len()));
+            remarks.push(format!("One branch becomes two in {count} of {all} changed stages."));
         }
         match names(&stages, true) {
             doubled if doubled.is_empty() => {
                 remarks.push(
-                    "Counted by layers, no stage has twice the paths: a second branch adds few.".into(),
+                    "Counted by layers, no stage has twice the paths: the second branch adds few.".into(),
                 );
             }
             doubled => remarks.push(format!("Counted by layers, paths double only in {doubled}.")),
@@ -205,15 +206,8 @@ fn gradient_paths(pair: &Pair<'_>) -> Finding {
 fn cross_side(pair: &Pair<'_>) -> Finding {
     let stages =
         pair.by_stage("Dx", stages::overlap, Value::Ratio, |&base, &csp| (base > 0.0).then_some(csp <= 0.0));
-    let figure = pair.figure("Dx, all changed stages", |network| {
-        let is_base = std::ptr::eq(network.gradient, pair.base.gradient);
-        let indices = pair.stages.iter().map(|stage| if is_base { stage.base } else { stage.csp });
-        let (seen, all) = indices
-            .map(|index| network.gradient.stages[index].overlap)
-            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        #[expect(clippy::cast_precision_loss, reason = "a ratio is approximate by nature")]
-        let ratio = seen as f64 / all as f64;
-        (all > 0).then_some(Value::Ratio(ratio))
+    let figure = pair.over_stages("Dx, all changed stages", |network, indices| {
+        stages::overlaps(network, indices).map(Value::Ratio)
     });
     let verdict = Verdict::of_stages(&stages);
     Finding { figures: vec![figure], remark: where_it_holds(verdict, &stages), stages, verdict }
@@ -229,7 +223,7 @@ fn inside_block(pair: &Pair<'_>) -> Finding {
     });
     let verdict = Verdict::of_stages(&stages);
     let remark = match verdict {
-        Verdict::DoesNotHold => "The layers of a block read each other's features as before.".into(),
+        Verdict::DoesNotHold => "In every changed block some features are still read more than once.".into(),
         _ => where_it_holds(verdict, &stages),
     };
     Finding { figures, stages, verdict, remark }
@@ -268,14 +262,10 @@ fn bottleneck(pair: &Pair<'_>) -> Finding {
 }
 
 fn traffic(pair: &Pair<'_>) -> Finding {
-    let in_blocks = |network: Network<'_>| {
-        let is_base = std::ptr::eq(network.gradient, pair.base.gradient);
-        let indices = pair.stages.iter().map(|stage| if is_base { stage.base } else { stage.csp });
-        let cio = indices.filter_map(|index| stages::block_cio(network, index)).fold(0, u64::saturating_add);
-        (cio > 0).then_some(cio)
-    };
     let figures = vec![
-        pair.figure("CIO of the blocks", |network| in_blocks(network).map(Value::Count)),
+        pair.over_stages("CIO of the blocks", |network, indices| {
+            stages::blocks_cio(network, indices).map(Value::Count)
+        }),
         pair.figure("CIO of all convolutions", |network| Some(Value::Count(network.analysis.total.cio))),
         pair.figure("CIO with pools", |network| Some(Value::Count(network.analysis.total.cio_with_pools))),
         pair.figure("bytes moved, fused", |network| Some(Value::Bytes(network.analysis.total.traffic.fused))),
@@ -283,14 +273,17 @@ fn traffic(pair: &Pair<'_>) -> Finding {
     let stages = pair.by_stage("block CIO", stages::block_cio, Value::Count, |&base, &csp| {
         Some(saves_at_most_half(base, csp))
     });
-    let verdict = Verdict::of(compared(pair, in_blocks, saves_at_most_half), &stages);
-    let grows =
-        compared(pair, |network| Some(network.analysis.total.cio), |base, csp| csp >= base) == Some(true);
-    let remark = match grows {
-        true => "Over all convolutions nothing is saved: splits and transitions move more.".into(),
-        false => where_it_holds(verdict, &stages),
+    let whole = match (&figures[0].base, &figures[0].csp) {
+        (Some(Value::Count(base)), Some(Value::Count(csp))) => Some(saves_at_most_half(*base, *csp)),
+        _ => None,
     };
-    Finding { figures, stages, verdict, remark }
+    let verdict = Verdict::of(whole, &stages);
+    let cio = |network: Network<'_>| Some(network.analysis.total.cio);
+    let mut remark = where_it_holds(verdict, &stages);
+    if compared(pair, cio, |base, csp| csp >= base) == Some(true) {
+        remark.push_str(" Over all convolutions nothing is saved: what CSP adds moves more.");
+    }
+    Finding { figures, stages, verdict, remark: remark.trim_start().to_owned() }
 }
 
 fn peak_memory(pair: &Pair<'_>) -> Finding {

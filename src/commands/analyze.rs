@@ -3,7 +3,7 @@
 use std::io;
 use std::mem::ManuallyDrop;
 
-use super::{Exit, Output, load, usage};
+use super::{Exit, Output, load, options, usage};
 use crate::analysis::conventions::{CONVENTIONS, Convention};
 use crate::analysis::gradient::Gradient;
 use crate::analysis::roofline::{self, NoPeak, Roofline};
@@ -11,7 +11,7 @@ use crate::analysis::{Analysis, analyze, calls_unknown, counts_by_node, memory};
 use crate::cli::{AnalyzeArgs, Format, Grouping, Section};
 use crate::device::Device;
 use crate::diagnostic::{Code, Diagnostic, Sink, nearest};
-use crate::frontend::device;
+use crate::frontend::{self, Loaded, device};
 use crate::graph::Graph;
 use crate::ops::{Io, Operator};
 use crate::published::{Fact, Verdict, is_of_memory};
@@ -70,6 +70,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     let facts: Vec<Fact> = loaded.facts.iter().filter(|fact| fact.applies).cloned().collect();
     let memory = if wants_memory(args, graph, &facts) { memory::analyze(graph).map(Some) } else { Ok(None) };
     let Ok(memory) = memory else { return too_large(output) };
+    let plain = if memory.is_some() { plain_network(args, &loaded) } else { None };
     let gradient = match wants_gradient(args, graph).then(|| Gradient::new(graph)) {
         None => None,
         Some(Ok(gradient)) => Some(gradient),
@@ -106,6 +107,11 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         Some(Grouping::Op) => Some(By::Op),
     };
     let roofline = match &args.device {
+        None if args.sections.contains(&Section::Roofline) => {
+            let known: Vec<&str> = device::DEVICES.iter().map(|(name, _)| *name).collect();
+            let help = format!("add --device with one of {}, or a file", known.join(", "));
+            return usage(output, "a roofline needs a device", Some(&help));
+        }
         None => None,
         Some(name) => match on_device(name, graph, &analysis, output)? {
             Ok(found) => Some(found),
@@ -117,13 +123,13 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             serde_json::to_writer_pretty(&mut *output.out(), &report).map_err(io::Error::from)?;
             writeln!(output.out())?;
         }
-        Format::Csv => {
+        Format::Csv if args.sections.is_empty() => {
             let Ok(sheet) = by_group(by.unwrap_or(By::Layer), None) else {
                 return too_large(output);
             };
             csv::write(&sheet, output.out())?;
         }
-        Format::Table | Format::Markdown => {
+        Format::Table | Format::Markdown | Format::Csv => {
             let mut sheets = Vec::new();
             let shows = |section: Section| shows(args, section);
             if shows(Section::Summary) {
@@ -142,11 +148,14 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
                 sheets.push(sections::traffic::sheet(&report));
             }
             if let Some(found) = &memory {
-                memory_sheets(args, graph, found, &mut sheets);
+                memory_sheets(args, graph, found, plain.as_ref(), &mut sheets);
             }
             if let (Some(found), true) = (&gradient, shows(Section::Gradient)) {
                 sheets.push(report::gradient::summary(found));
-                if args.sections.contains(&Section::Gradient) && !graph.stages().is_empty() {
+                if args.sections.contains(&Section::Gradient)
+                    && args.format != Format::Csv
+                    && !graph.stages().is_empty()
+                {
                     sheets.push(report::gradient::stages(graph, found));
                 }
             }
@@ -159,7 +168,14 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             if shows(Section::Published) && !facts.is_empty() {
                 sheets.push(sections::published::sheet(&report, args.sections.contains(&Section::Published)));
             }
-            print(&report, &sheets, args.format, output)?;
+            if args.format != Format::Csv {
+                print(&report, &sheets, args.format, output)?;
+            } else if let [sheet] = sheets.as_slice() {
+                csv::write(sheet, output.out())?;
+            } else {
+                let message = format!("CSV holds one table, and these sections have {}", sheets.len());
+                return usage(output, &message, Some("name one section, or --by"));
+            }
         }
     }
     let mut sink = Sink::default();
@@ -171,7 +187,12 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         output.diagnostics(&sink, &sources)?;
         return Ok(Exit::Failed);
     }
-    Ok(Exit::Fine)
+    match (args.memory, &memory) {
+        (Some(bytes), Some(found)) if !report::memory::fit(graph, found, bytes, args.top).0 => {
+            Ok(Exit::Failed)
+        }
+        _ => Ok(Exit::Fine),
+    }
 }
 
 /// Why a published figure does not hold.
@@ -215,9 +236,11 @@ fn costliest(graph: &Graph) -> String {
 fn shows(args: &AnalyzeArgs, section: Section) -> bool {
     let default = match section {
         Section::Summary | Section::Roofline => true,
-        Section::Stages | Section::Layers | Section::Conventions | Section::Published => args.by.is_none(),
+        Section::Stages | Section::Layers | Section::Traffic | Section::Conventions | Section::Published => {
+            args.by.is_none()
+        }
         Section::Memory | Section::Gradient => args.by.is_none(),
-        Section::Traffic | Section::Training | Section::Growth | Section::Curve => false,
+        Section::Training | Section::Growth | Section::Curve => false,
     };
     (if args.sections.is_empty() { default } else { args.sections.contains(&section) })
         && !args.skip.contains(&section)
@@ -234,6 +257,24 @@ fn wants_memory(args: &AnalyzeArgs, graph: &Graph, facts: &[Fact]) -> bool {
     asked || judged || (shown && args.format != Format::Csv && graph.len() <= MANY_NODES)
 }
 
+/// The network without its partial blocks, where the file says how: `fusion=none`, or `gamma=0`.
+fn plain_network(args: &AnalyzeArgs, loaded: &Loaded) -> Option<(Graph, memory::Analysis)> {
+    let has = |name: &str| loaded.parameters.iter().any(|(known, _)| known == name);
+    if !has("gamma") || args.file.as_os_str() == "-" {
+        return None;
+    }
+    let choices: &[(&str, &str)] = &[("fusion", "none"), ("gamma", "0")];
+    choices.iter().filter(|(name, _)| has(name)).find_map(|&(name, value)| {
+        let mut options = options(&args.load);
+        options.set.push((name.into(), value.into()));
+        let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+        let mut plain = frontend::load(&args.file, &options, &mut sources, &mut sink).ok()??.graph;
+        plain.find_stages();
+        let found = memory::analyze(&plain).ok()?;
+        Some((plain, found))
+    })
+}
+
 fn wants_gradient(args: &AnalyzeArgs, graph: &Graph) -> bool {
     let skipped = args.skip.contains(&Section::Gradient);
     let shown = args.format == Format::Json || shows(args, Section::Gradient);
@@ -242,10 +283,22 @@ fn wants_gradient(args: &AnalyzeArgs, graph: &Graph) -> bool {
 }
 
 /// The sections on memory; with tables of tensors and stages where they are asked for by name.
-fn memory_sheets(args: &AnalyzeArgs, graph: &Graph, found: &memory::Analysis, sheets: &mut Vec<Sheet>) {
-    let by_name = args.sections.contains(&Section::Memory);
+fn memory_sheets(
+    args: &AnalyzeArgs,
+    graph: &Graph,
+    found: &memory::Analysis,
+    plain: Option<&(Graph, memory::Analysis)>,
+    sheets: &mut Vec<Sheet>,
+) {
+    let by_name = args.sections.contains(&Section::Memory) && args.format != Format::Csv;
     if shows(args, Section::Memory) {
-        sheets.push(report::memory::summary(graph, found));
+        let mut summary = report::memory::summary(graph, found);
+        if let Some((_, plain)) = plain
+            && memory::same_peak(plain, found)
+        {
+            summary.notes.push("gamma leaves the peak where it is: the plain network has the same".into());
+        }
+        sheets.push(summary);
         if by_name {
             for ((key, _), model) in memory::Model::REPORTED.iter().zip(&found.models).take(1) {
                 sheets.push(report::memory::peak(graph, key, model, args.top));
@@ -260,6 +313,9 @@ fn memory_sheets(args: &AnalyzeArgs, graph: &Graph, found: &memory::Analysis, sh
     }
     if shows(args, Section::Growth) {
         sheets.push(report::memory::growth(graph, found));
+        if let Some((other, plain)) = plain {
+            sheets.push(report::memory::growth_compared(other, plain, graph, found));
+        }
     }
     if shows(args, Section::Curve) {
         sheets.push(report::memory::curve(graph, found));

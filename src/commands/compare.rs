@@ -6,7 +6,8 @@ use std::io;
 use std::path::Path;
 
 use super::{Exit, Output, load, usage};
-use crate::analysis::analyze;
+use crate::analysis::gradient::Gradient;
+use crate::analysis::{analyze, memory};
 use crate::cli::{CompareArgs, Format, LoadArgs, Part};
 use crate::comparison::Comparison;
 use crate::report::comparison::{self as sheets, MAX_NETWORKS, letter};
@@ -38,18 +39,21 @@ pub(super) fn run(args: &CompareArgs, output: &mut Output) -> io::Result<Exit> {
     let Ok(analyses) = analyses else {
         return usage(output, "a network's costs do not fit in 64 bits", None);
     };
+    let memories: Vec<_> = loaded.iter().map(|loaded| memory::analyze(&loaded.graph).ok()).collect();
+    let gradients: Vec<_> = loaded.iter().map(|loaded| Gradient::new(&loaded.graph).ok()).collect();
     let reports: Vec<Report<'_>> = loaded
         .iter()
         .zip(&analyses)
-        .map(|(loaded, analysis)| Report {
+        .zip(memories.iter().zip(&gradients))
+        .map(|((loaded, analysis), (memory, gradient))| Report {
             graph: &loaded.graph,
             analysis,
             parameters: &loaded.parameters,
             facts: &[],
             sources: &sources,
             format: "json",
-            memory: None,
-            gradient: None,
+            memory: memory.as_ref(),
+            gradient: gradient.as_ref(),
         })
         .collect();
     let comparison = Comparison::new(&reports);

@@ -5,8 +5,9 @@ use std::io::{self, IsTerminal as _};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Exit, Output, usage};
-use crate::analysis::analyze;
 use crate::analysis::conventions::Convention;
+use crate::analysis::gradient::Gradient;
+use crate::analysis::{analyze, memory};
 use crate::cli::{Format, SweepArgs};
 use crate::diagnostic::{Sink, nearest};
 use crate::frontend::{self, LoadOptions, load_bytes};
@@ -116,6 +117,7 @@ fn is_metric(path: &str) -> bool {
         return Convention::find(name).is_some();
     }
     let graph = Graph::new("", 1);
+    let (memory, gradient) = (memory::analyze(&graph).ok(), Gradient::new(&graph).ok());
     analyze(&graph).is_ok_and(|analysis| {
         let sources = SourceMap::default();
         let report = Report {
@@ -125,8 +127,8 @@ fn is_metric(path: &str) -> bool {
             facts: &[],
             sources: &sources,
             format: "json",
-            memory: None,
-            gradient: None,
+            memory: memory.as_ref(),
+            gradient: gradient.as_ref(),
         };
         report.value(path, None).is_some()
     })

@@ -18,7 +18,8 @@ impl Graph {
         let has_map = |graph: &Self, id: NodeId| graph.node(id).outputs.iter().any(|output| area(output) > 1);
         let last_map = ids.iter().rposition(|&id| has_map(self, id));
         let mut stages: Vec<Option<u32>> = Vec::with_capacity(ids.len());
-        let (mut current, mut head) = (0u32, false);
+        // A change at the very first op begins the first stage, not the second.
+        let (mut current, mut head, mut begun) = (0u32, false, false);
         for (position, &id) in ids.iter().enumerate() {
             let node = self.node(id);
             let family = node.op.family();
@@ -30,9 +31,10 @@ impl Graph {
                 || matches!(*node.op, Op::Resize(_));
             if family == Family::GlobalPooling && last_map.is_none_or(|last| position > last) {
                 head = true;
-            } else if walked && !head && changes_map(self, id) {
+            } else if walked && !head && begun && changes_map(self, id) {
                 current += 1;
             }
+            begun = true;
             stages.push(Some(if head { u32::MAX } else { current }));
         }
         // Nothing is divided in a network of vectors.

@@ -5,16 +5,17 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::figures;
 use super::sheet::{Cell, Sheet};
+use crate::analysis::gradient::paths::log2;
 use crate::claims::{Claim, Figure, Finding, Pair, StageFigure, Value};
 
 /// The figures of stages that have columns, and how they are shown.
 const COLUMNS: &[(&str, &str, bool)] = &[
     ("paths", "paths", true),
-    ("branches", "branches", true),
+    ("branches", "sides", true),
     ("Dx", "Dx", true),
     ("reuse in block", "reuse", true),
     ("MACs", "MACs", false),
-    ("largest layer", "max layer", false),
+    ("largest layer", "largest", false),
     ("block CIO", "CIO", false),
     ("peak", "peak", false),
 ];
@@ -78,8 +79,11 @@ fn stages(pair: &Pair<'_>, claims: &[Claim]) -> Sheet {
         });
         std::iter::once(first).chain(rest).collect()
     };
-    let mut notes =
-        vec!["Stages that differ. Dx and reuse: base → csp; a blank is null: nothing is reused.".to_owned()];
+    let mut notes = vec![
+        "Sides: branches; reuse: producers read again in the block; then the changes of all MACs, of the largest \
+         layer, of the block's CIO and of the peak. A blank or null: there is nothing to reuse."
+            .to_owned(),
+    ];
     if pair.unpaired > 0 {
         notes.push(format!("{} stages are in one of the networks only and are left out.", pair.unpaired));
     }
@@ -92,17 +96,18 @@ fn stages(pair: &Pair<'_>, claims: &[Claim]) -> Sheet {
 }
 
 fn both_of(figure: &Figure) -> String {
-    let text = |value: Option<&Value>| value.map_or_else(|| "null".into(), |value| human(value));
+    let text = |value: Option<&Value>| value.map_or_else(|| "null".into(), human);
     if figure.base.is_none() && figure.csp.is_none() {
         return String::new();
     }
-    format!("{} → {}", text(figure.base.as_ref()), text(figure.csp.as_ref()))
+    format!("{}→{}", text(figure.base.as_ref()), text(figure.csp.as_ref()))
 }
 
 fn human(value: &Value) -> String {
     match value {
         Value::Paths(count) => paths(count),
         Value::Ratio(ratio) if *ratio <= 0.0 => "0".into(),
+        Value::Ratio(ratio) if (*ratio - 1.0).abs() < f64::EPSILON => "1".into(),
         value => cell(Some(value)).human(),
     }
 }
@@ -117,16 +122,17 @@ fn cell(value: Option<&Value>) -> Cell {
     }
 }
 
-/// Exact up to eight digits, then `2^58`, `2^24+1` or `2^58.02`.
+/// Exact up to eight digits or next to a power of two, else `2^58.02`.
 fn paths(count: &BigUint) -> String {
-    let text = count.to_string();
-    if text.len() <= 8 {
-        return text;
+    let power = |count: &BigUint| count.trailing_zeros().filter(|zeros| zeros + 1 == count.bits());
+    if count.bits() <= 17 {
+        return count.to_string();
     }
-    let log = crate::analysis::gradient::paths::log2(count);
-    match count.trailing_zeros() {
-        Some(zeros) if zeros + 1 == count.bits() => format!("2^{zeros}"),
-        _ => format!("2^{log:.2}"),
+    match (power(count), power(&(count - 1u32))) {
+        (Some(zeros), _) => format!("2^{zeros}"),
+        (_, Some(zeros)) => format!("2^{zeros}+1"),
+        _ if count.bits() <= 26 => count.to_string(),
+        _ => format!("2^{:.2}", log2(count)),
     }
 }
 

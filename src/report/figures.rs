@@ -104,6 +104,36 @@ pub const WHOLE: &[WholeFigure] = &[
         path: "largest_layer.max_over_mean",
         get: |report| Some(Figure::Ratio(report.analysis.largest_layer?.max_over_mean)),
     },
+    WholeFigure {
+        name: "peak memory",
+        path: "peak_memory_bytes.inference",
+        get: |report| Some(Figure::Bytes(report.memory?.models[0].peak)),
+    },
+    WholeFigure {
+        name: "in place",
+        path: "peak_memory_bytes.inference_inplace",
+        get: |report| Some(Figure::Bytes(report.memory?.models[1].peak)),
+    },
+    WholeFigure {
+        name: "saved bytes",
+        path: "training.saved_bytes",
+        get: |report| Some(Figure::Bytes(report.memory?.training[0].saved_bytes)),
+    },
+    WholeFigure {
+        name: "grad. edges",
+        path: "gradient.edges",
+        get: |report| Some(Figure::Count(report.gradient?.ratios.edges)),
+    },
+    WholeFigure {
+        name: "shortest path",
+        path: "gradient.longest_shortest_path",
+        get: |report| Some(Figure::Count(report.gradient?.longest_shortest_path())),
+    },
+    WholeFigure {
+        name: "longest path",
+        path: "gradient.longest_path",
+        get: |report| Some(Figure::Count(report.gradient?.longest_path())),
+    },
 ];
 
 fn learned(sum: &Sum) -> u64 {

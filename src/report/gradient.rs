@@ -209,6 +209,18 @@ fn count_text(count: Option<&BigUint>) -> (String, String) {
     (format!("{}.{}e{}", &exact[..1], &exact[1..7], exact.len() - 1), log)
 }
 
+/// The value of a whole metric of gradient paths; path counts that do not fit in 64 bits have none.
+pub fn value(gradient: &Gradient, metric: &str) -> Option<u64> {
+    Some(match metric.strip_prefix("gradient.")? {
+        "weight_layers" => gradient.h.layers().len() as u64,
+        "edges" => gradient.ratios.edges,
+        "longest_shortest_path" => gradient.longest_shortest_path(),
+        "longest_path" => gradient.longest_path(),
+        "paths_to_input" => u64::try_from(gradient.paths_to_input()?).ok()?,
+        _ => return None,
+    })
+}
+
 /// The network's figures.
 pub fn summary(gradient: &Gradient) -> Sheet {
     let ratios = &gradient.ratios;

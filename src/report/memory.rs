@@ -191,6 +191,9 @@ pub fn summary(graph: &Graph, analysis: &Analysis) -> Sheet {
     if arena.by_size_skipped {
         notes.push("arena: too many tensors to place the largest first; placed by first use".into());
     }
+    if analysis.models[2].peak > analysis.models[0].peak {
+        notes.push("views need more here: a concat's whole buffer is in use from its first part on".into());
+    }
     Sheet {
         title: "Peak memory of activations".into(),
         columns: vec!["model", "bytes", "", "at"],

@@ -39,7 +39,7 @@ pub fn render<Name: AsRef<str>>(sheet: &Sheet<Name>, width: usize) -> String {
     table.set_format(FormatBuilder::new().column_separator(' ').padding(0, 1).build());
     let right = |column: usize| sheet.rows.first().is_some_and(|row| !row[column].is_text());
     let align = |column: usize| if right(column) { Alignment::RIGHT } else { Alignment::LEFT };
-    if columns.iter().any(|name| !name.is_empty()) {
+    if !sheet.rows.is_empty() && columns.iter().any(|name| !name.is_empty()) {
         table.set_titles(Row::new(
             (0..count).map(|column| Entry::new_align(columns[column], align(column))).collect(),
         ));

@@ -233,7 +233,11 @@ pub(super) fn mark(
                 None => options.inputs.is_empty(),
             }
         });
-        fact.applies = expected == parameters && inputs && options.batch.is_none_or(|batch| batch == 1);
+        // Bytes are published for the file's own element type.
+        let of_bytes = fact.metric.contains("bytes");
+        let dtype = !of_bytes || options.dtype.is_none_or(|dtype| dtype == document.dtype);
+        fact.applies =
+            expected == parameters && inputs && dtype && options.batch.is_none_or(|batch| batch == 1);
     }
     document.facts = facts;
 }

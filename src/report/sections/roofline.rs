@@ -34,7 +34,10 @@ pub fn sheet(report: &Report<'_>, device: &Device, roofline: &Roofline, limit: u
         seconds(roofline.seconds)
     )];
     if roofline.cached_bytes > 0 {
-        notes.push(format!("{} stay in the last-level cache", units::bytes(roofline.cached_bytes)));
+        notes.push(format!(
+            "{} of traffic are served by the last-level cache",
+            units::bytes(roofline.cached_bytes)
+        ));
     }
     notes.push(format!("figures: {}", device.source));
     Sheet {

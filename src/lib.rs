@@ -110,11 +110,12 @@
 //! | `sweep` | analysis, frontend, graph, ops, published, report, source, diagnostic, tensor, units |
 //! | `claims` | analysis, graph, comparison (which stages are one), units |
 //! | `frontend` | graph, ops, tensor, device, units, published, source, diagnostic |
-//! | `report` | analysis, graph, ops (values of attributes), device, published, units, source, diagnostic |
+//! | `report` | analysis, claims, comparison, sweep (as data to show), graph, ops (values of attributes), tensor, device, published, units, source, diagnostic |
 //! | `cli` | tensor (names of element types) |
 //! | `commands`, `main` | anything |
 //!
-//! `frontend` and `report` know nothing of each other, and `analysis` knows neither.
+//! `frontend` and `report` know nothing of each other, and `analysis` knows neither. `tests/structure.rs` reads this
+//! table and holds the code to it, and to the first four invariants.
 //!
 //! # Invariants
 //!

@@ -8,9 +8,11 @@ mod common;
 use std::path::Path;
 
 use common::files;
-use csp_profile::analysis::analyze;
+use csp_profile::analysis::gradient::Gradient;
+use csp_profile::analysis::{analyze, memory};
 use csp_profile::diagnostic::Sink;
-use csp_profile::frontend::{LoadOptions, load_bytes};
+use csp_profile::frontend::{LoadOptions, Loaded, load_bytes};
+use csp_profile::report::Report;
 use csp_profile::report::diagnostics::render;
 use csp_profile::source::SourceMap;
 
@@ -35,10 +37,32 @@ fn run(bytes: &[u8]) -> bool {
     // Drawing is slow, and the first few have all there is to draw.
     sink.diagnostics().iter().take(3).for_each(|diagnostic| drop(render(diagnostic, &sources)));
     if let Some(loaded) = &loaded {
-        // An overflow of a sum is an answer too.
-        drop(analyze(&loaded.graph));
+        profile(loaded, &sources);
     }
     loaded.is_some()
+}
+
+/// All that `analyze` does with a network; an overflow of a sum is an answer too.
+fn profile(loaded: &Loaded, sources: &SourceMap) {
+    let graph = &loaded.graph;
+    let Ok(analysis) = analyze(graph) else { return };
+    // Memory and gradients of large networks take their time; the bounds are for the rest.
+    let small = graph.len() < 1000;
+    let memory = small.then(|| memory::analyze(graph).ok()).flatten();
+    let gradient = small.then(|| Gradient::new(graph).ok()).flatten();
+    let report = Report {
+        graph,
+        analysis: &analysis,
+        parameters: &loaded.parameters,
+        facts: &loaded.facts,
+        sources,
+        format: "json",
+        memory: memory.as_ref(),
+        gradient: gradient.as_ref(),
+    };
+    if small {
+        serde_json::to_writer(std::io::sink(), &report).unwrap();
+    }
 }
 
 fn corpus() -> Vec<(String, Vec<u8>)> {

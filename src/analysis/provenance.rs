@@ -250,10 +250,18 @@ impl<'a> State<'a> {
                     let input = &inputs[run.input];
                     if run.step == 1 {
                         self.work += append(&mut list, input, run.start, run.start + run.length);
-                        continue;
+                    } else {
+                        for channel in (0..run.length).map(|index| run.start + index * run.step) {
+                            self.work += append(&mut list, input, channel, channel + 1);
+                            // A stride over 2^40 channels is one run.
+                            if self.work > WORK_LIMIT {
+                                break;
+                            }
+                        }
                     }
-                    for channel in (0..run.length).map(|index| run.start + index * run.step) {
-                        self.work += append(&mut list, input, channel, channel + 1);
+                    // What is left out does not matter: the walk ends behind this node.
+                    if self.work > WORK_LIMIT {
+                        break;
                     }
                 }
                 list.into()

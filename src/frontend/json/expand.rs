@@ -612,6 +612,8 @@ impl<'d> Expansion<'d> {
                 let case = cases.iter().find(|(key, _)| *key.text == chosen).map(|(_, layers)| layers);
                 match case.or(otherwise.as_ref()) {
                     Some(layers) => self.group(layers, layer, scope, round, stage, feed, sink),
+                    // The same place in every round of a repeat: said once, and its words made once.
+                    None if sink.has(Code::OutOfRange, value.span) => previous,
                     None => {
                         let listed: Vec<&str> = cases.iter().map(|(key, _)| &*key.text).collect();
                         sink.push(

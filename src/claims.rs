@@ -8,7 +8,7 @@ mod stages;
 #[cfg(test)]
 mod tests;
 
-use num_bigint::BigUint;
+use num::BigUint;
 
 pub use rules::CLAIMS;
 pub use stages::StagePair;

@@ -3,6 +3,7 @@
 pub mod device;
 pub mod json;
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -42,22 +43,31 @@ pub struct Loaded {
 }
 
 /// The file could not be read at all.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum Error {
     /// There is no such file.
-    #[error("there is no file `{0}`")]
     NotFound(PathBuf),
     /// A folder, where a file is needed.
-    #[error("`{0}` is a folder, not a file")]
     Folder(PathBuf),
     /// The operating system refuses.
-    #[error("cannot read `{path}`: {error}")]
     Io {
         /// The file.
         path: PathBuf,
         /// Why.
         error: std::io::Error,
     },
+}
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound(path) => write!(f, "there is no file `{}`", path.display()),
+            Self::Folder(path) => write!(f, "`{}` is a folder, not a file", path.display()),
+            Self::Io { path, error } => write!(f, "cannot read `{}`: {error}", path.display()),
+        }
+    }
 }
 
 impl Error {

@@ -23,7 +23,7 @@ mod oracle;
 #[cfg(test)]
 mod tests;
 
-use num_bigint::BigUint;
+use num::BigUint;
 
 pub use copies::Copies;
 pub use ratios::Ratios;

@@ -1,6 +1,6 @@
 //! The claims as one table, and a function each.
 
-use num_bigint::BigUint;
+use num::BigUint;
 
 use super::{Finding, Network, Pair, Rule, StageFigure, Value, Verdict, stages};
 use crate::analysis::conventions::CONVENTIONS;

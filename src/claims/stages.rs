@@ -1,6 +1,6 @@
 //! The stages of a pair, and their figures.
 
-use num_bigint::BigUint;
+use num::BigUint;
 
 use super::{Figure, Network, Pair, StageFigure, Value};
 use crate::analysis::gradient::Vertex;

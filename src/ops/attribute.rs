@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use num_rational::Ratio;
+use num::rational::Ratio;
 use serde_json::{Value, json};
 
 use crate::diagnostic::{Code, Diagnostic};

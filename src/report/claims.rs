@@ -1,6 +1,6 @@
 //! Claims as tables and as JSON. Keys: `csp-profile explain claims`.
 
-use num_bigint::BigUint;
+use num::BigUint;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::figures;

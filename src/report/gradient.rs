@@ -2,7 +2,7 @@
 //!
 //! Keys: `csp-profile explain gradient`. Numbers of paths are decimal strings: they pass 2^53.
 
-use num_bigint::BigUint;
+use num::BigUint;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::sheet::{Cell, Sheet};

@@ -1,6 +1,6 @@
 //! The values of one parameter: `0.25,0.5,0.75`, `12..48:4`, `csp,first`.
 
-use num_traits::{CheckedAdd, Zero};
+use num::traits::{CheckedAdd, Zero};
 
 use crate::ops::attribute::{Exact, decimal};
 

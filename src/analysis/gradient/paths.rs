@@ -4,7 +4,7 @@
 //! forms: 2^(k−j) for layer j of a dense block of k, 2^n over n residual blocks, 2^n + 1 over a CSP stage of n
 //! (its first part adds one path; it does not double them).
 
-use num_bigint::BigUint;
+use num::BigUint;
 
 use super::weight_graph::{Edge, Vertex, WeightGraph};
 

@@ -2,7 +2,7 @@
 //!
 //! Every figure is O(edges into the stage's weight layers), for each level of nested stages.
 
-use num_bigint::BigUint;
+use num::BigUint;
 
 use super::dominators::PostDominators;
 use super::groups::ChannelGroups;

@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use num_traits::{CheckedAdd, CheckedDiv, CheckedMul, CheckedSub, Signed, Zero};
+use num::traits::{CheckedAdd, CheckedDiv, CheckedMul, CheckedSub, Signed, Zero};
 
 use super::reference::Reference;
 use crate::diagnostic::{Code, Diagnostic};

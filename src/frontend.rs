@@ -2,6 +2,7 @@
 
 pub mod device;
 pub mod json;
+pub(crate) mod onnx;
 
 use std::fmt;
 use std::fs::File;
@@ -36,6 +37,8 @@ pub struct LoadOptions {
 pub struct Loaded {
     /// The network.
     pub graph: Graph,
+    /// The file's format: `json`, `darknet` or `onnx`.
+    pub format: &'static str,
     /// The parameters and the values they have.
     pub parameters: Vec<(String, SettingValue)>,
     /// The figures that others published about it.

@@ -145,7 +145,7 @@ impl Sweep<'_> {
             parameters: &loaded.parameters,
             facts: &[],
             sources: &sources,
-            format: "json",
+            format: loaded.format,
             memory: memory.as_ref(),
             gradient: gradient.as_ref(),
         };

@@ -93,7 +93,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         parameters,
         facts: &facts,
         sources: &sources,
-        format: "json",
+        format: loaded.format,
         memory: memory.as_ref(),
         gradient: gradient.as_ref(),
     };

@@ -51,7 +51,7 @@ pub(super) fn run(args: &CompareArgs, output: &mut Output) -> io::Result<Exit> {
             parameters: &loaded.parameters,
             facts: &[],
             sources: &sources,
-            format: "json",
+            format: loaded.format,
             memory: memory.as_ref(),
             gradient: gradient.as_ref(),
         })

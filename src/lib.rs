@@ -92,6 +92,7 @@
 //! | [`report::diagnostics`] | diagnostics drawn with the user's line |
 //! | [`cli`] | the command line: types only |
 //! | [`commands`] | the subcommands, one file each; exit codes; the only code that writes to the terminal |
+//! | `commands/{completions,man}.rs` | what shells and `man` need, from the types of [`cli`] |
 //! | `commands/files.rs` | files written beside their place and renamed |
 //! | `commands/explain/*.md` | the manual pages that `explain` prints beside those of ops and conventions |
 //! | `main.rs` | parse, dispatch, exit code |

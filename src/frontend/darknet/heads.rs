@@ -2,15 +2,20 @@
 
 use std::num::NonZeroU64;
 
-use super::network::{Layer, Network};
+use super::network::{Layer, Network, Role};
 use super::options::Options;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::Outlet;
 use crate::ops::{Affine, Concat, Flatten, Identity, Op, Reshape, Sigmoid, Slice, Softmax, Split};
 
-/// A head's layer.
-fn head(outlet: Outlet, is_map: bool) -> Layer {
-    Layer { is_map, is_head: true, ..Layer::map(outlet) }
+/// A detector's layer.
+fn detected(outlet: Outlet, is_map: bool) -> Layer {
+    Layer { is_map, role: Role::Detector, ..Layer::map(outlet) }
+}
+
+/// The layer of a loss: darknet leaves its height and width unset.
+fn lost(outlet: Outlet) -> Layer {
+    Layer { is_map: false, role: Role::Loss, ..Layer::map(outlet) }
 }
 
 /// What becomes of some of the numbers that a detector gives for each anchor.
@@ -110,7 +115,7 @@ fn detector(
     }
     let turns = merged(turns, scale);
     if let [(_, Turn::Plain)] = turns[..] {
-        return network.add("", Identity {}, &[input], options).map(|outlet| head(outlet, true));
+        return network.add("", Identity {}, &[input], options).map(|outlet| detected(outlet, true));
     }
     let signed =
         |sizes: &[u64]| sizes.iter().map(|&size| i64::try_from(size).ok()).collect::<Option<Vec<i64>>>();
@@ -126,7 +131,7 @@ fn detector(
     }
     let joined = network.add("concat", Concat { axis: 2 }, &parts, options)?;
     let together = Reshape { shape: signed(&[0, channels, height, width])? };
-    network.add("", together, &[joined], options).map(|outlet| head(outlet, true))
+    network.add("", together, &[joined], options).map(|outlet| detected(outlet, true))
 }
 
 /// Turns without numbers left out, a spread by 1 as none, equal neighbours joined.
@@ -193,7 +198,7 @@ pub(super) fn detection(options: &mut Options<'_>, network: &mut Network) -> Opt
         return None;
     }
     if !softmax || classes == 0 {
-        return network.add("", Identity {}, &[input], options).map(|outlet| head(outlet, false));
+        return network.add("", Identity {}, &[input], options).map(|outlet| detected(outlet, false));
     }
     let of_classes = cells.saturating_mul(classes);
     let cut = |start: u64, end: u64| Slice { axis: 1, start, end: Some(end), step: NonZeroU64::MIN };
@@ -204,7 +209,7 @@ pub(super) fn detection(options: &mut Options<'_>, network: &mut Network) -> Opt
     let scores = network.add("softmax", Softmax { axis: 2 }, &[scores], options)?;
     let scores = network.add("flat", Flatten { axis: 1 }, &[scores], options)?;
     let rest = network.add("boxes", cut(of_classes, given), &[input], options)?;
-    network.add("", Concat { axis: 1 }, &[scores, rest], options).map(|outlet| head(outlet, false))
+    network.add("", Concat { axis: 1 }, &[scores, rest], options).map(|outlet| detected(outlet, false))
 }
 
 pub(super) fn softmax(options: &mut Options<'_>, network: &mut Network) -> Option<Layer> {
@@ -251,13 +256,13 @@ pub(super) fn softmax(options: &mut Options<'_>, network: &mut Network) -> Optio
         }
         network.add("", Softmax { axis: 1 }, &[input], options)?
     };
-    Some(head(output, false))
+    Some(lost(output))
 }
 
 /// Sections that only matter in training: cost, contrastive.
 pub(super) fn loss(options: &mut Options<'_>, network: &mut Network) -> Option<Layer> {
     let input = network.previous()?.outlet;
-    network.add("", Identity {}, &[input], options).map(|outlet| head(outlet, false))
+    network.add("", Identity {}, &[input], options).map(lost)
 }
 
 /// Sections that do nothing: empty, silence.

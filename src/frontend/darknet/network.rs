@@ -22,10 +22,21 @@ pub(super) struct Layer {
     pub(super) outlet: Outlet,
     /// Whether darknet knows its height, width and channels; else only how many elements it has.
     pub(super) is_map: bool,
-    /// Whether it is one of the network's outputs: a detector, a softmax, a cost.
-    pub(super) is_head: bool,
+    /// Whether it is one of the network's outputs.
+    pub(super) role: Role,
     /// Its convolution and its normalization, which others may share.
     pub(super) shared: Shared,
+}
+
+/// Whether a layer is one of the network's outputs; the last one always is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is not.
+    Inner,
+    /// It is if nothing reads it: a softmax, a cost.
+    Loss,
+    /// It is, whatever reads it: a detector.
+    Detector,
 }
 
 /// The nodes of a convolution that have weights.
@@ -40,7 +51,7 @@ pub(super) struct Shared {
 impl Layer {
     /// A layer with a height and a width.
     pub(super) fn map(outlet: Outlet) -> Self {
-        Self { outlet, is_map: true, is_head: false, shared: Shared::default() }
+        Self { outlet, is_map: true, role: Role::Inner, shared: Shared::default() }
     }
 }
 
@@ -75,10 +86,14 @@ impl Network {
         let is_map = channels != 0 && height != 0 && width != 0;
         let asked = load.inputs.last().map(|(_, axes)| axes.as_slice());
         let default = if is_map { vec![channels, height, width] } else { vec![inputs] };
-        // Three numbers are a map and one is a vector, whatever the file says; one more is the batch.
+        let rank = match asked {
+            Some(axes) if !is_map && inputs == 0 => 1 + 2 * usize::from(axes.len() > 2),
+            _ => default.len(),
+        };
+        // One number more is the batch.
         let (batch, axes) = match asked {
             None => (1, default),
-            Some(&[batch, ref axes @ ..]) if matches!(axes.len(), 1 | 3) => (batch, axes.to_vec()),
+            Some(&[batch, ref axes @ ..]) if axes.len() == rank => (batch, axes.to_vec()),
             Some(axes) => (1, axes.to_vec()),
         };
         let batch = load.batch.unwrap_or(batch);
@@ -101,19 +116,12 @@ impl Network {
                 .at(options.span("inputs"), "passed over"),
             );
         }
-        network.input(batch, axes, is_map, options, load);
+        network.input(axes, rank, options, load);
         network
     }
 
-    fn input(
-        &mut self,
-        batch: u64,
-        axes: Vec<u64>,
-        is_map: bool,
-        options: &mut Options<'_>,
-        load: &LoadOptions,
-    ) {
-        let name = if axes.len() == 3 { "image" } else { "input" };
+    fn input(&mut self, axes: Vec<u64>, rank: usize, options: &mut Options<'_>, load: &LoadOptions) {
+        let name = if rank == 3 { "image" } else { "input" };
         for (given, _) in &load.inputs {
             if let Some(given) = given
                 && given != name
@@ -126,17 +134,19 @@ impl Network {
                 return;
             }
         }
-        if !matches!(axes.len(), 1 | 3) {
+        if axes.len() != rank {
+            let plural = if rank == 1 { "axis" } else { "axes" };
+            let given = axes.len();
             options.fail(
                 Diagnostic::error(
                     Code::ShapeMismatch,
-                    format!("`{name}` has 3 axes and a batch, but {} are given", axes.len()),
+                    format!("the input `{name}` has {rank} {plural} and a batch, but {given} are given"),
                 )
-                .at(options.header, "channels, height, width"),
+                .at(options.header, if rank == 3 { "channels, height, width" } else { "`inputs`" }),
             );
             return;
         }
-        if load.inputs.is_empty() && !is_map && axes == [0] {
+        if load.inputs.is_empty() && axes == [0] {
             let missing: Vec<&str> = ["width", "height", "channels"]
                 .into_iter()
                 .filter(|key| !options.has(key) || options.int(key, 0) == 0)
@@ -153,8 +163,7 @@ impl Network {
             }
             return;
         }
-        let is_map = axes.len() == 3;
-        let shape = TensorShape::new(std::iter::once(batch).chain(axes));
+        let shape = TensorShape::new(std::iter::once(self.graph.batch).chain(axes));
         let op = Input { shape, dtype: self.dtype };
         let new = NewNode {
             name: name.into(),
@@ -169,7 +178,7 @@ impl Network {
         match self.graph.add(new) {
             Ok(node) => {
                 let outlet = Outlet { node, port: 0 };
-                self.image = Some(Layer { is_map, ..Layer::map(outlet) });
+                self.image = Some(Layer { is_map: rank == 3, ..Layer::map(outlet) });
             }
             Err(mismatch) => options.fail(
                 Diagnostic::error(mismatch.code, format!("`{name}`: {}", mismatch.message))
@@ -181,11 +190,6 @@ impl Network {
     /// How many sections were read: the number of the one that is being read.
     pub(super) fn index(&self) -> usize {
         self.slots.len()
-    }
-
-    /// Whether there is an input.
-    pub(super) fn has_input(&self) -> bool {
-        self.image.is_some()
     }
 
     /// The images in a batch.
@@ -242,6 +246,9 @@ impl Network {
     /// The same as `[n, c, h, w]`; an error where darknet knows no height and width.
     pub(super) fn previous_map(&mut self, options: &mut Options<'_>) -> Option<Outlet> {
         let layer = self.previous()?;
+        if options.failed() {
+            return None;
+        }
         let before = self.index().checked_sub(1);
         self.map_of(layer, before, "image", options)
     }
@@ -393,7 +400,8 @@ impl Network {
     /// An op's refusal, drawn at the key at fault and at the sections that make its inputs.
     fn mismatch(&self, mismatch: Mismatch, inputs: &[Outlet], options: &Options<'_>) -> Diagnostic {
         let key = match mismatch.attribute {
-            Some("kernel" | "block_size") => "size",
+            Some("kernel") => "size",
+            Some("block_size") => "stride",
             Some("out_channels" | "out_features") => "filters",
             Some(other) => other,
             None => "",
@@ -418,12 +426,17 @@ impl Network {
         }
     }
 
-    /// The finished graph: its outputs are the heads that nothing reads, and the last section's.
+    /// The finished graph: its outputs are its detectors, its losses and the last section's.
     pub(super) fn finish(mut self, sink: &mut Sink) -> Graph {
         let last = self.slots.len().saturating_sub(1);
         for (index, slot) in self.slots.iter().enumerate() {
             let Some(layer) = slot.layer else { continue };
-            if index == last || (layer.is_head && !slot.is_read) {
+            let is_output = match layer.role {
+                Role::Detector => true,
+                Role::Loss => !slot.is_read,
+                Role::Inner => false,
+            };
+            if index == last || is_output {
                 self.graph.outputs.push(layer.outlet);
             } else if !slot.is_read && !super::text::full_of_warnings(sink) {
                 sink.push(

@@ -4,7 +4,7 @@
 use super::kinds::Kind;
 use super::text::{Entry, Section, clean, full_of_warnings};
 use crate::diagnostic::{Code, Diagnostic, Sink};
-use crate::source::{SourceId, Span};
+use crate::source::Span;
 
 /// Keys that every layer has; they matter in training, or when weights are loaded.
 const OF_EVERY_LAYER: &[&str] = &[
@@ -210,11 +210,6 @@ impl<'a> Options<'a> {
     pub(super) fn count(&self, key: &str) -> Option<u64> {
         let text = self.text(key)?;
         Some(1 + text.bytes().take_while(|&byte| byte != b'#').filter(|&byte| byte == b',').count() as u64)
-    }
-
-    /// The text that this section is in.
-    pub(super) fn source(&self) -> SourceId {
-        self.header.source
     }
 }
 

@@ -34,7 +34,8 @@ pub(super) fn recognizes(path: &str, bytes: &[u8]) -> bool {
     let bare: Vec<u8> = first.iter().take(64).copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let is_net = bare.starts_with(b"[net]") || bare.starts_with(b"[network]");
     let extension = Path::new(path).extension().and_then(|extension| extension.to_str()).unwrap_or("");
-    is_net || (extension.eq_ignore_ascii_case("cfg") && !first.starts_with(b"{"))
+    let is = |ending: &str| extension.eq_ignore_ascii_case(ending);
+    (is_net && !is("json")) || (is("cfg") && !first.starts_with(b"{"))
 }
 
 /// Reads a cfg. Without a graph the sink says why.
@@ -64,9 +65,10 @@ pub(super) fn load(
         return None;
     };
     let mut network = begin(&text, name, &first, options, sink)?;
+    network.reserve(text.matches("\n[").count());
     while let Some(section) = sections.next(sink) {
         read(&text, &section, &mut network, sink);
-        if sink.is_full() {
+        if network.is_stopped() || sink.is_full() {
             return None;
         }
     }
@@ -89,7 +91,7 @@ fn begin(text: &str, name: &str, first: &Section, load: &LoadOptions, sink: &mut
     match Kind::find(&first.name) {
         Some(kind) if kind.is_network() => {
             let mut options = Options::new(text, first, kind, sink);
-            Some(Network::new(name, &mut options, load))
+            Some(Network::new(name, kind, &mut options, load))
         }
         _ => {
             sink.push(
@@ -116,7 +118,7 @@ fn read(text: &str, section: &Section, network: &mut Network, sink: &mut Sink) {
         return network.end(section.header, None);
     };
     let name = kind.names[0];
-    network.begin(name);
+    network.begin(kind);
     let layer = match kind.fate {
         Fate::Read(reader) => {
             let mut options = Options::new(text, section, kind, sink);

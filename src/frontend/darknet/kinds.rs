@@ -30,6 +30,12 @@ pub(super) struct Kind {
     pub(super) passed_over: &'static [&'static str],
 }
 
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.names[0])
+    }
+}
+
 impl Kind {
     /// The kind of that name.
     pub(super) fn find(name: &str) -> Option<&'static Self> {

@@ -1,9 +1,11 @@
 //! The network while it is read: its graph, and what later sections may refer to.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::kinds::Kind;
 use super::options::{Item, Options};
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::frontend::{LoadOptions, MAX_NODES};
@@ -13,7 +15,7 @@ use crate::source::Span;
 use crate::tensor::{DType, TensorShape, TensorType};
 
 /// References of all sections together: a `route` may list thousands.
-const MAX_REFERENCES: usize = 5_000_000;
+const MAX_REFERENCES: usize = 2_000_000;
 
 /// What a section made.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +61,7 @@ impl Layer {
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     header: Span,
-    kind: &'static str,
+    kind: &'static Kind,
     /// Absent where it could not be read.
     layer: Option<Layer>,
     is_read: bool,
@@ -70,16 +72,26 @@ pub(super) struct Network {
     graph: Graph,
     slots: Vec<Slot>,
     image: Option<Layer>,
-    /// The section that is being read.
-    kind: &'static str,
+    /// The section that is being read: its kind, its name and its block.
+    kind: &'static Kind,
+    section: Arc<str>,
     block: Option<BlockId>,
     dtype: DType,
     references: usize,
+    /// Ops of the last nodes: like layers share theirs.
+    ops: VecDeque<Arc<Op>>,
+    /// Whether a limit was passed.
+    is_stopped: bool,
 }
 
 impl Network {
     /// The network with its input, as `[net]` and the command line have it.
-    pub(super) fn new(name: &str, options: &mut Options<'_>, load: &LoadOptions) -> Self {
+    pub(super) fn new(
+        name: &str,
+        kind: &'static Kind,
+        options: &mut Options<'_>,
+        load: &LoadOptions,
+    ) -> Self {
         let [channels, height, width] =
             ["channels", "height", "width"].map(|key| options.at_least(key, 0, 0));
         let inputs = options.at_least("inputs", 0, 0);
@@ -101,10 +113,13 @@ impl Network {
             graph: Graph::new(name, batch),
             slots: Vec::new(),
             image: None,
-            kind: "net",
+            kind,
+            section: "".into(),
             block: None,
             dtype: load.dtype.unwrap_or(DType::F32),
             references: 0,
+            ops: VecDeque::new(),
+            is_stopped: false,
         };
         let area = channels.saturating_mul(height).saturating_mul(width);
         if is_map && options.has("inputs") && inputs != area {
@@ -215,14 +230,26 @@ impl Network {
 
     /// `12_convolutional`, for messages.
     pub(super) fn name(&self, index: usize) -> String {
-        self.slots.get(index).map_or_else(String::new, |slot| format!("{index}_{}", slot.kind))
+        self.slots.get(index).map_or_else(String::new, |slot| format!("{index}_{}", slot.kind.names[0]))
+    }
+
+    /// Makes room for so many sections of a node each.
+    pub(super) fn reserve(&mut self, sections: usize) {
+        let sections = sections.min(MAX_NODES);
+        self.graph.reserve(sections, sections);
+        self.slots.reserve(sections);
+    }
+
+    /// Whether a limit was passed, so that reading on is pointless.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.is_stopped
     }
 
     /// Begins a section.
-    pub(super) fn begin(&mut self, kind: &'static str) {
+    pub(super) fn begin(&mut self, kind: &'static Kind) {
         self.kind = kind;
-        let name = format!("{}_{kind}", self.index());
-        self.block = Some(self.graph.block(name.into(), None));
+        self.section = format!("{}_{}", self.index(), kind.names[0]).into();
+        self.block = Some(self.graph.block(self.section.clone(), None));
     }
 
     /// Ends a section.
@@ -262,7 +289,7 @@ impl Network {
         options: &mut Options<'_>,
     ) -> Option<Outlet> {
         if !layer.is_map {
-            let kind = self.kind;
+            let kind = self.kind.names[0];
             let error = Diagnostic::error(
                 Code::ShapeMismatch,
                 format!("`[{kind}]` needs a map with height and width"),
@@ -300,6 +327,7 @@ impl Network {
             self.references += 1;
             if self.references > MAX_REFERENCES {
                 let most = crate::units::grouped(MAX_REFERENCES as u64);
+                self.is_stopped = true;
                 options.fail(
                     Diagnostic::error(
                         Code::TooLarge,
@@ -358,22 +386,22 @@ impl Network {
         }
         if self.graph.len() >= MAX_NODES {
             let most = crate::units::grouped(MAX_NODES as u64);
+            self.is_stopped = true;
             options.fail(
                 Diagnostic::error(Code::TooLarge, format!("the network has more than {most} nodes"))
                     .at(options.header, "one too many"),
             );
             return None;
         }
-        let (index, kind) = (self.index(), self.kind);
         let name = match part {
-            "" => format!("{index}_{kind}"),
-            part => format!("{index}_{kind}/{part}"),
+            "" => self.section.clone(),
+            part => format!("{}/{part}", self.section).into(),
         };
         let new = NewNode {
-            name: name.into(),
-            op: Arc::new(op.into()),
+            name,
+            op: self.shared(op.into()),
             inputs: inputs.into(),
-            origin: Origin { span: Some(options.header), section: u32::try_from(index).ok() },
+            origin: Origin { span: Some(options.header), section: u32::try_from(self.index()).ok() },
             stage: None,
             block: self.block,
             shares,
@@ -386,6 +414,18 @@ impl Network {
                 None
             }
         }
+    }
+
+    /// An op, or an equal one of a node not far back.
+    fn shared(&mut self, op: Op) -> Arc<Op> {
+        const KEPT: usize = 16;
+        if let Some(known) = self.ops.iter().find(|known| ***known == op) {
+            return known.clone();
+        }
+        let op = Arc::new(op);
+        self.ops.push_front(op.clone());
+        self.ops.truncate(KEPT);
+        op
     }
 
     /// Whether two nodes have weights of the same names and shapes.
@@ -408,8 +448,7 @@ impl Network {
         };
         let place = options.span(key);
         let words = |text: String| text.replace("`kernel`", "`size`").replace("`out_channels`", "`filters`");
-        let name = format!("{}_{}", self.index(), self.kind);
-        let message = format!("`{name}`: {}", words(mismatch.message));
+        let message = format!("`{}`: {}", self.section, words(mismatch.message));
         let mut diagnostic = Diagnostic::error(mismatch.code, message).at(place, "does not fit");
         for (input, text) in mismatch.inputs {
             let Some(outlet) = inputs.get(input) else { continue };

@@ -237,7 +237,7 @@ pub(super) fn softmax(options: &mut Options<'_>, network: &mut Network) -> Optio
     let shape = network.tensor(input).shape.axes().to_vec();
     let elements: u64 = shape.iter().skip(1).product();
     let is_vector = shape.iter().skip(2).all(|&size| size == 1);
-    if elements % groups != 0 {
+    if !elements.is_multiple_of(groups) {
         options.fail(
             Diagnostic::error(Code::Indivisible, format!("{groups} groups do not divide {elements} numbers"))
                 .at(options.span("groups"), "does not fit"),

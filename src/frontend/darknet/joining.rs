@@ -87,7 +87,7 @@ fn slice(
     network: &mut Network,
 ) -> Option<Outlet> {
     let channels = network.tensor(input).channels();
-    if channels % groups != 0 {
+    if !channels.is_multiple_of(groups) {
         options.fail(
             Diagnostic::error(
                 Code::Indivisible,

@@ -389,6 +389,10 @@ fn defaults_and_refusals() {
         ("[dropout]\n[convolutional]\nstride=2\nfilters=6\n[shortcut]\nfrom=0", &[6, 4, 4], 2 * 24 * 16 + 96),
         // A comment behind a value is no part of a number.
         ("[convolutional]\nfilters=3 # three", &[3, 8, 8], 2 * 12 * 64),
+        // As C reads numbers.
+        ("[convolutional]\nfilters=+0000000000000000000000000000003.9x", &[3, 8, 8], 2 * 12 * 64),
+        ("[upsample]\nscale=.5f", &[4, 16, 16], 0),
+        ("[dropout]\nprobability = 1e-1 # of ten", &[4, 8, 8], 0),
         // The first of equal keys.
         ("[convolutional]\nfilters=3\nfilters=9", &[3, 8, 8], 2 * 12 * 64),
         // A size that leaves a remainder.
@@ -407,6 +411,10 @@ fn defaults_and_refusals() {
         ("[convolutional]\nfilters=6\ngroups=4", "4 groups do not divide 6 output channels"),
         ("[convolutional]\nfilters=many", "`filters` is a whole number"),
         ("[convolutional]\nfilters=99999999999", "does not fit in 32 bits"),
+        ("[convolutional]\nfilters=2147483648", "does not fit in 32 bits"),
+        ("[convolutional]\npad=-99999999999999999999", "does not fit in 32 bits"),
+        ("[dropout]\nprobability=half", "`probability` is a number"),
+        ("[dropout]\nprobability=1e999", "`probability` is a number"),
         ("[maxpool]\nsize=0", "at least 1 is needed"),
         ("[route]", "the section needs `layers`"),
         ("[route]\nlayers=-1", "fewer than 1 layers stand before this one"),

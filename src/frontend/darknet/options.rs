@@ -151,8 +151,12 @@ impl<'a> Options<'a> {
             );
             return None;
         }
+        let zeros = digits[..count].bytes().take_while(|&digit| digit == b'0').count();
+        let (sign, tail) = (text.starts_with('-'), &digits[zeros..count]);
         // A number of a thousand digits is none of 32 bits either.
-        let value = text[..end.min(24)].parse::<i64>().ok().filter(|value| i32::try_from(*value).is_ok());
+        let size = if tail.is_empty() { Some(0) } else { tail[..tail.len().min(18)].parse::<i64>().ok() };
+        let value = size.map(|size| if sign { -size } else { size });
+        let value = value.filter(|value| tail.len() <= 18 && i32::try_from(*value).is_ok());
         let Some(value) = value else {
             self.fail(
                 Diagnostic::error(Code::Overflow, format!("`{key}` does not fit in 32 bits"))
@@ -173,18 +177,29 @@ impl<'a> Options<'a> {
     /// A decimal number, as `atof` finds it.
     pub(super) fn float(&mut self, key: &str, default: f64) -> f64 {
         let Some(value) = self.text(key) else { return default };
-        let end = value.find(['#', ';', ',']).unwrap_or(value.len());
-        match value[..end].parse::<f64>() {
-            Ok(number) if number.is_finite() => number,
-            _ => {
-                let span = self.span(key);
-                self.fail(
-                    Diagnostic::error(Code::WrongType, format!("`{key}` is a number, and this is none"))
-                        .at(span, "not a number"),
-                );
-                default
-            }
+        let is_part = |letter: char| letter.is_ascii_digit() || matches!(letter, '+' | '-' | '.' | 'e' | 'E');
+        let most = value.find(|letter| !is_part(letter)).unwrap_or(value.len());
+        // No number that is written on purpose is longer.
+        let number = (1..=most.min(64))
+            .rev()
+            .find_map(|end| value[..end].parse::<f64>().ok().map(|number| (number, end)))
+            .filter(|(number, _)| number.is_finite());
+        let span = self.span(key);
+        let Some((number, end)) = number else {
+            self.fail(
+                Diagnostic::error(Code::WrongType, format!("`{key}` is a number, and this is none"))
+                    .at(span, "not a number"),
+            );
+            return default;
+        };
+        let rest = &value[end..];
+        if !rest.is_empty() && !rest.starts_with(['#', ';']) {
+            self.warn(
+                Diagnostic::warning(Code::WrongType, format!("darknet reads `{key}` as {number}"))
+                    .at(span, "more than a number"),
+            );
         }
+        number
     }
 
     /// Whole numbers parted by commas; none if the key is not given. A comment ends the list.

@@ -72,6 +72,7 @@
 //! | `frontend/darknet/text.rs` | cfgs of darknet: sections and keys with their places |
 //! | `frontend/darknet/kinds.rs` | every section: its names, its keys, its reader or why it is refused |
 //! | `frontend/darknet/options.rs` | values as darknet reads them |
+//! | `frontend/darknet/input.rs` | the input, from `[net]` and the command line |
 //! | `frontend/darknet/network.rs` | the graph while it is read, and what sections may refer to |
 //! | `frontend/darknet/{convolution,pooling,joining,heads,activation}.rs` | one family of sections each, as ops |
 //! | [`analysis`] | [`analysis::analyze`]: all results about one graph |

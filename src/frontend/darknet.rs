@@ -7,6 +7,7 @@
 mod activation;
 mod convolution;
 mod heads;
+mod input;
 mod joining;
 mod kinds;
 mod network;
@@ -91,7 +92,7 @@ fn begin(text: &str, name: &str, first: &Section, load: &LoadOptions, sink: &mut
     match Kind::find(&first.name) {
         Some(kind) if kind.is_network() => {
             let mut options = Options::new(text, first, kind, sink);
-            Some(Network::new(name, kind, &mut options, load))
+            Some(input::read(name, kind, &mut options, load))
         }
         _ => {
             sink.push(

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::kinds::Kind;
 use super::options::{Item, Options};
 use crate::diagnostic::{Code, Diagnostic, Sink};
-use crate::frontend::{LoadOptions, MAX_NODES};
+use crate::frontend::MAX_NODES;
 use crate::graph::{BlockId, Graph, NewNode, NodeId, Origin, Outlet};
 use crate::ops::{Flatten, Input, Mismatch, Op, Operator, Reshape};
 use crate::source::Span;
@@ -85,99 +85,25 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// The network with its input, as `[net]` and the command line have it.
-    pub(super) fn new(
-        name: &str,
-        kind: &'static Kind,
-        options: &mut Options<'_>,
-        load: &LoadOptions,
-    ) -> Self {
-        let [channels, height, width] =
-            ["channels", "height", "width"].map(|key| options.at_least(key, 0, 0));
-        let inputs = options.at_least("inputs", 0, 0);
-        let is_map = channels != 0 && height != 0 && width != 0;
-        let asked = load.inputs.last().map(|(_, axes)| axes.as_slice());
-        let default = if is_map { vec![channels, height, width] } else { vec![inputs] };
-        let rank = match asked {
-            Some(axes) if !is_map && inputs == 0 => 1 + 2 * usize::from(axes.len() > 2),
-            _ => default.len(),
-        };
-        // One number more is the batch.
-        let (batch, axes) = match asked {
-            None => (1, default),
-            Some(&[batch, ref axes @ ..]) if axes.len() == rank => (batch, axes.to_vec()),
-            Some(axes) => (1, axes.to_vec()),
-        };
-        let batch = load.batch.unwrap_or(batch);
-        let mut network = Self {
+    /// A network without an input yet.
+    pub(super) fn new(name: &str, kind: &'static Kind, batch: u64, dtype: DType) -> Self {
+        Self {
             graph: Graph::new(name, batch),
             slots: Vec::new(),
             image: None,
             kind,
             section: "".into(),
             block: None,
-            dtype: load.dtype.unwrap_or(DType::F32),
+            dtype,
             references: 0,
             ops: VecDeque::new(),
             is_stopped: false,
-        };
-        let area = channels.saturating_mul(height).saturating_mul(width);
-        if is_map && options.has("inputs") && inputs != area {
-            options.warn(
-                Diagnostic::warning(
-                    Code::ShapeMismatch,
-                    format!("`inputs` is {inputs}, and {channels}·{height}·{width} is {area}"),
-                )
-                .at(options.span("inputs"), "passed over"),
-            );
         }
-        network.input(axes, rank, options, load);
-        network
     }
 
-    fn input(&mut self, axes: Vec<u64>, rank: usize, options: &mut Options<'_>, load: &LoadOptions) {
-        let name = if rank == 3 { "image" } else { "input" };
-        for (given, _) in &load.inputs {
-            if let Some(given) = given
-                && given != name
-            {
-                options.fail(
-                    Diagnostic::error(Code::UnknownName, format!("the network has no input `{given}`"))
-                        .did_you_mean(given, [name])
-                        .help(format!("inputs: {name}")),
-                );
-                return;
-            }
-        }
-        if axes.len() != rank {
-            let plural = if rank == 1 { "axis" } else { "axes" };
-            let given = axes.len();
-            options.fail(
-                Diagnostic::error(
-                    Code::ShapeMismatch,
-                    format!("the input `{name}` has {rank} {plural} and a batch, but {given} are given"),
-                )
-                .at(options.header, if rank == 3 { "channels, height, width" } else { "`inputs`" }),
-            );
-            return;
-        }
-        if load.inputs.is_empty() && axes == [0] {
-            let missing: Vec<&str> = ["width", "height", "channels"]
-                .into_iter()
-                .filter(|key| !options.has(key) || options.int(key, 0) == 0)
-                .collect();
-            let plural = if missing.len() == 1 { "" } else { "s" };
-            if !options.failed() {
-                options.fail(
-                    Diagnostic::error(Code::Missing, format!("the input has no {}", missing.join(", ")))
-                        .at(options.header, format!("lacks the key{plural}"))
-                        .help(
-                            "write `width=416`, `height=416` and `channels=3`, or give `--input 3x416x416`",
-                        ),
-                );
-            }
-            return;
-        }
+    /// Adds the input, of the given axes behind the batch.
+    pub(super) fn add_input(&mut self, name: &str, axes: Vec<u64>, options: &mut Options<'_>) {
+        let is_map = axes.len() == 3;
         let shape = TensorShape::new(std::iter::once(self.graph.batch).chain(axes));
         let op = Input { shape, dtype: self.dtype };
         let new = NewNode {
@@ -192,8 +118,7 @@ impl Network {
         };
         match self.graph.add(new) {
             Ok(node) => {
-                let outlet = Outlet { node, port: 0 };
-                self.image = Some(Layer { is_map: rank == 3, ..Layer::map(outlet) });
+                self.image = Some(Layer { is_map, ..Layer::map(Outlet { node, port: 0 }) });
             }
             Err(mismatch) => options.fail(
                 Diagnostic::error(mismatch.code, format!("`{name}`: {}", mismatch.message))

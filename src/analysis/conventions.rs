@@ -396,14 +396,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::ops::Op;
     use CalledAs::Operator;
-
-    const OPS: &str = "add avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d attention batch_norm cast celu \
-        channel_shuffle compare concat constant conv1d conv2d conv_transpose2d depth_to_space div dropout elu erf exp \
-        expand flatten gather gelu global_avg_pool global_max_pool group_norm hardsigmoid hardswish hardtanh identity \
-        input instance_norm layer_norm leaky_relu linear log log_softmax lrn matmul max_pool2d maximum minimum mish \
-        mul pad pow prelu reduce_max reduce_mean reduce_min reduce_sum relu relu6 reshape resize rms_norm selu sigmoid \
-        silu slice softmax softplus softsign space_to_depth split sqrt squeeze sub tanh transpose unsqueeze where";
 
     type Row = (&'static str, CalledAs, &'static [(Quantity, u64)]);
 
@@ -427,7 +421,7 @@ mod tests {
 
     #[test]
     fn the_table_names_known_ops_each_convention_once() {
-        let known: Vec<_> = OPS.split_whitespace().collect();
+        let known: Vec<_> = Op::ALL.iter().map(|info| info.name).collect();
         let rules = CONVENTIONS.iter().flat_map(|convention| convention.rules);
         for op in rules.flat_map(|rule| rule.ops).chain(FUNCTIONS).chain(OPERATORS) {
             assert!(known.contains(op), "{op} is no op");
@@ -436,6 +430,19 @@ mod tests {
             assert_eq!(Convention::find(convention.name).map(|found| found.doc), Some(convention.doc));
         }
         assert!(Convention::find("nvidia").is_none());
+    }
+
+    #[test]
+    fn what_only_darknet_knows() {
+        // Signs: a 32nd of 2 per MAC. Two weighted sources: 2 an element and source. Windows over channels.
+        let weights = [("cspnet_paper_parameters", 72)];
+        let row = ("xnor_conv2d", Module, &[(Macs, 1600), (XnorOperations, 100), (Weights, 72)][..]);
+        check(row, &[&[("darknet", 100), ("cspnet_paper", 100)][..], &weights].concat());
+        check(("weighted_add", Module, &[(PairwiseOutputs, 50)]), &[("darknet", 100)]);
+        check(("locally_connected2d", Module, &[(Macs, 1600), (Weights, 72)]), &weights);
+        let pool = ("channel_max_pool", Module, &[(WindowElements, 9)][..]);
+        check(pool, &[("darknet", 9), ("cspnet_paper", 9)]);
+        check(("blur_pool2d", Module, &[(InputElements, 9), (OutputElements, 9)]), &[]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod figures;
 pub mod gradient;
 pub mod markdown;
 pub mod memory;
+pub mod page;
 pub mod sections;
 pub mod sheet;
 pub mod sweep;

@@ -1,0 +1,232 @@
+//! What a network costs, for those who will not read the tables.
+
+use askama::Template;
+
+use super::markup::Markup;
+use super::shown;
+use crate::analysis::Group;
+use crate::analysis::gradient::paths;
+use crate::published::Verdict;
+use crate::report::Report;
+use crate::report::sheet::ratio_text;
+use crate::units::{bytes, grouped, percent, si};
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r#"<div class="prose">
+{% for sentence in sentences %}<p>{{ sentence }}</p>
+{% endfor %}</div>
+<dl class="cards">
+{% for card in cards %}<div class="card"><dt>{{ card.name }}</dt><dd><span class="figure">{{ card.value }}</span><span class="quiet"><bdi>{{ card.remark }}</bdi></span></dd></div>
+{% endfor %}</dl>
+"#
+)]
+pub(super) struct Summary {
+    pub(super) sentences: Vec<String>,
+    pub(super) cards: Vec<Card>,
+}
+
+/// A figure in large letters.
+pub(super) struct Card {
+    pub(super) name: &'static str,
+    pub(super) value: String,
+    pub(super) remark: String,
+}
+
+/// The sentences and figures of one network.
+pub(super) fn summary(report: &Report<'_>) -> Markup {
+    let sentences = [
+        costs(report),
+        bottleneck(report),
+        stages(report),
+        memory(report),
+        gradient(report),
+        published(report),
+    ];
+    Markup::of(&Summary { sentences: sentences.into_iter().flatten().collect(), cards: cards(report) })
+}
+
+/// What one run takes in: `for one input of 3×224×224`.
+fn run(report: &Report<'_>) -> String {
+    let graph = report.graph;
+    match graph.inputs() {
+        [one] => {
+            let shape = &graph.node(*one).outputs[0].shape;
+            format!("for an input of {shape}")
+        }
+        several => format!("for its {} inputs and a batch of {}", several.len(), grouped(graph.batch)),
+    }
+}
+
+fn learned(report: &Report<'_>) -> u64 {
+    report.analysis.total.stored.learned().unwrap_or(u64::MAX)
+}
+
+fn costs(report: &Report<'_>) -> Option<String> {
+    let total = &report.analysis.total;
+    Some(format!(
+        "{} learns {} parameters, which take {} with its buffers, and needs {} multiply-accumulates {}.",
+        shown(&report.graph.name),
+        si(learned(report)),
+        bytes(total.stored.bytes),
+        si(total.macs),
+        run(report)
+    ))
+}
+
+fn bottleneck(report: &Report<'_>) -> Option<String> {
+    let layer = report.analysis.largest_layer.as_ref()?;
+    let meaning = match layer.max_over_mean {
+        ratio if ratio < 3.0 => "The work is spread evenly: no layer stands out.",
+        ratio if ratio < 8.0 => "It is the first place to look at, though no layer dominates.",
+        _ => "It is a bottleneck: making this layer cheaper pays most.",
+    };
+    Some(format!(
+        "Its costliest layer, {}, does {:.1} % of the computation, {} times as much as the mean layer. {meaning}",
+        shown(&report.graph.node(layer.node).name),
+        layer.share * 100.0,
+        ratio_text(layer.max_over_mean),
+    ))
+}
+
+/// Where the computation and the parameters are.
+fn stages(report: &Report<'_>) -> Option<String> {
+    let outer = || report.analysis.stages.iter().filter(|stage| stage.depth == 0);
+    let most = |get: fn(&Group) -> u64| {
+        outer().fold(None, |best: Option<&Group>, stage| match best {
+            Some(best) if get(best) >= get(stage) => Some(best),
+            _ => Some(stage),
+        })
+    };
+    let macs = most(|stage| stage.sum.macs)?;
+    let parameters = most(|stage| stage.sum.stored.learned().unwrap_or(u64::MAX))?;
+    let total = &report.analysis.total;
+    if outer().count() < 2 || total.macs == 0 || learned(report) == 0 {
+        return None;
+    }
+    let share = percent(macs.sum.macs, total.macs);
+    let held = percent(parameters.sum.stored.learned().unwrap_or(u64::MAX), learned(report));
+    Some(match macs.name == parameters.name {
+        true => format!(
+            "The stage {} does {share} of the computation and holds {held} of the parameters, more than any other.",
+            shown(&macs.name)
+        ),
+        false => format!(
+            "Most of the computation, {share}, is in the stage {}; most parameters, {held}, are in {}.",
+            shown(&macs.name),
+            shown(&parameters.name)
+        ),
+    })
+}
+
+fn memory(report: &Report<'_>) -> Option<String> {
+    let memory = report.memory?;
+    let (plain, in_place) = (memory.models[0].peak, memory.models[1].peak);
+    let [eager, minimal, ..] = &memory.training;
+    Some(format!(
+        "A run holds at most {} of activations at a time, or {} where layers overwrite what nobody reads again. Training \
+         in PyTorch keeps {} for the backward pass; {} would do.",
+        bytes(plain),
+        bytes(in_place),
+        bytes(eager.saved_bytes),
+        bytes(minimal.saved_bytes),
+    ))
+}
+
+fn gradient(report: &Report<'_>) -> Option<String> {
+    let gradient = report.gradient?;
+    let layers = gradient.h.layers().len();
+    if layers == 0 {
+        return None;
+    }
+    let paths = gradient.paths_to_input().map(|count| {
+        if count.bits() <= 30 { count.to_string() } else { format!("2^{:.1}", paths::log2(&count)) }
+    });
+    let over = paths.map_or(String::new(), |paths| format!(" over {paths} paths"));
+    Some(format!(
+        "The gradient of the loss reaches the input{over}; every one of the {} weight layers is at most {} weight layers \
+         away from it.",
+        grouped(layers as u64),
+        grouped(gradient.longest_shortest_path())
+    ))
+}
+
+fn published(report: &Report<'_>) -> Option<String> {
+    let count = |verdict: Verdict| report.facts.iter().filter(|fact| report.judge(fact) == verdict).count();
+    let (holds, differs, fails) =
+        (count(Verdict::Holds), count(Verdict::DiffersAsStated), count(Verdict::Fails));
+    let judged = holds + differs + fails;
+    if judged == 0 {
+        return None;
+    }
+    let accuracy = report.facts.iter().find(|fact| fact.metric == "accuracy.top1");
+    let accuracy = accuracy.map_or(String::new(), |fact| {
+        format!(" Its published top-1 accuracy is {} % ({}).", shown(&fact.value.text), shown(&fact.source))
+    });
+    let rest = match (differs, fails) {
+        (0, 0) => String::new(),
+        (differs, 0) => format!(", {differs} differ for a stated reason"),
+        (0, fails) => format!(", {fails} do not"),
+        (differs, fails) => format!(", {differs} differ for a stated reason and {fails} do not hold"),
+    };
+    Some(format!(
+        "Of {judged} published figures about this network, {holds} agree with ours to every printed digit{rest}.{accuracy}"
+    ))
+}
+
+fn cards(report: &Report<'_>) -> Vec<Card> {
+    let (analysis, total) = (report.analysis, &report.analysis.total);
+    let mut cards = vec![
+        Card {
+            name: "Parameters",
+            value: si(learned(report)),
+            remark: format!("{} exactly", grouped(learned(report))),
+        },
+        Card {
+            name: "Compute",
+            value: format!("{}MACs", si_unit(total.macs)),
+            remark: format!("{}FLOPs", si_unit(total.flops)),
+        },
+    ];
+    if let Some(layer) = &analysis.largest_layer {
+        cards.push(Card {
+            name: "Largest layer",
+            value: format!("{:.1} %", layer.share * 100.0),
+            remark: format!("{} times the mean layer", ratio_text(layer.max_over_mean)),
+        });
+    }
+    if let Some(memory) = report.memory {
+        cards.push(Card {
+            name: "Peak activations",
+            value: bytes(memory.models[0].peak),
+            remark: format!("{} in place", bytes(memory.models[1].peak)),
+        });
+        cards.push(Card {
+            name: "Kept for training",
+            value: bytes(memory.training[0].saved_bytes),
+            remark: format!("of activations, batch {}", grouped(report.graph.batch)),
+        });
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a ratio is approximate by nature")]
+    let intensity = (total.traffic.fused > 0).then(|| total.macs as f64 / total.traffic.fused as f64);
+    cards.push(Card {
+        name: "Bytes moved",
+        value: bytes(total.traffic.fused),
+        remark: intensity.map_or(String::new(), |ratio| format!("{} MACs for each byte", ratio_text(ratio))),
+    });
+    if let Some(gradient) = report.gradient {
+        cards.push(Card {
+            name: "Weight layers",
+            value: grouped(gradient.h.layers().len() as u64),
+            remark: format!("{} gradient edges", grouped(gradient.ratios.edges)),
+        });
+    }
+    cards
+}
+
+/// `4.291 G`, or `512 ` without a prefix: a unit may follow.
+fn si_unit(count: u64) -> String {
+    let text = si(count);
+    if text.ends_with(|letter: char| letter.is_ascii_digit()) { format!("{text} ") } else { text }
+}

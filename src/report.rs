@@ -2,6 +2,7 @@
 //!
 //! Definitions of all keys: `csp-profile explain report`. Keys are added, never renamed.
 
+pub mod chart;
 pub mod claims;
 pub mod comparison;
 pub mod csv;

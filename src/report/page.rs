@@ -26,17 +26,6 @@ pub use network::Network;
 
 use super::diagnostics::clean;
 
-/// A picture for a page.
-#[derive(Clone, Debug)]
-pub struct Picture {
-    /// Its title.
-    pub title: String,
-    /// What it shows, for those who do not see it.
-    pub description: String,
-    /// An `svg` element: no script, no style, no address. The page puts it in as it is.
-    pub svg: String,
-}
-
 /// A name from a user's file as a page shows it: what steers a text's direction or a terminal is replaced.
 fn shown(name: &str) -> String {
     clean(name)

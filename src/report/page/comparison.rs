@@ -4,13 +4,14 @@ use askama::Template;
 
 use super::markup::Markup;
 use super::network::conventions;
-use super::shell::{made, pictures, section, shell};
+use super::shell::{charts, made, section, shell};
+use super::shown;
 use super::summary::{Card, Summary};
 use super::table::table;
-use super::{Picture, shown};
 use crate::claims::{Claim, Pair};
 use crate::comparison::Comparison as Found;
 use crate::report::Report;
+use crate::report::chart::Chart;
 use crate::report::claims as claim_sheets;
 use crate::report::comparison as sheets;
 use crate::report::figures::Figure;
@@ -31,7 +32,7 @@ pub struct Comparison<'a> {
     /// The papers' claims, where there are two networks and both have all analyses.
     pub claims: Option<(&'a Pair<'a>, &'a [Claim])>,
     /// The charts.
-    pub pictures: &'a [Picture],
+    pub charts: &'a [Chart],
     /// The command line as it was typed.
     pub command: &'a str,
 }
@@ -48,8 +49,8 @@ impl Comparison<'_> {
         if let Some((pair, claims)) = self.claims {
             sections.push(section("claims", "Claims", "The papers' claims", judged(pair, claims)));
         }
-        if !self.pictures.is_empty() {
-            sections.push(section("charts", "Charts", "Charts", pictures(self.pictures)));
+        if !self.charts.is_empty() {
+            sections.push(section("charts", "Charts", "Charts", charts(self.charts)));
         }
         if !comparison.stages.is_empty() {
             let each = sheets::stages_in_full(comparison);

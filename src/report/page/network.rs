@@ -6,11 +6,12 @@ use super::budget::{Limit, limits};
 use super::data::Data;
 use super::equations::equations;
 use super::markup::Markup;
-use super::shell::{Section, made, pictures, section, shell};
+use super::shell::{Section, charts, made, section, shell};
+use super::shown;
 use super::summary::summary;
 use super::table::table;
-use super::{Picture, shown};
 use crate::analysis::conventions::CONVENTIONS;
+use crate::report::chart::Chart;
 use crate::report::sections::costs::{self, By};
 use crate::report::{Report, gradient, memory, outlet_name, sections};
 use crate::units::{grouped, si};
@@ -21,7 +22,7 @@ pub struct Network<'a> {
     /// The network.
     pub report: Report<'a>,
     /// Its charts.
-    pub pictures: &'a [Picture],
+    pub charts: &'a [Chart],
     /// What became of its budget, where it has one.
     pub budget: Option<&'a [Limit]>,
     /// The command line as it was typed.
@@ -37,8 +38,8 @@ impl Network<'_> {
         if let Some(budget) = self.budget {
             sections.push(section("budget", "Budget", "Budget", limits(budget)));
         }
-        if !self.pictures.is_empty() {
-            sections.push(section("charts", "Charts", "Charts", pictures(self.pictures)));
+        if !self.charts.is_empty() {
+            sections.push(section("charts", "Charts", "Charts", charts(self.charts)));
         }
         sections.push(section("architecture", "Architecture", "Architecture", architecture(&data)));
         sections.push(section("layers", "Layers", "Layers", layers(report, &data)));

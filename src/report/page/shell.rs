@@ -3,14 +3,15 @@
 use askama::Template;
 
 use super::markup::Markup;
-use super::{Picture, shown};
+use super::shown;
+use crate::report::chart::{Chart, Style, Theme};
 
 /// The style sheet.
 pub(super) const STYLE: &str = include_str!("page.css");
 /// The script.
 pub(super) const SCRIPT: &str = include_str!("page.js");
 /// The SHA-256 of [`STYLE`] in Base64; a test says what it must be.
-pub(super) const STYLE_SHA256: &str = "KCtfZ8iuBZw+grroinplBXryHqzNLBLiih7rctSHG/c=";
+pub(super) const STYLE_SHA256: &str = "aqO6b4ySfAPOY5qQ7NMNzJc7ySTY4MU1YycWxWrXYq4=";
 /// The SHA-256 of [`SCRIPT`] in Base64.
 pub(super) const SCRIPT_SHA256: &str = "bvmmoj+SqLshBi22D9QHfxsquQ4OE6CXhNCpLKH9anE=";
 
@@ -112,22 +113,23 @@ pub(super) fn section(id: &'static str, short: &'static str, title: &'static str
 #[derive(Template)]
 #[template(
     ext = "html",
-    source = r#"<div class="pictures">
-{% for (picture, svg) in pictures %}<figure>
-<figcaption><strong>{{ picture.title }}</strong> {{ picture.description }}</figcaption>
-<div class="scroll" tabindex="0" role="img" aria-label="{{ picture.title }}. {{ picture.description }}">{{ svg }}</div>
+    source = r#"<div class="charts">
+{% for (chart, svg) in charts %}<figure>
+<div class="scroll" role="group" tabindex="0" aria-label="{{ chart.title }}">{{ svg }}</div>
+<figcaption>{{ chart.description }}</figcaption>
 </figure>
 {% endfor %}</div>
 "#
 )]
-struct Pictures<'a> {
-    pictures: Vec<(&'a Picture, Markup)>,
+struct Charts<'a> {
+    charts: Vec<(&'a Chart, Markup)>,
 }
 
-/// All charts.
-pub(super) fn pictures(pictures: &[Picture]) -> Markup {
-    let pictures = pictures.iter().map(|picture| (picture, Markup::trusted(picture.svg.clone()))).collect();
-    Markup::of(&Pictures { pictures })
+/// All charts. Each names itself to those who do not see it.
+pub(super) fn charts(charts: &[Chart]) -> Markup {
+    let style = Style { width: 1120, height: 560, theme: Theme::Page };
+    let charts = charts.iter().map(|chart| (chart, Markup::trusted(chart.svg(&style)))).collect();
+    Markup::of(&Charts { charts })
 }
 
 #[derive(Template)]

@@ -1,0 +1,127 @@
+//! The pages that are opened.
+
+use std::path::PathBuf;
+
+use csp_profile::claims::{self, Pair};
+use csp_profile::comparison::Comparison;
+use csp_profile::diagnostic::Sink;
+use csp_profile::frontend::{LoadOptions, load_bytes};
+use csp_profile::profile::{Profile, Wanted};
+use csp_profile::report::{chart, page};
+use csp_profile::source::SourceMap;
+
+/// A page on disk, and what is known about it.
+pub(crate) struct Page {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) nodes: u64,
+    pub(crate) groups: u64,
+    pub(crate) largest: String,
+}
+
+fn profile(file: &str, text: &str, sources: &mut SourceMap) -> Profile {
+    let mut sink = Sink::default();
+    let loaded =
+        load_bytes(&format!("{file}.json"), file, text.into(), &LoadOptions::default(), sources, &mut sink);
+    let loaded = loaded.unwrap_or_else(|| panic!("{:?}", sink.diagnostics()));
+    Profile::new(loaded, Wanted::ALL).unwrap_or_else(|_| panic!("too large"))
+}
+
+fn text(name: &str) -> String {
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("architectures").join(name).with_extension("json");
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// Writes a page. Tests that run at once write the same bytes.
+fn write(name: &str, html: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let path = folder.join(format!("{name}.html"));
+    let beside = tempfile::NamedTempFile::new_in(&folder).unwrap();
+    std::fs::write(beside.path(), html).unwrap();
+    beside.persist(&path).unwrap();
+    path
+}
+
+fn one(file: &str, text: &str, command: &str) -> Page {
+    let mut sources = SourceMap::default();
+    let profile = profile(file, text, &mut sources);
+    let report = profile.report(&sources);
+    let charts = chart::network(&report, None);
+    let html = page::Network { report, charts: &charts, budget: None, command }.render();
+    let graph = &profile.loaded.graph;
+    let mut groups: Vec<_> = graph.nodes().map(|(_, node)| node.stage).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    Page {
+        name: file.into(),
+        path: write(file, &html),
+        nodes: graph.len() as u64,
+        groups: groups.len() as u64,
+        largest: profile
+            .analysis
+            .largest_layer
+            .map_or(String::new(), |layer| graph.node(layer.node).name.to_string()),
+    }
+}
+
+/// The page of an architecture file.
+pub(crate) fn network(name: &str) -> Page {
+    one(name, &text(name), &format!("csp-profile analyze architectures/{name}.json"))
+}
+
+/// A DenseNet against its cross-stage partial variant.
+pub(crate) fn comparison() -> Page {
+    let mut sources = SourceMap::default();
+    let names = ["densenet121", "csp_densenet121"];
+    let profiles = names.map(|name| profile(name, &text(name), &mut sources));
+    let reports = profiles.each_ref().map(|profile| profile.report(&sources));
+    let pair = profiles.each_ref().map(|profile| claims::Network {
+        graph: &profile.loaded.graph,
+        analysis: &profile.analysis,
+        gradient: profile.gradient.as_ref().unwrap(),
+        memory: profile.memory.as_ref().unwrap(),
+    });
+    let pair = Pair::new(pair[0], pair[1]);
+    let judged = claims::judge(&pair);
+    let names = names.map(str::to_owned);
+    let html = page::Comparison {
+        reports: &reports,
+        names: &names,
+        comparison: &Comparison::new(&reports),
+        claims: Some((&pair, &judged)),
+        charts: &chart::comparison(&reports, &names),
+        command: "csp-profile compare architectures/densenet121.json architectures/csp_densenet121.json",
+    }
+    .render();
+    let path = write("comparison", &html);
+    Page { name: "comparison".into(), path, nodes: 0, groups: 0, largest: String::new() }
+}
+
+/// Names that would do harm where they are not escaped.
+pub(crate) const HOSTILE: &[&str] = &[
+    "<script>window.harmed=1</script>",
+    "</script><script>window.harmed=1</script>",
+    "\"onmouseover=\"window.harmed=1",
+    "'><img src=x onerror=window.harmed=1>",
+    "${window.harmed=1}",
+    "{{7*7}}",
+    "&lt;b&gt;",
+    "שלום",
+    "a\u{202e}b",
+    "bell\u{7}",
+    "<!--",
+    "]]>",
+];
+
+/// A network of such names.
+pub(crate) fn hostile() -> Page {
+    let layers: Vec<_> = HOSTILE
+        .iter()
+        .map(|name| serde_json::json!({"op": "conv2d", "name": name, "stage": name, "out": 4, "kernel": 1}))
+        .collect();
+    let text = serde_json::json!({
+        "name": HOSTILE[0], "description": HOSTILE[1], "inputs": {"x": [3, 8, 8]}, "layers": layers,
+    });
+    one("hostile", &text.to_string(), "csp-profile analyze '<script>alert(1)</script>.json'")
+}

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use csp_profile::claims::{self, Pair};
 use csp_profile::comparison::Comparison;
 use csp_profile::diagnostic::Sink;
-use csp_profile::frontend::{LoadOptions, load_bytes};
+use csp_profile::frontend::{LoadOptions, Loaded, load_bytes};
+use csp_profile::graph::{Graph, NewNode};
+use csp_profile::ops::attribute::SettingValue;
 use csp_profile::profile::{Profile, Wanted};
 use csp_profile::report::{chart, page};
 use csp_profile::source::SourceMap;
@@ -19,12 +21,10 @@ pub(crate) struct Page {
     pub(crate) largest: String,
 }
 
-fn profile(file: &str, text: &str, sources: &mut SourceMap) -> Profile {
-    let mut sink = Sink::default();
-    let loaded =
-        load_bytes(&format!("{file}.json"), file, text.into(), &LoadOptions::default(), sources, &mut sink);
-    let loaded = loaded.unwrap_or_else(|| panic!("{:?}", sink.diagnostics()));
-    Profile::new(loaded, Wanted::ALL).unwrap_or_else(|_| panic!("too large"))
+fn load(file: &str, text: &str, sources: &mut SourceMap) -> Loaded {
+    let (path, mut sink) = (format!("{file}.json"), Sink::default());
+    let loaded = load_bytes(&path, file, text.into(), &LoadOptions::default(), sources, &mut sink);
+    loaded.unwrap_or_else(|| panic!("{:?}", sink.diagnostics()))
 }
 
 fn text(name: &str) -> String {
@@ -45,8 +45,13 @@ fn write(name: &str, html: &str) -> PathBuf {
 
 fn one(file: &str, text: &str, command: &str) -> Page {
     let mut sources = SourceMap::default();
-    let profile = profile(file, text, &mut sources);
-    let report = profile.report(&sources);
+    let loaded = load(file, text, &mut sources);
+    page_of(file, loaded, &sources, command)
+}
+
+fn page_of(file: &str, loaded: Loaded, sources: &SourceMap, command: &str) -> Page {
+    let profile = Profile::new(loaded, Wanted::ALL).unwrap_or_else(|_| panic!("too large"));
+    let report = profile.report(sources);
     let charts = chart::network(&report, None);
     let html = page::Network { report, charts: &charts, budget: None, command }.render();
     let graph = &profile.loaded.graph;
@@ -74,7 +79,10 @@ pub(crate) fn network(name: &str) -> Page {
 pub(crate) fn comparison() -> Page {
     let mut sources = SourceMap::default();
     let names = ["densenet121", "csp_densenet121"];
-    let profiles = names.map(|name| profile(name, &text(name), &mut sources));
+    let profiles = names.map(|name| {
+        let loaded = load(name, &text(name), &mut sources);
+        Profile::new(loaded, Wanted::ALL).unwrap_or_else(|_| panic!("too large"))
+    });
     let reports = profiles.each_ref().map(|profile| profile.report(&sources));
     let pair = profiles.each_ref().map(|profile| claims::Network {
         graph: &profile.loaded.graph,
@@ -114,14 +122,32 @@ pub(crate) const HOSTILE: &[&str] = &[
     "]]>",
 ];
 
-/// A network of such names.
+/// A network of such names. The architecture language refuses most of them; other formats hold what they like.
 pub(crate) fn hostile() -> Page {
-    let layers: Vec<_> = HOSTILE
-        .iter()
-        .map(|name| serde_json::json!({"op": "conv2d", "name": name, "stage": name, "out": 4, "kernel": 1}))
-        .collect();
-    let text = serde_json::json!({
-        "name": HOSTILE[0], "description": HOSTILE[1], "inputs": {"x": [3, 8, 8]}, "layers": layers,
-    });
-    one("hostile", &text.to_string(), "csp-profile analyze '<script>alert(1)</script>.json'")
+    let mut sources = SourceMap::default();
+    let layers: Vec<_> =
+        HOSTILE[1..].iter().map(|_| serde_json::json!({"op": "conv2d", "out_channels": 4, "kernel": 1})).collect();
+    let text = serde_json::json!({"inputs": {"x": [3, 8, 8]}, "layers": layers}).to_string();
+    let mut loaded = load(HOSTILE[0], &text, &mut sources);
+    let mut graph = Graph::new(HOSTILE[0], loaded.graph.batch);
+    graph.description = Some(HOSTILE.concat());
+    for ((_, node), name) in loaded.graph.nodes().zip(HOSTILE) {
+        let node = node.clone();
+        let (stage, block) = (graph.stage(name), graph.block((*name).into(), None));
+        let new = NewNode {
+            name: (*name).into(),
+            op: node.op,
+            inputs: node.inputs,
+            origin: node.origin,
+            stage: Some(stage),
+            block: Some(block),
+            shares: node.shares,
+            called_as: node.called_as,
+        };
+        graph.add(new).unwrap();
+    }
+    graph.outputs.clone_from(&loaded.graph.outputs);
+    loaded.graph = graph;
+    loaded.parameters = vec![(HOSTILE[0].into(), SettingValue::Text(HOSTILE[1].into()))];
+    page_of("hostile", loaded, &sources, HOSTILE[3])
 }

@@ -128,7 +128,11 @@ impl Browser {
         let mobile = width < 600;
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile});
         self.ask("Emulation.setDeviceMetricsOverride", size);
-        let features = json!({"features": [{"name": "prefers-color-scheme", "value": theme}]});
+        let features = json!({"features": [
+            {"name": "prefers-color-scheme", "value": theme},
+            // A click must not meet a page that is still scrolling.
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]});
         self.ask("Emulation.setEmulatedMedia", features);
     }
 
@@ -183,10 +187,15 @@ impl Browser {
         found
     }
 
-    /// A picture of the whole page, or of the window.
-    pub(crate) fn screenshot(&mut self, whole: bool) -> Vec<u8> {
-        let picture =
-            self.ask("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": whole}));
+    /// A picture of the window, or of a part of the page: where it begins, and its height.
+    pub(crate) fn screenshot(&mut self, part: Option<(u64, u64)>) -> Vec<u8> {
+        let mut wanted = json!({"format": "png"});
+        if let Some((top, height)) = part {
+            let width = self.eval("innerWidth");
+            wanted["clip"] = json!({"x": 0, "y": top, "width": width, "height": height, "scale": 1});
+            wanted["captureBeyondViewport"] = true.into();
+        }
+        let picture = self.ask("Page.captureScreenshot", wanted);
         decode(picture["data"].as_str().expect("a picture"))
     }
 

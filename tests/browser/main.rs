@@ -86,6 +86,17 @@ fn keep(page: &Page, what: &str, ending: &str, bytes: &[u8]) {
     }
 }
 
+/// Pictures of a whole page, part by part.
+fn look(browser: &mut Browser, page: &Page, what: &str) {
+    if std::env::var_os("CSP_PROFILE_SCREENSHOTS").is_none() {
+        return;
+    }
+    let height = browser.eval("document.documentElement.scrollHeight").as_u64().unwrap();
+    for (index, top) in (0..height).step_by(1800).enumerate() {
+        keep(page, &format!("{what}-{index:02}"), "png", &browser.screenshot(Some((top, 1800.min(height - top)))));
+    }
+}
+
 #[test]
 fn pages_hold_in_both_themes_and_widths_and_on_paper() {
     let Some(mut browser) = browser() else { return };
@@ -97,9 +108,9 @@ fn pages_hold_in_both_themes_and_widths_and_on_paper() {
             open(&mut browser, &page);
             let what = format!("{width}-{theme}");
             hold(&mut browser, &page, &what);
-            if std::env::var_os("CSP_PROFILE_SCREENSHOTS").is_some() {
-                keep(&page, &what, "png", &browser.screenshot(true));
-            }
+            look(&mut browser, &page, &what);
+            browser.eval("document.querySelectorAll('details').forEach((e) => { e.open = true; })");
+            hold(&mut browser, &page, &what);
             assert_eq!(browser.complaints(), [""; 0], "{} {what}", page.name);
         }
         let paper = browser.print();
@@ -220,6 +231,7 @@ fn the_drawing_folds_and_lights_up_what_a_layer_reads() {
     ] {
         assert!(panel.contains(words), "{words}: {panel}");
     }
+    keep(&page, "chosen", "png", &browser.screenshot(None));
     // Folded, its stage stands for it.
     browser.click("[data-do=fold]");
     assert_eq!(
@@ -246,7 +258,7 @@ fn the_drawing_folds_and_lights_up_what_a_layer_reads() {
     let after: f64 = browser.eval(zoom).as_str().unwrap().parse().unwrap();
     assert!(after > before);
     assert_eq!(browser.complaints(), [""; 0]);
-    keep(&page, "drawing", "png", &browser.screenshot(false));
+    keep(&page, "drawing", "png", &browser.screenshot(None));
 }
 
 #[test]

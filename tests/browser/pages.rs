@@ -125,8 +125,10 @@ pub(crate) const HOSTILE: &[&str] = &[
 /// A network of such names. The architecture language refuses most of them; other formats hold what they like.
 pub(crate) fn hostile() -> Page {
     let mut sources = SourceMap::default();
-    let layers: Vec<_> =
-        HOSTILE[1..].iter().map(|_| serde_json::json!({"op": "conv2d", "out_channels": 4, "kernel": 1})).collect();
+    let layers: Vec<_> = HOSTILE[1..]
+        .iter()
+        .map(|_| serde_json::json!({"op": "conv2d", "out_channels": 4, "kernel": 1}))
+        .collect();
     let text = serde_json::json!({"inputs": {"x": [3, 8, 8]}, "layers": layers}).to_string();
     let mut loaded = load(HOSTILE[0], &text, &mut sources);
     let mut graph = Graph::new(HOSTILE[0], loaded.graph.batch);

@@ -6,7 +6,7 @@ use super::markup::Markup;
 use super::network::conventions;
 use super::shell::{charts, made, section, shell};
 use super::shown;
-use super::summary::{Card, Summary};
+use super::summary::{Card, Summary, unbroken};
 use super::table::table;
 use crate::claims::{Claim, Pair};
 use crate::comparison::Comparison as Found;
@@ -152,6 +152,7 @@ impl Comparison<'_> {
             let value = format!("{} → {}", human(first), others.join(", "));
             Some(Card { name, value, remark: growth })
         });
+        let sentences = sentences.iter().map(|sentence| unbroken(sentence)).collect();
         Markup::of(&Summary { sentences, cards: cards.collect() })
     }
 }

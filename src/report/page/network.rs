@@ -170,7 +170,7 @@ fn layers(report: &Report<'_>, data: &Data) -> Markup {
 
 fn gradients(report: &Report<'_>) -> Option<Section> {
     let gradient = report.gradient?;
-    let mut parts = vec![table(&gradient::summary(gradient), true)];
+    let mut parts = vec![table(&gradient::summary(gradient), false)];
     if !report.graph.stages().is_empty() {
         parts.push(table(&gradient::stages(report.graph, gradient), true));
     }
@@ -188,7 +188,7 @@ it counts.</p>
 <caption class="unseen">Conventions</caption>
 <thead><tr><th scope="col">convention</th>{% for name in names %}<th scope="col" class="n"><bdi>{{ name }}</bdi></th>{% endfor %}<th scope="col">unit</th><th scope="col">what it counts</th></tr></thead>
 <tbody>
-{% for row in rows %}<tr><th scope="row">{{ row.name }}</th>{% for (human, exact) in row.values %}<td class="n" title="{{ exact }}">{{ human }}</td>{% endfor %}<td>{{ row.unit }}</td><td class="text">{{ row.doc }}</td></tr>
+{% for row in rows %}<tr><th scope="row">{{ row.name }}</th>{% for (human, exact) in row.values %}<td class="n" title="{{ exact }}">{{ human }}</td>{% endfor %}<td>{{ row.unit }}</td><td class="text">{% for (code, text) in row.doc %}{% if code %}<code>{{ text }}</code>{% else %}{{ text }}{% endif %}{% endfor %}</td></tr>
 {% endfor %}</tbody>
 </table>
 </div>
@@ -203,7 +203,8 @@ struct Row {
     name: &'static str,
     values: Vec<(String, String)>,
     unit: &'static str,
-    doc: &'static str,
+    /// Its parts, and whether each is code.
+    doc: Vec<(bool, &'static str)>,
 }
 
 /// What each convention counts, and its value for each network.
@@ -218,7 +219,7 @@ pub(super) fn conventions(reports: &[&Report<'_>], names: &[String]) -> Markup {
             })
             .collect(),
         unit: convention.unit.name(),
-        doc: convention.doc,
+        doc: convention.doc.split('`').enumerate().map(|(index, part)| (index % 2 == 1, part)).collect(),
     });
     let names = names.iter().map(|name| shown(name)).collect();
     Markup::of(&Conventions { names, rows: rows.collect() })

@@ -77,8 +77,9 @@
     { title: 'activations', number: ACTIVATIONS, show: count },
     { title: 'CIO', number: CIO, show: count },
     { title: 'traffic', number: TRAFFIC, show: bytes },
-    { title: 'stage', text: stageOf },
   ];
+  // In the copy there is no share, which follows from the MACs, and there is the stage, which names mostly begin with.
+  const copied = [...columns.filter((column) => column.title !== '%'), { title: 'stage', text: stageOf }];
   const order = { column: null, down: true };
   const rows = new Map();
   const status = $('status');
@@ -127,7 +128,7 @@
         const head = make('tr', { class: 'stage' },
           make('th', { scope: 'rowgroup' }, make('bdi', {}, stage < 0 ? 'outside all stages' : data.stages[stage])),
           make('td', {}, `${grouped(members.length)} layers`), make('td', {}),
-          ...columns.slice(3, 10).map((column) => make('td', { class: 'n' }, column.show(sum(column.number)))), make('td', {}));
+          ...columns.slice(3).map((column) => make('td', { class: 'n' }, column.show(sum(column.number)))));
         bodies.push(make('tbody', {}, head, ...members.map((node) => rows.get(node[ID]))));
       }
     } else {
@@ -152,10 +153,9 @@
 
   function csv() {
     const field = (text) => (/[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
-    const lines = [columns.filter((c) => c.title !== '%').map((c) => c.title).join(',')];
+    const lines = [copied.map((column) => column.title).join(',')];
     for (const node of visible()) {
-      const cells = columns.filter((c) => c.title !== '%').map((c) => field(c.text ? c.text(node) : String(node[c.number])));
-      lines.push(cells.join(','));
+      lines.push(copied.map((column) => field(column.text ? column.text(node) : String(node[column.number]))).join(','));
     }
     return `${lines.join('\n')}\n`;
   }

@@ -11,9 +11,9 @@ pub(super) const STYLE: &str = include_str!("page.css");
 /// The script.
 pub(super) const SCRIPT: &str = include_str!("page.js");
 /// The SHA-256 of [`STYLE`] in Base64; a test says what it must be.
-pub(super) const STYLE_SHA256: &str = "aqO6b4ySfAPOY5qQ7NMNzJc7ySTY4MU1YycWxWrXYq4=";
+pub(super) const STYLE_SHA256: &str = "kLCmLKCQ95+AIv6NIPc5wWyAFXGUFe61y2QFEDSN4Sc=";
 /// The SHA-256 of [`SCRIPT`] in Base64.
-pub(super) const SCRIPT_SHA256: &str = "bvmmoj+SqLshBi22D9QHfxsquQ4OE6CXhNCpLKH9anE=";
+pub(super) const SCRIPT_SHA256: &str = "euNBnvlP/3+umYNEIqgCp3qNRQDIm4CKFCOPx6Rcnp0=";
 
 /// A part of a page.
 pub(super) struct Section {

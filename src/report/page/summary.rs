@@ -44,7 +44,28 @@ pub(super) fn summary(report: &Report<'_>) -> Markup {
         gradient(report),
         published(report),
     ];
-    Markup::of(&Summary { sentences: sentences.into_iter().flatten().collect(), cards: cards(report) })
+    Markup::of(&Summary {
+        sentences: sentences.into_iter().flatten().map(|sentence| unbroken(&sentence)).collect(),
+        cards: cards(report),
+    })
+}
+
+/// A number and its unit stay on one line.
+pub(super) fn unbroken(sentence: &str) -> String {
+    let mut words = sentence.split(' ').peekable();
+    let mut text = String::with_capacity(sentence.len());
+    while let Some(word) = words.next() {
+        text.push_str(word);
+        let is_number = word.starts_with(|letter: char| letter.is_ascii_digit());
+        match words.peek() {
+            Some(unit) if is_number && (unit.len() == 1 || unit.ends_with("iB") || unit.starts_with('%')) => {
+                text.push('\u{a0}');
+            }
+            Some(_) => text.push(' '),
+            None => {}
+        }
+    }
+    text
 }
 
 /// What one run takes in: `for one input of 3×224×224`.
@@ -77,10 +98,13 @@ fn costs(report: &Report<'_>) -> Option<String> {
 
 fn bottleneck(report: &Report<'_>) -> Option<String> {
     let layer = report.analysis.largest_layer.as_ref()?;
-    let meaning = match layer.max_over_mean {
-        ratio if ratio < 3.0 => "The work is spread evenly: no layer stands out.",
-        ratio if ratio < 8.0 => "It is the first place to look at, though no layer dominates.",
-        _ => "It is a bottleneck: making this layer cheaper pays most.",
+    let meaning = match (layer.max_over_mean, layer.share) {
+        (ratio, _) if ratio < 3.0 => "The work is spread evenly: no layer stands out.",
+        (_, share) if share >= 0.2 => "It is a bottleneck: making this one layer cheaper pays most.",
+        (ratio, _) if ratio >= 8.0 => {
+            "It stands out: a computational bottleneck, as the CSPNet paper calls it."
+        }
+        _ => "It is the first place to look at, though it does not dominate.",
     };
     Some(format!(
         "Its costliest layer, {}, does {:.1} % of the computation, {} times as much as the mean layer. {meaning}",
@@ -140,13 +164,14 @@ fn gradient(report: &Report<'_>) -> Option<String> {
     if layers == 0 {
         return None;
     }
-    let paths = gradient.paths_to_input().map(|count| {
-        if count.bits() <= 30 { count.to_string() } else { format!("2^{:.1}", paths::log2(&count)) }
+    let paths = gradient.paths_to_input().map(|count| match u64::try_from(&count) {
+        Ok(count) if count < 1 << 24 => grouped(count),
+        _ => format!("2^{}", format!("{:.1}", paths::log2(&count)).trim_end_matches(".0")),
     });
     let over = paths.map_or(String::new(), |paths| format!(" over {paths} paths"));
     Some(format!(
-        "The gradient of the loss reaches the input{over}; every one of the {} weight layers is at most {} weight layers \
-         away from it.",
+        "The gradient of the loss reaches the input{over}. On the shortest path to any of the {} weight layers there are at \
+         most {}.",
         grouped(layers as u64),
         grouped(gradient.longest_shortest_path())
     ))
@@ -220,6 +245,16 @@ fn cards(report: &Report<'_>) -> Vec<Card> {
             name: "Weight layers",
             value: grouped(gradient.h.layers().len() as u64),
             remark: format!("{} gradient edges", grouped(gradient.ratios.edges)),
+        });
+    }
+    let judged: Vec<Verdict> = report.facts.iter().map(|fact| report.judge(fact)).collect();
+    let holds = judged.iter().filter(|verdict| **verdict == Verdict::Holds).count();
+    let judged = judged.iter().filter(|verdict| **verdict != Verdict::Recorded).count();
+    if judged > 0 {
+        cards.push(Card {
+            name: "Published figures",
+            value: format!("{holds} of {judged}"),
+            remark: "hold to every printed digit".into(),
         });
     }
     cards

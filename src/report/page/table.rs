@@ -82,7 +82,13 @@ pub(super) fn table<Name: AsRef<str>>(sheet: &Sheet<Name>, captioned: bool) -> M
                 text == "-"
                     || text.starts_with(|letter: char| letter.is_ascii_digit() || "+−×".contains(letter))
             };
-            !cell.is_text() || matches!(cell, Cell::Text(text) if starts(text) || text.is_empty())
+            match cell {
+                Cell::Text(text) => starts(text) || text.is_empty(),
+                Cell::Name(text) => {
+                    text.chars().all(|letter| letter.is_ascii_digit() || "-.e".contains(letter))
+                }
+                _ => true,
+            }
         };
         index > 0 && cells.all(number)
     };

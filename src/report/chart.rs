@@ -5,8 +5,11 @@
 //! chart and style give the same bytes. Sizes are pixels.
 
 mod axis;
+mod bars;
 mod canvas;
 mod layers;
+mod legend;
+mod memory;
 mod render;
 mod stages;
 mod style;
@@ -17,7 +20,7 @@ use super::Report;
 use super::diagnostics::clean;
 use crate::analysis::roofline::Roofline;
 use crate::device::Device;
-use canvas::Canvas;
+use canvas::{Canvas, label};
 
 /// The most networks that one chart shows.
 pub const MAX_SHOWN: usize = 6;
@@ -103,7 +106,8 @@ pub fn comparison(reports: &[Report<'_>], names: &[String]) -> Vec<Chart> {
 }
 
 fn charts(networks: &[Network<'_>]) -> Vec<Chart> {
-    layers::chart(networks).into_iter().collect()
+    let charts = [bars::by_stage(networks), layers::chart(networks), memory::chart(networks), bars::by_op(networks)];
+    charts.into_iter().flatten().collect()
 }
 
 /// A chart's title with the network's name, or with what is compared.

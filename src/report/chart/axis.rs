@@ -129,9 +129,9 @@ impl Frame {
             bottom: (area.bottom - 2.0 * SMALL - 16.0).max(top + 10.0),
         };
         let frame = Self { plot, right: x.top, top: y.top };
+        frame.grid(canvas, y);
         for (value, label) in &y.ticks {
             let height = frame.y(*value);
-            canvas.line((plot.left, height), (plot.right, height), Ink::Grid, 1.0);
             canvas.text((plot.left - 6.0, height + SMALL * 0.36), SMALL, Anchor::End, Ink::Muted, label);
         }
         let mut free = plot.left - 100.0;
@@ -149,6 +149,14 @@ impl Frame {
         let title = shorten(labels.x, plot.width(), SMALL);
         canvas.text(below, SMALL, Anchor::Middle, Ink::Muted, &title);
         frame
+    }
+
+    /// Lines at the numbers of the axis that goes up.
+    pub(super) fn grid(&self, canvas: &mut Canvas, y: &Scale) {
+        for (value, _) in &y.ticks {
+            let height = self.y(*value);
+            canvas.line((self.plot.left, height), (self.plot.right, height), Ink::Grid, 1.0);
+        }
     }
 
     pub(super) fn x(&self, value: f64) -> f64 {

@@ -137,7 +137,8 @@ fn chart(
     if rows.is_empty() {
         return None;
     }
-    let bars = Bars { networks: networks.iter().map(|network| network.name.to_owned()).collect(), panels, rows };
+    let bars =
+        Bars { networks: networks.iter().map(|network| network.name.to_owned()).collect(), panels, rows };
     let description = bars.description();
     Some(Chart::new(name, titled(title, networks), description, bars))
 }
@@ -198,7 +199,8 @@ impl Drawing for Bars {
         let networks = self.networks.len();
         let mut area = area;
         if networks > 1 {
-            let signs = self.networks.iter().enumerate().map(|(index, name)| (Sign::Bar(index), name.clone()));
+            let signs =
+                self.networks.iter().enumerate().map(|(index, name)| (Sign::Bar(index), name.clone()));
             area = legend::draw(canvas, area, &signs.collect::<Vec<_>>());
         }
         let head = TEXT + 12.0;

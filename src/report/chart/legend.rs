@@ -12,6 +12,10 @@ pub(super) enum Sign {
     Line(Ink, (f64, f64)),
     /// A mark.
     Mark(usize),
+    /// A line with marks.
+    Curve(usize),
+    /// None: a remark.
+    Nothing,
 }
 
 /// The dashes of the first, second, … line: whole, long, short, ….
@@ -51,6 +55,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Area, entries: &[(Sign, String)]) 
     let (mut left, mut top) = (area.left, area.top);
     for (kind, text) in entries {
         let text = shorten(text, area.width() - sign - 8.0, SMALL);
+        let sign = if *kind == Sign::Nothing { 0.0 } else { sign };
         let long = sign + 8.0 + width(&text, SMALL);
         if left > area.left && left + long > area.right {
             (left, top) = (area.left, top + row);
@@ -67,6 +72,12 @@ pub(super) fn draw(canvas: &mut Canvas, area: Area, entries: &[(Sign, String)]) 
             Sign::Mark(series) => {
                 canvas.mark(series, (left + sign / 2.0, middle), 5.0, Ink::Series(series));
             }
+            Sign::Curve(series) => {
+                let ink = Ink::Series(series);
+                line(canvas, vec![(left, middle), (left + sign, middle)], ink, dashes(series));
+                canvas.mark(series, (left + sign / 2.0, middle), 4.5, ink);
+            }
+            Sign::Nothing => {}
         }
         canvas.text((left + sign + 7.0, top + SMALL), SMALL, Anchor::Start, Ink::Text, &text);
         left += long + 22.0;

@@ -1,8 +1,9 @@
 //! Bytes of activations in memory at each step, the peak, and the tensors that make it (`explain memory`).
 
 use super::axis::{Frame, Labels, Scale, Unit};
-use super::canvas::{Anchor, Area, Canvas, SMALL, TEXT, float, shorten, width};
+use super::canvas::{Anchor, Area, Canvas, SMALL, float, shorten, width};
 use super::legend::{self, Sign, dashes};
+use super::ranking::{self, Item};
 use super::stages::{self, Run};
 use super::style::Ink;
 use super::{Chart, Drawing, Network, label, panels, real};
@@ -39,7 +40,8 @@ struct Curve {
 pub(super) fn chart(networks: &[Network<'_>]) -> Option<Chart> {
     let networks_drawn: Vec<Curve> = networks.iter().map(curves).collect::<Option<_>>()?;
     let sentences = networks_drawn.iter().map(|network| {
-        let (name, most) = network.tensors.first().map_or(("nothing", 0), |(name, bytes)| (name.as_str(), *bytes));
+        let (name, most) =
+            network.tensors.first().map_or(("nothing", 0), |(name, bytes)| (name.as_str(), *bytes));
         format!(
             "{}: at most {} of activations are in memory, at {}; the largest tensor there is {name} with {}.",
             network.name,
@@ -97,7 +99,8 @@ impl Drawing for Curves {
             return;
         }
         let entries = Model::REPORTED.iter().enumerate();
-        let entries: Vec<_> = entries.map(|(index, (key, _))| (sign(index), model_name(key).to_owned())).collect();
+        let entries: Vec<_> =
+            entries.map(|(index, (key, _))| (sign(index), model_name(key).to_owned())).collect();
         let area = legend::draw(canvas, area, &entries);
         for (network, area) in self.networks.iter().zip(panels(area, self.networks.len())) {
             network.draw(canvas, area, Some(&network.name), most);
@@ -167,32 +170,19 @@ impl Curve {
 
     /// What is in memory at the peak, with bars.
     fn list(&self, canvas: &mut Canvas, area: Area) {
-        let Area { left, top, right, .. } = area;
-        canvas.text((left, top + TEXT), TEXT, Anchor::Start, Ink::Text, "In memory at the peak");
-        let row = 2.0 * SMALL + 11.0;
-        let most = self.tensors.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0).max(1);
-        let mut line = top + TEXT + 10.0;
-        let all = self.peaks[0];
-        let (mut hidden, mut hidden_bytes) = self.others;
-        for (name, size) in &self.tensors {
-            if line + 2.0 * row > area.bottom {
-                (hidden, hidden_bytes) = (hidden + 1, hidden_bytes.saturating_add(*size));
-                continue;
-            }
-            let figure = format!("{}, {}", bytes(*size), percent(*size, all));
-            canvas.text((right, line + SMALL), SMALL, Anchor::End, Ink::Muted, &figure);
-            let name = shorten(name, right - left - width(&figure, SMALL) - 10.0, SMALL);
-            canvas.text((left, line + SMALL), SMALL, Anchor::Start, Ink::Text, &name);
-            let long = (right - left) * real(*size) / real(most);
-            canvas.rect(
-                Area { left, top: line + SMALL + 5.0, right: left + long, bottom: line + SMALL + 11.0 },
-                Ink::Series(0),
-            );
-            line += row;
-        }
-        if hidden > 0 {
-            let text = format!("and {hidden} more: {}, {}", bytes(hidden_bytes), percent(hidden_bytes, all));
-            canvas.text((left, line + SMALL), SMALL, Anchor::Start, Ink::Muted, &text);
-        }
+        let (all, most) = (self.peaks[0], self.tensors.first().map_or(1, |(_, bytes)| (*bytes).max(1)));
+        let item = |(name, size): &(String, u64)| Item {
+            name: name.clone(),
+            figure: format!("{}, {}", bytes(*size), percent(*size, all)),
+            part: real(*size) / real(most),
+            series: 0,
+        };
+        let items: Vec<Item> = self.tensors.iter().map(item).collect();
+        ranking::draw(canvas, area, "In memory at the peak", &items, |drawn| {
+            let hidden = self.tensors[drawn..].iter().map(|(_, bytes)| *bytes);
+            let size = hidden.fold(self.others.1, u64::saturating_add);
+            let count = self.others.0 + self.tensors.len() - drawn;
+            (count > 0).then(|| format!("and {count} more: {}, {}", bytes(size), percent(size, all)))
+        });
     }
 }

@@ -5,19 +5,28 @@
 //! chart and style give the same bytes. Sizes are pixels.
 
 mod axis;
+mod bars;
 mod canvas;
 mod layers;
+mod legend;
+mod memory;
+mod paths;
+mod ranking;
 mod render;
+mod reuse;
+mod roofline;
 mod stages;
 mod style;
+mod sweep;
 
 pub use style::{Style, Theme, variables};
 
 use super::Report;
 use super::diagnostics::clean;
+use super::sweep::SweepReport;
 use crate::analysis::roofline::Roofline;
 use crate::device::Device;
-use canvas::Canvas;
+use canvas::{Canvas, label};
 
 /// The most networks that one chart shows.
 pub const MAX_SHOWN: usize = 6;
@@ -90,8 +99,11 @@ impl Chart {
 /// Memory and gradient paths are drawn where the report has them. A network of more than [`MANY_NODES`] nodes has only
 /// charts of sums.
 pub fn network(report: &Report<'_>, roofline: Option<(&Device, &Roofline)>) -> Vec<Chart> {
-    let _ = roofline;
-    charts(&[Network { name: &report.graph.name, report }])
+    let mut charts = charts(&[Network { name: &report.graph.name, report }]);
+    if let (Some((device, roofline)), true) = (roofline, report.graph.len() <= MANY_NODES) {
+        charts.extend(roofline::chart(report, device, roofline));
+    }
+    charts
 }
 
 /// The charts of networks side by side on shared axes; the first [`MAX_SHOWN`] of them. `names` are what tells them
@@ -102,8 +114,27 @@ pub fn comparison(reports: &[Report<'_>], names: &[String]) -> Vec<Chart> {
     charts(&networks)
 }
 
+/// The charts of a sweep: every figure over a parameter, and accuracy (or parameters) against multiply-accumulates.
+pub fn sweep(report: &SweepReport<'_>) -> Vec<Chart> {
+    sweep::charts(report)
+}
+
 fn charts(networks: &[Network<'_>]) -> Vec<Chart> {
-    layers::chart(networks).into_iter().collect()
+    type Maker = fn(&[Network<'_>]) -> Option<Chart>;
+    let makers: &[Maker] = &[
+        bars::by_stage,
+        layers::chart,
+        memory::chart,
+        reuse::whole,
+        reuse::by_stage,
+        paths::lengths,
+        paths::counts,
+        bars::by_op,
+    ];
+    let of_sums: &[Maker] = &[bars::by_stage, bars::by_op];
+    let is_large = networks.iter().any(|network| network.report.graph.len() > MANY_NODES);
+    let makers = if is_large { of_sums } else { makers };
+    makers.iter().filter_map(|make| make(networks)).collect()
 }
 
 /// A chart's title with the network's name, or with what is compared.

@@ -12,6 +12,8 @@ pub(super) enum Unit {
     Count,
     /// Bytes, with binary prefixes.
     Bytes,
+    /// Plain numbers with a fraction.
+    Plain,
 }
 
 impl Unit {
@@ -20,13 +22,26 @@ impl Unit {
         match self {
             Self::Count => units::si(value),
             Self::Bytes => units::bytes(value),
+            Self::Plain => value.to_string(),
+        }
+    }
+
+    /// The same of a number that may have a fraction.
+    pub(super) fn text_of(self, value: f64) -> String {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        let whole = value.round() as u64;
+        match self {
+            Self::Count | Self::Bytes => self.text(whole),
+            Self::Plain => units::trimmed(&format!("{value:.4}")),
         }
     }
 }
 
-/// An axis from 0.
+/// An axis.
 #[derive(Clone, Debug)]
 pub(super) struct Scale {
+    /// Its beginning.
+    pub(super) bottom: f64,
     /// Its end.
     pub(super) top: f64,
     /// Where it has numbers, and these.
@@ -34,21 +49,36 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// An axis up to a round number above `most`, with about so many ticks.
+    /// An axis from 0 up to a round number above `most`, with about so many ticks.
     pub(super) fn up_to(most: u64, unit: Unit, ticks: usize) -> Self {
-        if most == 0 {
-            return Self { top: 1.0, ticks: vec![(0.0, "0".into())] };
+        Self::between(0.0, real(most), unit, ticks)
+    }
+
+    /// An axis between round numbers around two values.
+    pub(super) fn between(low: f64, high: f64, unit: Unit, ticks: usize) -> Self {
+        // Values that are all the same stand in the middle, or at 0.
+        let (low, high) = match () {
+            () if !(low.is_finite() && high.is_finite()) || low > high => (0.0, 0.0),
+            () if low < high || low == 0.0 => (low, high),
+            () => (low - low.abs() * 0.1, high + high.abs() * 0.1),
+        };
+        if low >= high {
+            return Self { bottom: 0.0, top: 1.0, ticks: vec![(0.0, "0".into())] };
         }
-        let step = step(real(most) / float(ticks.max(1)), unit);
-        let count = (real(most) / step).ceil();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few ticks; saturates")]
-        let label = |tick: usize| match (float(tick) * step).round() as u64 {
-            0 => "0".to_owned(),
-            value => units::trimmed(&unit.text(value)),
+        let step = step((high - low) / float(ticks.max(1)), unit);
+        let (first, last) = ((low / step).floor(), (high / step).ceil());
+        let label = |value: f64| match value {
+            0.0 => "0".to_owned(),
+            _ => units::trimmed(&unit.text_of(value)),
         };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few ticks")]
-        let ticks = 0..=(count as usize).min(40);
-        Self { top: count * step, ticks: ticks.map(|tick| (float(tick) * step, label(tick))).collect() }
+        let count = ((last - first) as usize).min(40);
+        let values = (0..=count).map(|tick| (first + float(tick)) * step);
+        Self {
+            bottom: first * step,
+            top: last * step,
+            ticks: values.map(|value| (value, label(value))).collect(),
+        }
     }
 
     /// An axis of numbered things: each takes a unit of length, its number stands in the middle.
@@ -63,6 +93,7 @@ impl Scale {
         let numbers = std::iter::once(1).chain((1..).map(|tick| tick * step).filter(|&number| number > 1));
         let ticks = numbers.take_while(|&number| number <= count);
         Self {
+            bottom: 0.0,
             top: float(count.max(1)),
             ticks: ticks.map(|number| (float(number) - 0.5, number.to_string())).collect(),
         }
@@ -80,7 +111,8 @@ fn step(rough: f64, unit: Unit) -> f64 {
         _ => 10f64.powf(rough.log10().floor()),
     };
     let times = [1.0, 2.0, 5.0].into_iter().find(|times| times * base >= rough).unwrap_or(10.0);
-    (times * base).max(1.0)
+    let step = times * base;
+    if unit == Unit::Plain { step } else { step.max(1.0) }
 }
 
 /// What stands around a plot.
@@ -98,12 +130,13 @@ pub(super) struct Labels<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame {
     pub(super) plot: Area,
-    right: f64,
-    top: f64,
+    /// The axes' ends.
+    x: (f64, f64),
+    y: (f64, f64),
 }
 
 impl Frame {
-    /// Draws axes from 0 and gives the plot inside. `head` is the room above the plot that the caller fills.
+    /// Draws axes and gives the plot inside. `head` is the room above the plot that the caller fills.
     pub(super) fn draw(
         canvas: &mut Canvas,
         area: Area,
@@ -128,10 +161,10 @@ impl Frame {
             right: area.right - 8.0,
             bottom: (area.bottom - 2.0 * SMALL - 16.0).max(top + 10.0),
         };
-        let frame = Self { plot, right: x.top, top: y.top };
+        let frame = Self { plot, x: (x.bottom, x.top), y: (y.bottom, y.top) };
+        frame.grid(canvas, y);
         for (value, label) in &y.ticks {
             let height = frame.y(*value);
-            canvas.line((plot.left, height), (plot.right, height), Ink::Grid, 1.0);
             canvas.text((plot.left - 6.0, height + SMALL * 0.36), SMALL, Anchor::End, Ink::Muted, label);
         }
         let mut free = plot.left - 100.0;
@@ -151,11 +184,19 @@ impl Frame {
         frame
     }
 
+    /// Lines at the numbers of the axis that goes up.
+    pub(super) fn grid(&self, canvas: &mut Canvas, y: &Scale) {
+        for (value, _) in &y.ticks {
+            let height = self.y(*value);
+            canvas.line((self.plot.left, height), (self.plot.right, height), Ink::Grid, 1.0);
+        }
+    }
+
     pub(super) fn x(&self, value: f64) -> f64 {
-        self.plot.left + value / self.right * self.plot.width()
+        self.plot.left + (value - self.x.0) / (self.x.1 - self.x.0) * self.plot.width()
     }
 
     pub(super) fn y(&self, value: f64) -> f64 {
-        self.plot.bottom - value / self.top * self.plot.height()
+        self.plot.bottom - (value - self.y.0) / (self.y.1 - self.y.0) * self.plot.height()
     }
 }

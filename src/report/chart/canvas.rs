@@ -286,3 +286,17 @@ pub(super) fn shorten(text: &str, most: f64, size: f64) -> String {
     }
     cut(fits)
 }
+
+/// Text on a ground of its own, so that it is read above bars.
+pub(super) fn label(canvas: &mut Canvas, at: (f64, f64), anchor: Anchor, text: &str) {
+    let long = width(text, SMALL);
+    let left = match anchor {
+        Anchor::Start => at.0,
+        Anchor::Middle => at.0 - long / 2.0,
+        Anchor::End => at.0 - long,
+    };
+    let ground =
+        Area { left: left - 3.0, top: at.1 - SMALL, right: left + long + 3.0, bottom: at.1 + SMALL * 0.3 };
+    canvas.rect(ground, Ink::Ground.at(0.85));
+    canvas.text(at, SMALL, anchor, Ink::Text, text);
+}

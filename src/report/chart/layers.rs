@@ -5,7 +5,7 @@ use super::axis::{Frame, Labels, Scale, Unit};
 use super::canvas::{Anchor, Area, Canvas, SMALL, float, shorten, width};
 use super::stages::{self, Run};
 use super::style::Ink;
-use super::{Chart, Drawing, Network, panels, real};
+use super::{Chart, Drawing, Network, label, panels, real};
 use crate::graph::NodeId;
 use crate::units::si;
 
@@ -101,10 +101,7 @@ impl Compute {
         let labels = Labels { heading, x: &x_label, y: "MACs" };
         let frame = Frame::draw(canvas, area, labels, &x, &y, stages::HEAD);
         stages::bands(canvas, &frame, &self.runs);
-        for (value, _) in &y.ticks {
-            let height = frame.y(*value);
-            canvas.line((frame.plot.left, height), (frame.plot.right, height), Ink::Grid, 1.0);
-        }
+        frame.grid(canvas, &y);
         let slot = frame.plot.width() / float(count.max(1)) * float(group);
         let gap = if slot > 4.0 { (slot * 0.15).min(6.0) } else { 0.0 };
         let bars = self.macs.chunks(group).enumerate().map(|(index, macs)| {
@@ -139,18 +136,4 @@ impl Compute {
         canvas.mark(3, (place, top), 4.0, Ink::Text);
         label(canvas, (left, (top - 4.0).max(frame.plot.top + SMALL)), Anchor::Start, &text);
     }
-}
-
-/// Text on a ground of its own, so that it is read above bars.
-pub(super) fn label(canvas: &mut Canvas, at: (f64, f64), anchor: Anchor, text: &str) {
-    let long = width(text, SMALL);
-    let left = match anchor {
-        Anchor::Start => at.0,
-        Anchor::Middle => at.0 - long / 2.0,
-        Anchor::End => at.0 - long,
-    };
-    let ground =
-        Area { left: left - 3.0, top: at.1 - SMALL, right: left + long + 3.0, bottom: at.1 + SMALL * 0.3 };
-    canvas.rect(ground, Ink::Ground.at(0.85));
-    canvas.text(at, SMALL, anchor, Ink::Text, text);
 }

@@ -93,7 +93,12 @@ fn look(browser: &mut Browser, page: &Page, what: &str) {
     }
     let height = browser.eval("document.documentElement.scrollHeight").as_u64().unwrap();
     for (index, top) in (0..height).step_by(1800).enumerate() {
-        keep(page, &format!("{what}-{index:02}"), "png", &browser.screenshot(Some((top, 1800.min(height - top)))));
+        keep(
+            page,
+            &format!("{what}-{index:02}"),
+            "png",
+            &browser.screenshot(Some((top, 1800.min(height - top)))),
+        );
     }
 }
 

@@ -5,11 +5,12 @@ pub mod claims;
 pub mod compare;
 pub mod completions;
 pub mod explain;
-#[allow(dead_code, reason = "reports and budgets are about to write")]
+#[allow(dead_code, reason = "budgets are about to keep files that are there")]
 mod files;
 pub mod gradient;
 pub mod man;
 pub mod ops;
+mod report;
 pub mod schema;
 pub mod sweep;
 

@@ -153,7 +153,7 @@ impl Frame {
         }
         let title = shorten(labels.y, area.width(), SMALL);
         canvas.text((area.left, top + SMALL), SMALL, Anchor::Start, Ink::Muted, &title);
-        top += SMALL + 10.0 + head;
+        top += SMALL + if head > 0.0 { 9.0 } else { 16.0 } + head;
         let numbers = y.ticks.iter().map(|(_, label)| width(label, SMALL)).fold(0.0, f64::max);
         let plot = Area {
             left: (area.left + numbers + 8.0).min(area.right - 10.0),

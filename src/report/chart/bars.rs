@@ -252,7 +252,7 @@ impl Panel {
         let mut free = area.left - 50.0;
         for (value, text) in scale.ticks.iter().filter(|(value, _)| *value <= real(most.max(1))) {
             let (place, half) = (end(*value), width(text, SMALL) / 2.0);
-            canvas.line((place, area.top), (place, area.bottom + 3.0), Ink::Grid, 1.0);
+            canvas.line((place, area.bottom), (place, area.bottom + 4.0), Ink::Muted, 1.0);
             if place - half > free {
                 canvas.text((place, area.bottom + SMALL + 5.0), SMALL, Anchor::Middle, Ink::Muted, text);
                 free = place + half + 6.0;
@@ -274,6 +274,7 @@ impl Panel {
             }
         }
         canvas.line((area.left, area.top), (area.left, area.bottom), Ink::Muted, 1.0);
+        canvas.line((area.left, area.bottom), (end(real(most)), area.bottom), Ink::Muted, 1.0);
     }
 
     /// A row's figure: with its share of the total, or with the change against the first network.
@@ -282,6 +283,9 @@ impl Panel {
         let Some(value) = values[network] else { return "none".into() };
         let text = self.unit.text(value);
         if self.totals.len() == 1 {
+            if value == 0 {
+                return text;
+            }
             return format!("{text}, {}", percent(value, self.totals[0]));
         }
         match (network, values[0]) {

@@ -93,8 +93,8 @@ pub(super) enum Anchor {
 pub(super) enum Shape {
     /// Filled rectangles of one colour: left, top, width, height. Those of one list share their upper or lower edge.
     Bars { bars: Vec<[f64; 4]>, paint: Paint },
-    /// A line through points.
-    Path { points: Vec<(f64, f64)>, paint: Paint, width: f64 },
+    /// A line through points; in dashes of that length and gap, where those are not 0.
+    Path { points: Vec<(f64, f64)>, paint: Paint, width: f64, dashes: (f64, f64) },
     /// A filled polygon.
     Polygon { points: Vec<(f64, f64)>, paint: Paint },
     /// A disc, or a ring of that stroke.
@@ -146,46 +146,20 @@ impl Canvas {
 
     pub(super) fn path(&mut self, points: Vec<(f64, f64)>, paint: impl Into<Paint>, width: f64) {
         if points.len() > 1 {
-            self.shapes.push(Shape::Path { points, paint: paint.into(), width });
+            self.shapes.push(Shape::Path { points, paint: paint.into(), width, dashes: (0.0, 0.0) });
         }
     }
 
     /// A path in dashes: lengths of dash and gap.
     pub(super) fn dashed(
         &mut self,
-        points: &[(f64, f64)],
+        points: Vec<(f64, f64)>,
         paint: impl Into<Paint>,
         width: f64,
-        pattern: (f64, f64),
+        dashes: (f64, f64),
     ) {
-        let paint = paint.into();
-        let (mut drawing, mut left) = (true, pattern.0);
-        let mut dash: Vec<(f64, f64)> = points.first().copied().into_iter().collect();
-        for pair in points.windows(2) {
-            let (mut from, to) = (pair[0], pair[1]);
-            loop {
-                let length = (to.0 - from.0).hypot(to.1 - from.1);
-                if length <= left {
-                    left -= length;
-                    if drawing {
-                        dash.push(to);
-                    }
-                    break;
-                }
-                let part = left / length;
-                from = (from.0 + (to.0 - from.0) * part, from.1 + (to.1 - from.1) * part);
-                if drawing {
-                    dash.push(from);
-                    self.path(std::mem::take(&mut dash), paint, width);
-                } else {
-                    dash = vec![from];
-                }
-                drawing = !drawing;
-                left = if drawing { pattern.0 } else { pattern.1 };
-            }
-        }
-        if drawing {
-            self.path(dash, paint, width);
+        if points.len() > 1 {
+            self.shapes.push(Shape::Path { points, paint: paint.into(), width, dashes });
         }
     }
 

@@ -116,8 +116,8 @@ impl Compute {
         });
         canvas.bars(bars.collect(), Ink::Series(series));
         let mean = frame.y(real(self.mean));
-        let line = [(frame.plot.left, mean), (frame.plot.right, mean)];
-        canvas.dashed(&line, Ink::Text, 1.5, (7.0, 5.0));
+        let line = vec![(frame.plot.left, mean), (frame.plot.right, mean)];
+        canvas.dashed(line, Ink::Text, 1.5, (7.0, 5.0));
         self.annotate(canvas, &frame);
     }
 
@@ -133,7 +133,7 @@ impl Compute {
         let text = format!("{}{figure}", shorten(&largest.name, room, SMALL));
         let long = width(&text, SMALL);
         let left = (place + 10.0).min(frame.plot.right - long - 4.0).max(frame.plot.left + 4.0);
+        label(canvas, (left, (top - 9.0).max(frame.plot.top + SMALL)), Anchor::Start, &text);
         canvas.mark(3, (place, top), 4.0, Ink::Text);
-        label(canvas, (left, (top - 4.0).max(frame.plot.top + SMALL)), Anchor::Start, &text);
     }
 }

@@ -12,6 +12,8 @@ pub(super) enum Sign {
     Line(Ink, (f64, f64)),
     /// A mark.
     Mark(usize),
+    /// A cell of a matrix, one of a kind that repeats or not.
+    Cell(bool),
     /// A line with marks.
     Curve(usize),
     /// None: a remark.
@@ -25,11 +27,7 @@ pub(super) fn dashes(index: usize) -> (f64, f64) {
 
 /// A line of that pattern.
 pub(super) fn line(canvas: &mut Canvas, points: Vec<(f64, f64)>, ink: Ink, dashes: (f64, f64)) {
-    if dashes.0 > 0.0 {
-        canvas.dashed(&points, ink, 2.0, dashes);
-    } else {
-        canvas.path(points, ink, 2.0);
-    }
+    canvas.dashed(points, ink, 2.0, dashes);
 }
 
 /// Bars of a kind of data: others than the first are pale with an edge, so that grey prints tell them apart.
@@ -76,6 +74,14 @@ pub(super) fn draw(canvas: &mut Canvas, area: Area, entries: &[(Sign, String)]) 
                 let ink = Ink::Series(series);
                 line(canvas, vec![(left, middle), (left + sign, middle)], ink, dashes(series));
                 canvas.mark(series, (left + sign / 2.0, middle), 4.5, ink);
+            }
+            Sign::Cell(again) => {
+                let place =
+                    Area { left: left + 6.0, top: middle - 7.0, right: left + 20.0, bottom: middle + 7.0 };
+                canvas.rect(place, Ink::Series(usize::from(again)));
+                if again {
+                    canvas.mark(0, (left + 13.0, middle), 2.5, Ink::Ground);
+                }
             }
             Sign::Nothing => {}
         }

@@ -124,25 +124,38 @@ fn model_name(key: &str) -> &str {
 impl Curve {
     fn draw(&self, canvas: &mut Canvas, area: Area, heading: Option<&str>, most: u64) {
         let (x, y) = (Scale::numbers(self.steps, 12), Scale::up_to(most, Unit::Bytes, 6));
-        let x_label = match self.group {
-            1 => "nodes in the order of execution".to_owned(),
-            group => format!("nodes in the order of execution; the most of every {group}"),
+        // Saw teeth of several lines are mush: of many steps, lines show the most of some neighbours each.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few steps; saturates")]
+        let around = match area.width() / float(self.curves[0].len().max(1)) {
+            4.0.. => 1,
+            step => (9.0 / step).ceil() as usize,
         };
+        let mut x_label = "nodes in the order of execution".to_owned();
+        if self.group > 1 {
+            x_label.push_str(&format!("; the most of every {}", self.group));
+        }
+        if around > 1 {
+            x_label.push_str(&format!("; lines: of every {}", self.group * around));
+        }
         let labels = Labels { heading, x: &x_label, y: "activations in memory" };
         let frame = Frame::draw(canvas, area, labels, &x, &y, stages::HEAD);
         stages::bands(canvas, &frame, &self.runs);
         frame.grid(canvas, &y);
-        for model in [0, 2, 1] {
-            let points = self.outline(&frame, &self.curves[model]);
-            if model == 0 {
-                let (first, last) = (frame.plot.left, points.last().map_or(frame.plot.left, |point| point.0));
-                let corners = [(last, frame.plot.bottom), (first, frame.plot.bottom)];
-                canvas.polygon(points.iter().copied().chain(corners).collect(), Ink::Series(0).at(0.18));
-            }
+        let points = self.outline(&frame, &self.curves[0], 1);
+        let (first, last) = (frame.plot.left, points.last().map_or(frame.plot.left, |point| point.0));
+        let corners = [(last, frame.plot.bottom), (first, frame.plot.bottom)];
+        let dense = around > 1;
+        let coat = if dense { 0.55 } else { 0.2 };
+        canvas.polygon(points.iter().copied().chain(corners).collect(), Ink::Series(0).at(coat));
+        if !dense {
+            legend::line(canvas, points, Ink::Series(0), dashes(0));
+        }
+        for model in [2, 1] {
+            let points = self.outline(&frame, &self.curves[model], around);
             legend::line(canvas, points, Ink::Series(model), dashes(model));
         }
         let (place, top) = (frame.x(float(self.peak.0) + 0.5), frame.y(real(self.peaks[0])));
-        canvas.dashed(&[(place, frame.plot.bottom), (place, top)], Ink::Text, 1.0, (3.0, 4.0));
+        canvas.dashed(vec![(place, frame.plot.bottom), (place, top)], Ink::Text, 1.0, (3.0, 4.0));
         canvas.mark(3, (place, top), 5.0, Ink::Text);
         let figure = format!("peak {} at ", bytes(self.peaks[0]));
         let room = frame.plot.width() * 0.7 - width(&figure, SMALL);
@@ -154,11 +167,13 @@ impl Curve {
         label(canvas, (left, line.max(frame.plot.top + SMALL)), Anchor::Start, &text);
     }
 
-    /// A curve in steps.
-    fn outline(&self, frame: &Frame, curve: &[u64]) -> Vec<(f64, f64)> {
-        let mut points: Vec<(f64, f64)> = Vec::with_capacity(2 * curve.len());
-        for (index, &bytes) in curve.iter().enumerate() {
-            let (from, to) = (index * self.group, ((index + 1) * self.group).min(self.steps));
+    /// A curve in steps: the most of so many neighbours each.
+    fn outline(&self, frame: &Frame, curve: &[u64], around: usize) -> Vec<(f64, f64)> {
+        let mut points: Vec<(f64, f64)> = Vec::new();
+        let group = self.group * around;
+        for (index, bytes) in curve.chunks(around).enumerate() {
+            let bytes = bytes.iter().copied().max().unwrap_or(0);
+            let (from, to) = (index * group, ((index + 1) * group).min(self.steps));
             let height = frame.y(real(bytes));
             match points.last_mut() {
                 Some(last) if last.1.to_bits() == height.to_bits() => last.0 = frame.x(float(to)),

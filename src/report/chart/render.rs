@@ -15,15 +15,27 @@ const FINE: f64 = 2.0;
 /// What a backend may report; those that write to memory do not.
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-/// What backends do differently with text.
-struct Fonts {
-    /// The size to ask for, over the em.
+/// What backends do differently.
+struct Dialect {
+    /// The size of a text to ask for, over the em.
     size: f64,
-    /// How far the base line is below the point, over the em.
+    /// How far a text's base line is below the point, over the em.
     base: f64,
+    /// Whether a polygon costs as much as a rectangle, and dashes can be left to the viewer.
+    is_vector: bool,
 }
 
-fn draw<B: DrawingBackend>(canvas: &Canvas, theme: Theme, fonts: &Fonts, backend: &mut B) -> Result<(), Fault>
+impl Dialect {
+    const SVG: Self = Self { size: 1.24, base: 0.0, is_vector: true };
+    const PIXELS: Self = Self { size: HEIGHT, base: HEIGHT / 2.0, is_vector: false };
+}
+
+fn draw<B: DrawingBackend>(
+    canvas: &Canvas,
+    theme: Theme,
+    dialect: &Dialect,
+    backend: &mut B,
+) -> Result<(), Fault>
 where
     B::ErrorType: 'static,
 {
@@ -42,17 +54,24 @@ where
                     // What there is, is seen.
                     (from, (to.0.max(from.0 + 1), to.1.max(from.1 + 1)))
                 };
-                for bar in bars {
-                    let (from, to) = corners(bar);
+                let corners: Vec<_> = bars.iter().map(corners).collect();
+                if dialect.is_vector && corners.len() > 1 {
+                    backend.fill_polygon(comb(&corners), &style(*paint, 1.0))?;
+                    continue;
+                }
+                for (from, to) in corners {
                     backend.draw_rect(from, to, &style(*paint, 1.0), true)?;
                 }
             }
-            Shape::Path { points, paint, width } => {
-                let mut points: Vec<_> = points.iter().map(|&point| at(point)).collect();
-                points.dedup();
-                match points.as_slice() {
-                    [from, to] => backend.draw_path([*from, *to], &style(*paint, *width))?,
-                    _ => backend.draw_path(points, &style(*paint, *width))?,
+            Shape::Path { points, paint, width, dashes } => {
+                let pieces = match dialect.is_vector || dashes.0 <= 0.0 {
+                    true => vec![points.clone()],
+                    false => dashed(points, *dashes),
+                };
+                for piece in pieces {
+                    let mut piece: Vec<_> = piece.into_iter().map(at).collect();
+                    piece.dedup();
+                    backend.draw_path(piece, &style(*paint, *width))?;
                 }
             }
             Shape::Polygon { points, paint } => {
@@ -74,8 +93,8 @@ where
                     Anchor::Middle => HPos::Center,
                     Anchor::End => HPos::Right,
                 };
-                let mut font = FontDesc::new(FontFamily::Name(FONT), em * fonts.size, FontStyle::Normal);
-                let base = em * fonts.base;
+                let mut font = FontDesc::new(FontFamily::Name(FONT), em * dialect.size, FontStyle::Normal);
+                let base = em * dialect.base;
                 let point = if *turned {
                     font = font.transform(FontTransform::Rotate270);
                     (pixel(x * scale - base), pixel(y * scale))
@@ -92,6 +111,53 @@ where
         }
     }
     Ok(backend.present()?)
+}
+
+type Pixel = (i32, i32);
+
+/// Rectangles that share their upper or lower edge as one polygon: what joins them along it has no area.
+fn comb(bars: &[(Pixel, Pixel)]) -> Vec<Pixel> {
+    let share_top = bars.iter().all(|(from, _)| from.1 == bars[0].0.1);
+    let teeth = bars.iter().flat_map(|&((left, top), (right, bottom))| {
+        let (edge, far) = if share_top { (top, bottom) } else { (bottom, top) };
+        [(left, edge), (left, far), (right, far), (right, edge)]
+    });
+    teeth.collect()
+}
+
+/// A path in dashes: lengths of dash and gap.
+fn dashed(points: &[(f64, f64)], pattern: (f64, f64)) -> Vec<Vec<(f64, f64)>> {
+    let (mut drawing, mut left) = (true, pattern.0);
+    let mut dash: Vec<(f64, f64)> = points.first().copied().into_iter().collect();
+    let mut dashes = Vec::new();
+    for pair in points.windows(2) {
+        let (mut from, to) = (pair[0], pair[1]);
+        loop {
+            let length = (to.0 - from.0).hypot(to.1 - from.1);
+            if length <= left {
+                left -= length;
+                if drawing {
+                    dash.push(to);
+                }
+                break;
+            }
+            let part = left / length;
+            from = (from.0 + (to.0 - from.0) * part, from.1 + (to.1 - from.1) * part);
+            if drawing {
+                dash.push(from);
+                dashes.push(std::mem::take(&mut dash));
+            } else {
+                dash = vec![from];
+            }
+            drawing = !drawing;
+            left = if drawing { pattern.0 } else { pattern.1 };
+        }
+    }
+    if drawing {
+        dashes.push(dash);
+    }
+    dashes.retain(|dash| dash.len() > 1);
+    dashes
 }
 
 /// The nearest whole pixel; what is off every picture stays off.
@@ -111,16 +177,15 @@ pub(super) fn svg(chart: &Chart, style: &Style) -> String {
     let (width, height) = fine(style);
     let mut drawn = String::new();
     let mut backend = SVGBackend::with_string(&mut drawn, (width, height));
-    let fonts = Fonts { size: 1.24, base: 0.0 };
-    draw(&canvas, style.theme, &fonts, &mut backend).expect("a text in memory takes everything");
+    draw(&canvas, style.theme, &Dialect::SVG, &mut backend).expect("a text in memory takes everything");
     drop(backend);
-    finish(&drawn, chart, style)
+    finish(&drawn, chart, &canvas, style)
 }
 
-/// What plotters writes, with a size, a title and a description, and without what says nothing.
+/// What plotters writes, with a size, a title, a description and dashes, and without what says nothing.
 ///
 /// Plotters escapes every text and puts it on lines of its own: a line that begins with `<` is a tag.
-fn finish(drawn: &str, chart: &Chart, style: &Style) -> String {
+fn finish(drawn: &str, chart: &Chart, canvas: &Canvas, style: &Style) -> String {
     let (width, height) = fine(style);
     let mut text = String::with_capacity(drawn.len());
     let (title, description) = (escaped(&chart.title), escaped(&chart.description));
@@ -141,6 +206,11 @@ fn finish(drawn: &str, chart: &Chart, style: &Style) -> String {
         );
     }
     let family = format!(" font-family=\"{FONT}\"");
+    // Plotters has no dashes. It writes one element for each path, in order.
+    let mut paths = canvas.shapes.iter().filter_map(|shape| match shape {
+        Shape::Path { dashes, .. } => Some(*dashes),
+        _ => None,
+    });
     let mut lines = drawn.lines().skip(1).peekable();
     while let Some(line) = lines.next() {
         let is_text = line.starts_with("<text ");
@@ -148,6 +218,13 @@ fn finish(drawn: &str, chart: &Chart, style: &Style) -> String {
         if is_text {
             // Points of texts are on their base line.
             tag = tag.replace(" dy=\"0.76em\"", "").replace(" text-anchor=\"start\"", "");
+        }
+        if line.starts_with("<polyline ")
+            && let Some((dash, gap)) = paths.next().filter(|dashes| dashes.0 > 0.0)
+        {
+            let scale = canvas.scale * FINE;
+            let (dash, gap) = (pixel(dash * scale), pixel(gap * scale));
+            tag = tag.replacen("<polyline", &format!("<polyline stroke-dasharray=\"{dash} {gap}\""), 1);
         }
         if page {
             for (color, variable) in substitutes() {
@@ -178,8 +255,7 @@ pub(super) fn png(chart: &Chart, style: &Style) -> Vec<u8> {
     let mut pixels: Vec<u8> = [ground.0, ground.1, ground.2].into_iter().cycle().take(bytes).collect();
     {
         let mut backend = BitMapBackend::with_buffer(&mut pixels, (width, height));
-        let fonts = Fonts { size: HEIGHT, base: HEIGHT / 2.0 };
-        draw(&canvas, style.theme, &fonts, &mut backend).expect("pixels in memory take everything");
+        draw(&canvas, style.theme, &Dialect::PIXELS, &mut backend).expect("pixels in memory take everything");
     }
     let halved = halve(&pixels, width as usize);
     let mut file = Vec::new();

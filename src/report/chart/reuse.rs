@@ -3,8 +3,9 @@
 //!
 //! The same channels must repeat: a source whose halves go to two layers repeats nothing.
 
-use super::canvas::{Anchor, Area, Canvas, SMALL, TEXT, float, shorten};
+use super::canvas::{Anchor, Area, Canvas, SMALL, TEXT, float, shorten, width};
 use super::legend::{self, Sign};
+use super::ranking::{self, Item};
 use super::stages;
 use super::style::Ink;
 use super::{Chart, Drawing, Network, titled};
@@ -14,6 +15,8 @@ use crate::units::{grouped, percent};
 
 /// Larger matrices are drawn in groups of neighbours.
 const MOST_CELLS: usize = 420;
+/// The most sources that are named.
+const MOST_NAMED: usize = 14;
 /// The most stages that have a matrix of their own.
 const MOST_STAGES: usize = 12;
 
@@ -36,8 +39,8 @@ pub(super) struct Matrix {
     /// Names of rows and columns, where there are few.
     rows: Vec<String>,
     columns: Vec<String>,
-    /// The first row and column of each stage: lines.
-    lines: Vec<(usize, usize)>,
+    /// The stages: name, and their first row and column.
+    stages: Vec<(String, usize, usize)>,
     first: u64,
     again: u64,
 }
@@ -47,6 +50,10 @@ struct Matrices {
     rows: Vec<Vec<Matrix>>,
     /// Whether a panel's name says something.
     named: bool,
+    /// What rows of panels are called.
+    names: Vec<String>,
+    /// Of one network: the sources that most layers read.
+    most_read: Option<Vec<Item>>,
 }
 
 /// What each weight layer reads, by vertex: sources and whether any of their channels were read before.
@@ -94,18 +101,42 @@ pub(super) fn whole(networks: &[Network<'_>]) -> Option<Chart> {
             let (graph, gradient) = (network.report.graph, network.report.gradient?);
             let sources: Vec<Vertex> = (0..gradient.h.loss()).collect();
             let layers: Vec<Vertex> = gradient.h.layers().collect();
-            let mut matrix = matrix(graph, gradient, &cells(gradient), &layers, &sources)?;
+            let mut matrix = matrix(graph, gradient, &cells(gradient), &layers, &sources, "")?;
             matrix.name = network.name.to_owned();
             let inputs = gradient.h.inputs().len();
             let nodes = layers.iter().filter_map(|&layer| gradient.h.node(layer));
             let runs = stages::runs(graph, nodes);
-            matrix.lines = runs.iter().map(|run| (run.start, run.start + inputs)).skip(1).collect();
+            matrix.stages = runs.into_iter().map(|run| (run.name, run.start, run.start + inputs)).collect();
             Some(matrix)
         })
         .collect::<Option<_>>()?;
     let description = sentences(&matrices);
-    let drawing = Matrices { named: matrices.len() > 1, rows: vec![matrices] };
+    let most_read = match networks {
+        [one] => one.report.gradient.map(|gradient| most_read(one.report.graph, gradient)),
+        _ => None,
+    };
+    let drawing = Matrices { named: matrices.len() > 1, rows: vec![matrices], names: Vec::new(), most_read };
     Some(Chart::new("reuse", titled("Gradient reuse", networks), description, drawing))
+}
+
+/// The sources that most weight layers read, the earlier of equals first.
+fn most_read(graph: &Graph, gradient: &Gradient) -> Vec<Item> {
+    let h = &gradient.h;
+    let readers = |source: Vertex| {
+        let readers = h.after.row(source as usize);
+        readers.iter().filter(|edge| edge.vertex != h.loss()).count()
+    };
+    let mut sources: Vec<(usize, Vertex)> = (0..h.loss()).map(|source| (readers(source), source)).collect();
+    sources.sort_by_key(|&(count, source)| (std::cmp::Reverse(count), source));
+    let most = sources.first().map_or(1, |source| source.0.max(1));
+    let read = sources.into_iter().filter(|&(count, _)| count > 1).take(MOST_NAMED);
+    read.map(|(count, source)| Item {
+        name: vertex_name(graph, h, source).to_owned(),
+        figure: format!("{count} layers"),
+        part: float(count) / float(most),
+        series: 1,
+    })
+    .collect()
 }
 
 /// A matrix for each stage: of one network in rows of panels, of several a row of panels each.
@@ -116,7 +147,9 @@ pub(super) fn by_stage(networks: &[Network<'_>]) -> Option<Chart> {
     }
     let description = rows.iter().map(|row| sentences(row)).collect::<Vec<_>>().join(" ");
     let title = titled("Gradient reuse by stage", networks);
-    Some(Chart::new("reuse_by_stage", title, description, Matrices { rows, named: true }))
+    let names = networks.iter().map(|network| network.name.to_owned()).collect();
+    let drawing = Matrices { rows, named: true, names, most_read: None };
+    Some(Chart::new("reuse_by_stage", title, description, drawing))
 }
 
 fn stage_matrices(network: &Network<'_>) -> Option<Vec<Matrix>> {
@@ -132,7 +165,7 @@ fn stage_matrices(network: &Network<'_>) -> Option<Vec<Matrix>> {
         let mut sources: Vec<Vertex> = read.collect();
         sources.sort_unstable();
         sources.dedup();
-        if let Some(mut matrix) = matrix(graph, gradient, &cells, &stage.layers, &sources) {
+        if let Some(mut matrix) = matrix(graph, gradient, &cells, &stage.layers, &sources, name) {
             matrix.name.clone_from(name);
             matrices.push(matrix);
         }
@@ -154,6 +187,7 @@ fn matrix(
     cells: &[Vec<(Vertex, Cell)>],
     layers: &[Vertex],
     sources: &[Vertex],
+    stage: &str,
 ) -> Option<Matrix> {
     let mut found = Vec::new();
     for (row, &layer) in layers.iter().enumerate() {
@@ -165,22 +199,39 @@ fn matrix(
     }
     let count = |kind: Cell| found.iter().filter(|(_, _, cell)| *cell == kind).count() as u64;
     let (first, again) = (count(Cell::First), count(Cell::Again));
-    let names = |vertices: &[Vertex]| -> Vec<String> {
-        if vertices.len() > 40 {
-            return Vec::new();
-        }
-        vertices.iter().map(|&vertex| vertex_name(graph, &gradient.h, vertex).to_owned()).collect()
-    };
     (!found.is_empty()).then(|| Matrix {
         name: String::new(),
         size: (layers.len(), sources.len()),
         cells: found,
-        rows: names(layers),
-        columns: names(sources),
-        lines: Vec::new(),
+        rows: short_names(graph, gradient, layers, stage),
+        columns: short_names(graph, gradient, sources, stage),
+        stages: Vec::new(),
         first,
         again,
     })
+}
+
+/// Names of few vertices within a stage, without the ending that all of them share.
+fn short_names(graph: &Graph, gradient: &Gradient, vertices: &[Vertex], stage: &str) -> Vec<String> {
+    if vertices.len() > 40 {
+        return Vec::new();
+    }
+    let names = vertices.iter().map(|&vertex| {
+        let name = vertex_name(graph, &gradient.h, vertex);
+        name.strip_prefix(stage).and_then(|name| name.strip_prefix('/')).unwrap_or(name)
+    });
+    let names: Vec<&str> = names.collect();
+    let ending = |name: &&str| name.rsplit_once('/').map(|(_, ending)| ending.to_owned());
+    let layers = || names.iter().filter(|name| **name != "input");
+    let shared = layers()
+        .next()
+        .and_then(ending)
+        .filter(|shared| layers().all(|name| ending(name).as_ref() == Some(shared)));
+    let short = |name: &&str| match (&shared, name.rsplit_once('/')) {
+        (Some(_), Some((start, _))) => start.to_owned(),
+        _ => (*name).to_owned(),
+    };
+    names.iter().map(short).collect()
 }
 
 fn sentences(matrices: &[Matrix]) -> String {
@@ -200,10 +251,20 @@ fn sentences(matrices: &[Matrix]) -> String {
 impl Drawing for Matrices {
     fn draw(&self, canvas: &mut Canvas, area: Area) {
         let entries = [
-            (Sign::Bar(0), "first: no earlier layer reads these channels".to_owned()),
-            (Sign::Bar(1), "again: an earlier layer's update uses them too".to_owned()),
+            (Sign::Cell(false), "first: no earlier layer reads these channels".to_owned()),
+            (Sign::Cell(true), "again: an earlier layer's update uses them too".to_owned()),
         ];
         let area = legend::draw(canvas, area, &entries);
+        if let (Some(most_read), [row]) = (&self.most_read, self.rows.as_slice())
+            && let [matrix] = row.as_slice()
+            && area.width() > area.height() + 300.0
+        {
+            let side = (area.width() * 0.32).min(area.width() - area.height() - 40.0);
+            let list = Area { left: area.right - side, ..area };
+            ranking::draw(canvas, list, "Sources that most layers read", most_read, |_| None);
+            matrix.draw(canvas, Area { right: list.left - 24.0, ..area }, self.named);
+            return;
+        }
         let places = match self.rows.as_slice() {
             [one] => {
                 // Squares as large as possible.
@@ -220,6 +281,12 @@ impl Drawing for Matrices {
             }
             rows => {
                 let columns = rows.iter().map(Vec::len).max().unwrap_or(1);
+                for (name, row) in self.names.iter().zip(area.grid(1, rows.len(), (0.0, 14.0))) {
+                    let name = shorten(name, row.height(), TEXT);
+                    let at = (row.left + TEXT, f64::midpoint(row.top, row.bottom));
+                    canvas.turned(at, TEXT, Anchor::Middle, Ink::Text, &name);
+                }
+                let area = Area { left: area.left + TEXT + 14.0, ..area };
                 let cells = area.grid(columns, rows.len(), (24.0, 14.0));
                 let lines = cells.chunks(columns.max(1)).zip(rows);
                 lines.flat_map(|(cells, row)| cells[..row.len()].to_vec()).collect::<Vec<_>>()
@@ -236,7 +303,11 @@ impl Matrix {
         let mut top = area.top;
         let total = self.first + self.again;
         let share = format!("{} of {} again", grouped(self.again), grouped(total));
-        let heading = if named { format!("{}: {share}", self.name) } else { share };
+        let heading = if named {
+            format!("{}: {share}", self.name)
+        } else {
+            format!("{share}, {}", percent(self.again, total))
+        };
         let heading = shorten(&heading, area.width(), TEXT);
         canvas.text((area.left, top + TEXT), TEXT, Anchor::Start, Ink::Text, &heading);
         top += TEXT + 9.0;
@@ -244,22 +315,35 @@ impl Matrix {
         let side = |cells: usize, room: f64| room / float(cells.max(1));
         let foot = SMALL + 8.0;
         // Names stand left of rows and below columns where cells are as large as letters.
-        let names = (area.width() * 0.24).min(190.0);
-        let fits = |left: f64, below: f64| {
-            side(rows, area.bottom - below - top).min(side(columns, area.width() - left)).min(34.0)
-        };
-        let tall = names.min((area.bottom - top) * 0.3);
-        let is_named = !self.rows.is_empty() && !self.columns.is_empty() && fits(names, tall) >= SMALL + 1.0;
-        let (left, below) = if is_named { (names, tall) } else { (SMALL + 12.0, foot) };
+        let room = (area.bottom - top, area.width());
+        let longest = |names: &[String]| names.iter().map(|name| width(name, SMALL)).fold(0.0, f64::max);
+        let names = (longest(&self.rows) + 10.0).min((room.1 - room.0 * 0.6).max(room.1 * 0.3)).min(300.0);
+        let fits =
+            |left: f64, below: f64| side(rows, room.0 - below).min(side(columns, room.1 - left)).min(46.0);
+        // Columns have names only where those can be read.
+        let tall = (longest(&self.columns) + 10.0).min(room.0 * 0.35);
+        let is_named = !self.rows.is_empty() && !self.columns.is_empty() && fits(names, foot) >= SMALL + 1.0;
+        let has_columns = is_named && tall >= 90.0 && fits(names, tall) >= SMALL + 1.0;
+        let left = if is_named { names } else { SMALL + 12.0 };
+        let below = if has_columns { tall } else { foot };
         let cell = fits(left, below).max(0.05);
         let origin = (area.left + left, top);
         let far = (origin.0 + cell * float(columns), origin.1 + cell * float(rows));
         canvas.rect(Area { left: origin.0, top: origin.1, right: far.0, bottom: far.1 }, Ink::Band);
         self.cells(canvas, origin, cell);
-        for &(row, column) in &self.lines {
-            let (x, y) = (origin.0 + cell * float(column), origin.1 + cell * float(row));
-            canvas.line((origin.0, y), (far.0, y), Ink::Muted.at(0.5), 0.75);
-            canvas.line((x, origin.1), (x, far.1), Ink::Muted.at(0.5), 0.75);
+        let mut below = self.stages.iter().skip(1).map(|stage| stage.1).chain([rows]);
+        for (name, row, column) in &self.stages {
+            let (x, y) = (origin.0 + cell * float(*column), origin.1 + cell * float(*row));
+            if *row > 0 {
+                canvas.line((origin.0, y), (far.0, y), Ink::Muted.at(0.5), 0.75);
+                canvas.line((x, origin.1), (x, far.1), Ink::Muted.at(0.5), 0.75);
+            }
+            // Right of the diagonal nothing is ever read.
+            let high = cell * float(below.next().unwrap_or(rows) - row);
+            let long = width(name, SMALL);
+            if high > SMALL + 4.0 && x + 0.5 * high + long + 12.0 < far.0 {
+                canvas.text((far.0 - 6.0, y + SMALL + 2.0), SMALL, Anchor::End, Ink::Muted, name);
+            }
         }
         let edge = vec![origin, (far.0, origin.1), far, (origin.0, far.1), origin];
         canvas.path(edge, Ink::Muted, 1.0);
@@ -268,17 +352,21 @@ impl Matrix {
                 let at = (origin.0 - 6.0, origin.1 + cell * (float(row) + 0.5) + SMALL * 0.36);
                 canvas.text(at, SMALL, Anchor::End, Ink::Text, &shorten(name, names - 8.0, SMALL));
             }
+        } else {
+            let high = far.1 - origin.1;
+            let text = shorten(&format!("{rows} weight layers, in order"), high.max(60.0), SMALL);
+            canvas.turned((origin.0 - 6.0, far.1), SMALL, Anchor::Start, Ink::Muted, &text);
+        }
+        if has_columns {
             for (column, name) in self.columns.iter().enumerate() {
                 let at = (origin.0 + cell * (float(column) + 0.5) + SMALL * 0.36, far.1 + 6.0);
                 canvas.turned(at, SMALL, Anchor::End, Ink::Text, &shorten(name, tall - 8.0, SMALL));
             }
-            return;
+        } else {
+            let wide = far.0 - origin.0;
+            let text = shorten(&format!("{columns} sources, in order"), wide.max(60.0), SMALL);
+            canvas.text((origin.0, far.1 + SMALL + 5.0), SMALL, Anchor::Start, Ink::Muted, &text);
         }
-        let (wide, high) = (far.0 - origin.0, far.1 - origin.1);
-        let text = shorten(&format!("{columns} sources, in order"), wide.max(60.0), SMALL);
-        canvas.text((origin.0, far.1 + SMALL + 5.0), SMALL, Anchor::Start, Ink::Muted, &text);
-        let text = shorten(&format!("{rows} weight layers, in order"), high.max(60.0), SMALL);
-        canvas.turned((origin.0 - 6.0, far.1), SMALL, Anchor::Start, Ink::Muted, &text);
     }
 
     /// The cells by row; neighbours of one kind are one rectangle, and of a group the strongest counts.

@@ -192,7 +192,7 @@ impl Drawing for Roof {
             let roof = vec![place(start, start * self.bandwidth), place(ridge, *peak), place(end, *peak)];
             canvas.path(roof, Ink::Text, 1.5);
             let at = place(ridge, *peak);
-            canvas.dashed(&[at, (at.0, frame.plot.bottom)], Ink::Muted, 1.0, (3.0, 4.0));
+            canvas.dashed(vec![at, (at.0, frame.plot.bottom)], Ink::Muted, 1.0, (3.0, 4.0));
             let text = format!("{dtype}: {}FLOP/s", si_real(*peak));
             let right = place(end, *peak).0 - 4.0;
             let end = right.max(frame.plot.left + width(&text, SMALL));

@@ -5,7 +5,7 @@ use super::canvas::{Anchor, Area, Canvas, SMALL, float, width};
 use super::legend::{self, Sign, dashes};
 use super::style::Ink;
 use super::{Chart, Drawing, list, panels, real};
-use crate::report::sweep::{FIGURES, SweepReport};
+use crate::report::sweep::SweepReport;
 use crate::sweep::{Outcome, Point};
 
 /// The most curves of a plot.
@@ -98,10 +98,7 @@ pub(super) fn charts(report: &SweepReport<'_>) -> Vec<Chart> {
     let title = format!("{} over {}", report.name, report.axes[along].name);
     let accuracy =
         figures.iter().find(|figure| figure.is_accuracy() && figure.values.iter().flatten().count() > 1);
-    let by_path = |path: &str| {
-        let name = FIGURES.iter().find(|(known, _)| *known == path).map(|(_, name)| *name);
-        figures.iter().find(|figure| Some(figure.name.as_str()) == name)
-    };
+    let by_path = |path: &str| figures.iter().find(|figure| figure.name == name(path));
     if let (Some(x), Some(y)) = (by_path("macs"), accuracy.or(by_path("parameters.total"))) {
         let (series, left_out) = self::series(report, &valid, along, &others);
         let description = format!(
@@ -164,11 +161,7 @@ fn figures(report: &SweepReport<'_>, outcomes: &[&Outcome]) -> Vec<Figure> {
         .iter()
         .enumerate()
         .map(|(index, metric)| Figure {
-            name: FIGURES
-                .iter()
-                .find(|(path, _)| path == metric)
-                .map_or(metric.as_str(), |(_, name)| name)
-                .to_owned(),
+            name: name(metric).to_owned(),
             unit: if metric.contains("bytes") { Unit::Bytes } else { Unit::Count },
             values: outcomes.iter().map(|outcome| outcome.metrics[index].map(real)).collect(),
             from_zero: true,
@@ -201,6 +194,18 @@ fn figures(report: &SweepReport<'_>, outcomes: &[&Outcome]) -> Vec<Figure> {
         figures = own.into_iter().take(room).chain(published).take(MOST_PLOTS).collect();
     }
     figures
+}
+
+/// What a figure is called, with its unit.
+fn name(path: &str) -> &str {
+    match path {
+        "parameters.total" => "parameters",
+        "macs" => "MACs",
+        "flops" => "FLOPs",
+        "activations" => "activations, elements",
+        "cio" => "CIO, elements",
+        other => other,
+    }
 }
 
 impl Figure {
@@ -299,14 +304,20 @@ impl Drawing for TradeOff {
                 })
                 .collect();
             curve(canvas, known.iter().map(|(_, place)| *place).collect(), index, true);
+            // Labels stand off the line: below one that rises, above one that falls.
+            let rises = match (known.first(), known.last()) {
+                (Some((_, first)), Some((_, last))) => (last.1 < first.1) == (last.0 > first.0),
+                _ => false,
+            };
             for (point, (left, top)) in known {
                 let text = format!("{} = {}", self.axis.name, self.axis.places[point].1);
                 let long = width(&text, SMALL);
-                let fits = left + 9.0 + long < frame.plot.right;
+                let fits = left + 8.0 + long < frame.plot.right;
                 let (start, anchor) =
-                    if fits { (left + 9.0, Anchor::Start) } else { (left - 9.0, Anchor::End) };
+                    if fits { (left + 8.0, Anchor::Start) } else { (left - 8.0, Anchor::End) };
                 let from = if fits { start } else { start - long };
-                let place = Area { left: from, top: top - 8.0, right: from + long, bottom: top + 8.0 };
+                let base = if rises == fits { top + 16.0 } else { top - 7.0 };
+                let place = Area { left: from, top: base - SMALL, right: from + long, bottom: base + 3.0 };
                 let is_free = |other: &Area| {
                     place.right < other.left
                         || other.right < place.left
@@ -314,7 +325,7 @@ impl Drawing for TradeOff {
                         || other.bottom < place.top
                 };
                 if taken.iter().all(is_free) {
-                    canvas.text((start, top - 4.0), SMALL, anchor, Ink::Text, &text);
+                    canvas.text((start, base), SMALL, anchor, Ink::Text, &text);
                     taken.push(place);
                 }
             }

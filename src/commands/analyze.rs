@@ -7,7 +7,7 @@ mod sheets;
 use std::io;
 use std::mem::ManuallyDrop;
 
-use super::report::Place;
+use super::report::{Place, command_line};
 use super::{Exit, Output, load, options, usage};
 use crate::analysis::conventions::{CONVENTIONS, Convention};
 use crate::analysis::{calls_unknown, counts_by_node, memory};
@@ -20,7 +20,7 @@ use crate::profile::{Profile, TooLarge, Wanted};
 use crate::published::{Verdict, is_of_memory};
 use crate::report::chart::{self, MANY_NODES};
 use crate::report::sections::costs::{By, Extra};
-use crate::report::{self, csv};
+use crate::report::{self, csv, page};
 use crate::source::SourceMap;
 use crate::units::grouped;
 use sheets::Selection;
@@ -126,6 +126,8 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         } else {
             writeln!(output.err(), "note: report.json is left out of the report; `--format json` prints it")?;
         }
+        let page = page::Network { report, charts: &charts, budget: None, command: &command_line() };
+        files.push(("index.html", page.render().into_bytes()));
         if let Some(exit) = place.write(&files, &charts, output)? {
             return Ok(exit);
         }

@@ -5,14 +5,15 @@ pub(super) mod operand;
 use std::io;
 use std::path::Path;
 
-use super::report::Place;
+use super::report::{Place, command_line};
 use super::{Exit, Output, load, usage};
+use crate::claims::{self, Pair};
 use crate::cli::{CompareArgs, Format, LoadArgs, Part};
 use crate::comparison::Comparison;
 use crate::profile::{Profile, Wanted};
 use crate::report::comparison::{self as sheets, MAX_NETWORKS, letter};
 use crate::report::sheet::Sheet;
-use crate::report::{Report, chart, csv, markdown, table};
+use crate::report::{Report, chart, csv, markdown, page, table};
 use crate::source::SourceMap;
 use operand::Operand;
 
@@ -75,13 +76,32 @@ pub(super) fn run(args: &CompareArgs, output: &mut Output) -> io::Result<Exit> {
     }
     if let Some(place) = &place {
         output.out().flush()?;
-        let charts = chart::comparison(&reports, &names(&operands, &reports, args));
+        let names = names(&operands, &reports, args);
+        let charts = chart::comparison(&reports, &names);
         let json = serde_json::to_vec_pretty(&json).map_err(io::Error::from)?;
-        if let Some(exit) = place.write(&[("report.json", json)], &charts, output)? {
+        let pair = pair(&profiles);
+        let claims = pair.as_ref().map(claims::judge);
+        let page = page::Comparison {
+            reports: &reports,
+            names: &names,
+            comparison: &comparison,
+            claims: pair.as_ref().zip(claims.as_deref()),
+            charts: &charts,
+            command: &command_line(),
+        };
+        let files = [("report.json", json), ("index.html", page.render().into_bytes())];
+        if let Some(exit) = place.write(&files, &charts, output)? {
             return Ok(exit);
         }
     }
     Ok(if args.fail_on_difference && !comparison.is_same() { Exit::Failed } else { Exit::Fine })
+}
+
+/// Two networks as the papers' claims take them, where both have stages in common.
+fn pair(profiles: &[Profile]) -> Option<Pair<'_>> {
+    let [base, csp] = profiles else { return None };
+    let pair = Pair::new(base.judged()?, csp.judged()?);
+    (!pair.stages.is_empty()).then_some(pair)
 }
 
 /// What no comparison can be made of.

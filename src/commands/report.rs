@@ -111,6 +111,21 @@ impl Place {
     }
 }
 
+/// The command line, as it may be typed again in a shell. The program is called by its name, wherever it lies.
+pub(super) fn command_line() -> String {
+    let arguments = std::env::args_os().skip(1).map(|argument| quoted(&argument.to_string_lossy()));
+    std::iter::once("csp-profile".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+/// An argument, in quotation marks where a shell needs them.
+fn quoted(argument: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_./=:,+@%".contains(letter);
+    if !argument.is_empty() && argument.chars().all(is_plain) {
+        return argument.to_owned();
+    }
+    format!("'{}'", argument.replace('\'', r"'\''"))
+}
+
 fn failed(error: &Error, output: &mut Output) -> io::Result<()> {
     writeln!(output.err(), "\x1b[1;31merror\x1b[0m: {}", clean(&error.to_string()))
 }
@@ -148,6 +163,15 @@ fn safe(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arguments_are_quoted_as_a_shell_needs_it() {
+        for (argument, text) in
+            [("a/b.json", "a/b.json"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("$x", "'$x'")]
+        {
+            assert_eq!(quoted(argument), text);
+        }
+    }
 
     #[test]
     fn a_name_is_one_component_of_a_path() {

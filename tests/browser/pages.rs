@@ -84,13 +84,7 @@ pub(crate) fn comparison() -> Page {
         Profile::new(loaded, Wanted::ALL).unwrap_or_else(|_| panic!("too large"))
     });
     let reports = profiles.each_ref().map(|profile| profile.report(&sources));
-    let pair = profiles.each_ref().map(|profile| claims::Network {
-        graph: &profile.loaded.graph,
-        analysis: &profile.analysis,
-        gradient: profile.gradient.as_ref().unwrap(),
-        memory: profile.memory.as_ref().unwrap(),
-    });
-    let pair = Pair::new(pair[0], pair[1]);
+    let pair = Pair::new(profiles[0].judged().unwrap(), profiles[1].judged().unwrap());
     let judged = claims::judge(&pair);
     let names = names.map(str::to_owned);
     let html = page::Comparison {

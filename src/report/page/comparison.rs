@@ -142,15 +142,15 @@ impl Comparison<'_> {
             let first = value(path, 0)?;
             let others: Vec<String> =
                 (1..self.names.len()).filter_map(|network| value(path, network)).map(human).collect();
-            let growth = match (self.names.len(), value(path, 1)) {
+            let values = unbroken(&format!("{} → {}", human(first), others.join(", ")));
+            let (value, remark) = match (self.names.len(), value(path, 1)) {
                 (2, Some(second)) => match Cell::Growth(first, second).human() {
-                    same if same == "-" => "the same".into(),
-                    growth => growth,
+                    same if same == "-" => ("the same".into(), human(first)),
+                    growth => (growth, values),
                 },
-                _ => String::new(),
+                _ => (values, String::new()),
             };
-            let value = format!("{} → {}", human(first), others.join(", "));
-            Some(Card { name, value, remark: growth })
+            Some(Card { name, value, remark })
         });
         let sentences = sentences.iter().map(|sentence| unbroken(sentence)).collect();
         Markup::of(&Summary { sentences, cards: cards.collect() })
@@ -190,7 +190,8 @@ fn words(mut sheet: Sheet) -> Sheet {
 #[derive(Template)]
 #[template(
     ext = "html",
-    source = r#"<p>Each claim is about a network and its cross-stage partial variant; here {{ csp }} is judged against {{ base }}.</p>
+    source = r#"<p>Each claim is about a network and its cross-stage partial variant; here <bdi>{{ csp }}</bdi> is
+judged against <bdi>{{ base }}</bdi>. Of networks that are no such pair the verdicts say nothing.</p>
 {% for claim in claims %}<article class="claim">
 <h3>{{ claim.name }} <span class="verdict {{ claim.class }}">{{ claim.verdict }}</span></h3>
 <blockquote><p>{{ claim.quote }}</p><footer>{{ claim.source }}</footer></blockquote>

@@ -11,7 +11,7 @@ pub(super) const STYLE: &str = include_str!("page.css");
 /// The script.
 pub(super) const SCRIPT: &str = include_str!("page.js");
 /// The SHA-256 of [`STYLE`] in Base64; a test says what it must be.
-pub(super) const STYLE_SHA256: &str = "kLCmLKCQ95+AIv6NIPc5wWyAFXGUFe61y2QFEDSN4Sc=";
+pub(super) const STYLE_SHA256: &str = "3nfuLB/doJ8YUSjYL9xlXUabkTBdqRsd7jM0Bf5R6GU=";
 /// The SHA-256 of [`SCRIPT`] in Base64.
 pub(super) const SCRIPT_SHA256: &str = "euNBnvlP/3+umYNEIqgCp3qNRQDIm4CKFCOPx6Rcnp0=";
 
@@ -127,7 +127,7 @@ struct Charts<'a> {
 
 /// All charts. Each names itself to those who do not see it.
 pub(super) fn charts(charts: &[Chart]) -> Markup {
-    let style = Style { width: 1120, height: 560, theme: Theme::Page };
+    let style = Style { width: 960, height: 540, theme: Theme::Page };
     let charts = charts.iter().map(|chart| (chart, Markup::trusted(chart.svg(&style)))).collect();
     Markup::of(&Charts { charts })
 }

@@ -263,7 +263,18 @@ fn the_drawing_folds_and_lights_up_what_a_layer_reads() {
     let after: f64 = browser.eval(zoom).as_str().unwrap().parse().unwrap();
     assert!(after > before);
     assert_eq!(browser.complaints(), [""; 0]);
+    // A block of dense layers, each folded: its wires run in lanes.
+    browser.click("[data-do=fold]");
+    browser.click("#canvas > svg > .box[data-box]:nth-of-type(4)");
+    let block = "#canvas .box .box[data-box]";
+    browser.click(block);
+    assert_eq!(
+        browser.eval(&format!("document.querySelectorAll('{block} > .box').length")),
+        7,
+        "six layers and a concat"
+    );
     keep(&page, "drawing", "png", &browser.screenshot(None));
+    assert_eq!(browser.complaints(), [""; 0]);
 }
 
 #[test]

@@ -174,6 +174,7 @@
 //! [`graph::Origin`]; let [`frontend::load_bytes`] recognise it. No other module changes.
 
 pub mod analysis;
+pub mod budget;
 pub mod claims;
 pub mod cli;
 pub mod commands;

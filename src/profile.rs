@@ -74,6 +74,7 @@ impl Profile {
             format: self.loaded.format,
             memory: self.memory.as_ref(),
             gradient: self.gradient.as_ref(),
+            budget: None,
         }
     }
 }

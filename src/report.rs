@@ -2,6 +2,7 @@
 //!
 //! Definitions of all keys: `csp-profile explain report`. Keys are added, never renamed.
 
+pub mod budget;
 pub mod claims;
 pub mod comparison;
 pub mod csv;
@@ -25,9 +26,10 @@ use crate::analysis::gradient::Gradient;
 use crate::analysis::gradient::equations::Notation;
 use crate::analysis::memory as memory_analysis;
 use crate::analysis::{Analysis, Group, Sum, Traffic};
+use crate::budget::Verdict;
 use crate::graph::{Graph, Node, NodeId, Outlet};
 use crate::ops::attribute::{SettingValue, decimal};
-use crate::published::{Fact, Verdict};
+use crate::published::{self, Fact};
 use crate::source::{LineIndex, SourceMap};
 
 /// The version of the JSON report's keys.
@@ -52,6 +54,8 @@ pub struct Report<'a> {
     pub memory: Option<&'a memory_analysis::Analysis>,
     /// Its gradient paths, where those were asked for.
     pub gradient: Option<&'a Gradient>,
+    /// The verdict of its budget, where one was asked for.
+    pub budget: Option<&'a Verdict>,
 }
 
 impl Report<'_> {
@@ -84,7 +88,7 @@ impl Report<'_> {
             "traffic_bytes.onnxsim" => total.traffic.onnxsim,
             _ => match metric.strip_prefix("conventions.") {
                 Some(name) => return self.value("", Some(name)),
-                None if crate::published::is_of_gradient(metric) => {
+                None if published::is_of_gradient(metric) => {
                     return gradient::value(self.gradient?, metric);
                 }
                 None => return memory::value(self.memory?, metric),
@@ -93,7 +97,7 @@ impl Report<'_> {
     }
 
     /// A fact's verdict.
-    pub fn judge(&self, fact: &Fact) -> Verdict {
+    pub fn judge(&self, fact: &Fact) -> published::Verdict {
         fact.judge(self.value(&fact.metric, fact.convention.as_deref()))
     }
 }
@@ -113,6 +117,9 @@ impl Serialize for Report<'_> {
         if let Some(gradient) = self.gradient {
             let view = gradient::GradientReport { graph: self.graph, gradient, notation: Notation::Text };
             map.serialize_entry("gradient", &view)?;
+        }
+        if let Some(verdict) = self.budget {
+            map.serialize_entry("budget", verdict)?;
         }
         map.end()
     }
@@ -398,12 +405,12 @@ struct FactRow<'a> {
 }
 
 /// A verdict's name in reports.
-pub fn verdict_name(verdict: Verdict) -> &'static str {
+pub fn verdict_name(verdict: published::Verdict) -> &'static str {
     match verdict {
-        Verdict::Holds => "holds",
-        Verdict::DiffersAsStated => "differs",
-        Verdict::Fails => "fails",
-        Verdict::Recorded => "recorded",
+        published::Verdict::Holds => "holds",
+        published::Verdict::DiffersAsStated => "differs",
+        published::Verdict::Fails => "fails",
+        published::Verdict::Recorded => "recorded",
     }
 }
 
@@ -453,6 +460,7 @@ mod tests {
             format: "json",
             memory,
             gradient: None,
+            budget: None,
         };
         for metric in crate::published::METRICS {
             assert!(report.value(metric, None).is_some(), "{metric}");

@@ -49,6 +49,7 @@ fn read(text: &str, set: &[(&str, &str)]) -> Vec<(String, Option<u64>)> {
         format: "json",
         memory: None,
         gradient: None,
+        budget: None,
     };
     for fact in loaded.facts.iter().filter(|fact| fact.applies) {
         assert_ne!(report.judge(fact), Verdict::Fails, "{}\n{text}", fact.label());
@@ -153,6 +154,7 @@ fn the_report_page_names_every_key() {
         format: "json",
         memory: Some(&memory),
         gradient: Some(&gradient),
+        budget: None,
     };
     let mut found = Vec::new();
     paths(&serde_json::to_value(report).expect("a report"), "", &mut found);

@@ -1,5 +1,7 @@
 //! `analyze`: what a network costs.
 
+mod budget;
+
 use std::io;
 use std::mem::ManuallyDrop;
 
@@ -21,6 +23,7 @@ use crate::report::sheet::Sheet;
 use crate::report::{self, Report, csv, markdown, outlet_name, sections, table};
 use crate::source::SourceMap;
 use crate::units::grouped;
+use budget::Asked;
 
 pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     let convention = match &args.convention {
@@ -37,21 +40,40 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             }
         },
     };
+    let mut asked = match Asked::read(args, output)? {
+        Ok(asked) => asked,
+        Err(exit) => return Ok(exit),
+    };
+    let args = &match &asked {
+        Some(asked) => AnalyzeArgs { load: asked.load(&args.load), ..args.clone() },
+        None => args.clone(),
+    };
     let mut sources = SourceMap::default();
     let loaded = match load(&args.file, &args.load, &mut sources, output)? {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
     let plain = if wants_memory(args, &loaded) { plain_network(args, &loaded) } else { None };
-    let wanted =
-        Wanted { memory: wants_memory(args, &loaded), gradient: wants_gradient(args, &loaded.graph) };
+    let limited = asked.as_ref().map(Asked::wanted);
+    let wanted = Wanted {
+        memory: wants_memory(args, &loaded) || limited.is_some_and(|limited| limited.memory),
+        gradient: wants_gradient(args, &loaded.graph) || limited.is_some_and(|limited| limited.gradient),
+    };
     let profile = match Profile::new(loaded, wanted) {
         Ok(profile) => profile,
         Err(TooLarge(loaded)) => return too_large(&loaded.graph, output),
     };
     // The process ends after this: freeing a million nodes one by one would be a tenth of its time.
     let profile = ManuallyDrop::new(profile);
-    let report = profile.report(&sources);
+    let mut report = profile.report(&sources);
+    let verdict = match &mut asked {
+        None => None,
+        Some(asked) => match asked.judge(args, &report, output)? {
+            Ok(verdict) => Some(verdict),
+            Err(exit) => return Ok(exit),
+        },
+    };
+    report.budget = verdict.as_ref();
     let (graph, analysis, facts) = (&profile.loaded.graph, &profile.analysis, &profile.facts);
     let (memory, gradient) = (&profile.memory, &profile.gradient);
     if let Some(refusal) = &profile.refusal {
@@ -152,6 +174,9 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             if shows(Section::Published) && !facts.is_empty() {
                 sheets.push(sections::published::sheet(&report, args.sections.contains(&Section::Published)));
             }
+            if let (Some(verdict), true) = (&verdict, args.format != Format::Csv) {
+                sheets.push(report::budget::sheet(&graph.name, verdict));
+            }
             if args.format != Format::Csv {
                 print(&report, &sheets, args.format, output)?;
             } else if let [sheet] = sheets.as_slice() {
@@ -166,17 +191,17 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     for fact in facts.iter().filter(|fact| report.judge(fact) == Verdict::Fails) {
         sink.push(broken(fact, report.value(&fact.metric, fact.convention.as_deref())));
     }
-    if sink.has_errors() {
-        output.out().flush()?;
-        output.diagnostics(&sink, &sources)?;
-        return Ok(Exit::Failed);
+    output.out().flush()?;
+    if let Some(asked) = &asked {
+        asked.tell(output)?;
     }
-    match (args.memory, memory) {
-        (Some(bytes), Some(found)) if !report::memory::fit(graph, found, bytes, args.top).0 => {
-            Ok(Exit::Failed)
-        }
-        _ => Ok(Exit::Fine),
-    }
+    output.diagnostics(&sink, &sources)?;
+    let fits = match (args.memory, memory) {
+        (Some(bytes), Some(found)) => report::memory::fit(graph, found, bytes, args.top).0,
+        _ => true,
+    };
+    let keeps = verdict.is_none_or(|verdict| verdict.passes());
+    Ok(if sink.has_errors() || !fits || !keeps { Exit::Failed } else { Exit::Fine })
 }
 
 /// Why a published figure does not hold.

@@ -258,7 +258,11 @@ pub fn signed_percent(change: &BigRational, whole: &BigRational) -> Option<Strin
     use num::traits::{Signed as _, Zero as _};
     let percent = amount::percent(change, whole)?;
     let sign = if change.is_negative() { "−" } else { "+" };
-    Some(if change.is_zero() { "0.0 %".into() } else { format!("{sign}{percent}") })
+    Some(match percent.strip_prefix("over ") {
+        _ if change.is_zero() => "0.0 %".into(),
+        Some(percent) => format!("> {sign}{percent}"),
+        None => format!("{sign}{percent}"),
+    })
 }
 
 /// All rows of a budget, judged.

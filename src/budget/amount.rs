@@ -295,6 +295,11 @@ impl Amount {
         match whole.to_u64() {
             Some(count) if size.is_integer() => format!("{sign}{}", units::grouped(count)),
             _ if size.is_integer() => format!("{sign}{whole}"),
+            Some(count) if count >= 1000 => {
+                let tenths = (size * BigInt::from(10)).round().to_integer();
+                let (count, tenth) = (&tenths / 10u32, &tenths % 10u32);
+                format!("{sign}{}.{tenth}", count.to_u64().map_or_else(String::new, units::grouped))
+            }
             _ => format!("{sign}{}", digits(&size, 6, Round::Nearest)),
         }
     }
@@ -388,6 +393,10 @@ pub fn percent(part: &BigRational, whole: &BigRational) -> Option<String> {
         return None;
     }
     let tenths = (part.abs() * BigInt::from(1000) / whole.abs()).round().to_integer();
+    // More says nothing more.
+    if tenths >= BigInt::from(10_000_000) {
+        return Some("over 999,999 %".into());
+    }
     let text = format!("{tenths:0>2}", tenths = tenths.to_string());
     let (whole, tenth) = text.split_at(text.len() - 1);
     Some(format!("{whole}.{tenth} %"))
@@ -423,7 +432,7 @@ mod tests {
             ("1e9", Quantity::Flops, "1,000,000,000"),
             ("1.5 e3 MAC", Quantity::Macs, "1,500"),
             ("30 MiB", Quantity::Bytes, "31,457,280"),
-            ("30.4 MiB", Quantity::Bytes, "31876710.4"),
+            ("30.4 MiB", Quantity::Bytes, "31,876,710.4"),
             ("30 MB", Quantity::Bytes, "30,000,000"),
             ("8 M", Quantity::Parameters, "8,000,000"),
             ("8 M params", Quantity::Parameters, "8,000,000"),

@@ -157,7 +157,11 @@ fn limit(json: &Json<'_>, sink: &mut Sink) -> Option<Limit> {
             "allow_unknown" => allow_unknown = flag(value, key, sink).unwrap_or(false),
             "fixed" => fixed = flag(value, key, sink).unwrap_or(false),
             "reason" => reason = text(value, key, sink),
-            _ => sink.push(unknown_key(key, *key_span, "a limit", &LIMIT_KEYS)),
+            _ => {
+                // It may have been meant for a bound.
+                tried += 1;
+                sink.push(unknown_key(key, *key_span, "a limit", &LIMIT_KEYS));
+            }
         }
     }
     if let [(_, first, _), (_, second, _), ..] = scopes[..] {

@@ -5,7 +5,7 @@ use num::traits::Zero as _;
 use serde_json::{Value, json};
 
 use super::amount::{Amount, Quantity, Round, plain, rounded};
-use super::evaluate::extreme;
+use super::evaluate::{Baseline, evaluate, extreme};
 use super::lookup::{Found, subjects};
 use super::{Bound, BoundKind, Budget, Scope};
 use crate::diagnostic::Sink;
@@ -167,6 +167,12 @@ pub fn update(
     sink: &mut Sink,
 ) -> Update {
     let mut update = Update::default();
+    // What `check` would refuse is not edited.
+    let before = sink.errors();
+    evaluate(budget, report, Baseline::Off, sink);
+    if sink.errors() > before {
+        return update;
+    }
     for limit in budget.limits.iter().filter(|limit| !limit.fixed) {
         let quantity = Quantity::of(&limit.metric);
         for bound in limit.bounds.iter().filter(|bound| !bound.kind.is_change()) {

@@ -51,6 +51,14 @@ pub fn evaluate(budget: &Budget, report: &Value, baseline: Baseline<'_>, sink: &
     rows
 }
 
+/// Whether a limit names a path that the report does not have.
+pub fn lacks(budget: &Budget, report: &Value) -> bool {
+    budget.limits.iter().any(|limit| {
+        let subjects = lookup::subjects(report, &limit.scope);
+        subjects.first().is_some_and(|subject| subject.find(&limit.metric) == Found::Nothing)
+    })
+}
+
 /// The most extreme figure that a limit is about: what a bound of it must hold for.
 pub fn extreme(limit: &Limit, report: &Value, largest: bool, sink: &mut Sink) -> Option<BigRational> {
     let numbers = figures(limit, report, sink).into_iter().map(|figure| figure.number);
@@ -341,8 +349,13 @@ fn nothing(limit: &Limit, report: &Value) -> Diagnostic {
 
 /// A path that leads to no figure.
 fn no_figure(limit: &Limit, found: &Found<'_>, subject: &Subject<'_>) -> Diagnostic {
-    let (metric, of) =
-        (&limit.metric, limit.scope.key().map_or("the network", |key| key.trim_end_matches('s')));
+    let metric = &limit.metric;
+    let of = match &limit.scope {
+        Scope::Net => "the network",
+        Scope::Stage(_) => "a stage",
+        Scope::Layers(_) => "a layer",
+        Scope::Op(_) => "an op",
+    };
     match found {
         Found::Null => Diagnostic::error(Code::UnknownMetric, format!("`{metric}` has no value here"))
             .at(limit.metric_span, "null in the report"),

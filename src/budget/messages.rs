@@ -91,7 +91,9 @@ pub fn sentence(row: &Row) -> String {
             row.text
         );
     }
-    let by = row.over_percent().map_or_else(String::new, |by| by.trim_start_matches(['+', '−']).to_owned());
+    let by = row
+        .over_percent()
+        .map_or_else(String::new, |by| by.trim_start_matches(['>', ' ', '+', '−']).to_owned());
     let (by, blank) = if by.is_empty() || by == "0.0 %" { ("", "") } else { (&*by, " ") };
     match row.kind {
         BoundKind::Min | BoundKind::MinChange => {

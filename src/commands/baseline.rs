@@ -91,8 +91,7 @@ fn report(path: &Path, sink: &mut Sink) -> Result<Value, Fault> {
     let bytes = frontend::read(path, sink).map_err(|error| Fault::of_file(&error))?;
     let bytes = bytes.ok_or_else(|| wrong(format!("the baseline `{shown}` is too large")))?;
     if let Some(pointer) = git_lfs_pointer(&shown, &bytes) {
-        sink.push(pointer);
-        return Err(Fault::usage(format!("the baseline `{shown}` cannot be read"), None));
+        return Err(Fault::usage(pointer.message, pointer.help.into_iter().next()));
     }
     let report: Value = serde_json::from_slice(&bytes)
         .map_err(|error| wrong(format!("the baseline `{shown}` is no JSON report: {error}")))?;

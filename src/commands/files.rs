@@ -55,7 +55,11 @@ impl Folder {
     /// Where no file can be written there.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let failed = |error| Error { path: path.into(), error };
-        std::fs::create_dir_all(path).map_err(failed)?;
+        std::fs::create_dir_all(path).map_err(|error| match error.kind() {
+            // A file has the name of the folder.
+            io::ErrorKind::AlreadyExists => failed(io::ErrorKind::NotADirectory.into()),
+            _ => failed(error),
+        })?;
         temporary(path).map_err(failed)?;
         Ok(Self(path.into()))
     }

@@ -151,13 +151,77 @@ fn margin(row: &Row) -> String {
     row.over_percent().unwrap_or_else(|| "-".into())
 }
 
+/// The most rows of one bound that are shown, those that fail first.
+const MOST_ROWS: usize = 12;
+
+/// What is shown of a bound: a row, or how many are left out and how many of those fail.
+enum Line<'a> {
+    Row(&'a Row),
+    Rest(usize, usize),
+}
+
+/// The rows that people see: of a bound of many parts those that fail, and those that are nearest to it.
+fn lines(verdict: &Verdict) -> Vec<Line<'_>> {
+    let (mut lines, mut rest) = (Vec::new(), &verdict.rows[..]);
+    while let Some(first) = rest.first() {
+        // The rows of a limit alternate between its bounds.
+        let length = rest.iter().take_while(|row| row.limit == first.limit).count();
+        let (own, others) = rest.split_at(length);
+        rest = others;
+        let mut spans: Vec<Span> = Vec::new();
+        for row in own {
+            if !spans.contains(&row.span) {
+                spans.push(row.span);
+            }
+        }
+        for span in spans {
+            let own: Vec<&Row> = own.iter().filter(|row| row.span == span).collect();
+            let mut order: Vec<usize> = (0..own.len()).collect();
+            let distance = |row: &Row| row.over().map(|over| num::traits::Signed::abs(&over.number));
+            order.sort_by(|&a, &b| {
+                let (one, other) = (own[a], own[b]);
+                let worst_first = || distance(other).cmp(&distance(one));
+                let nearest_first = || distance(one).cmp(&distance(other));
+                other
+                    .status
+                    .fails()
+                    .cmp(&one.status.fails())
+                    .then_with(|| if one.status.fails() { worst_first() } else { nearest_first() })
+            });
+            let (shown, hidden) = order.split_at(order.len().min(MOST_ROWS));
+            let mut shown = shown.to_vec();
+            shown.sort_unstable();
+            lines.extend(shown.into_iter().map(|index| Line::Row(own[index])));
+            if !hidden.is_empty() {
+                let fail = hidden.iter().filter(|&&index| own[index].status.fails()).count();
+                lines.push(Line::Rest(hidden.len(), fail));
+            }
+        }
+    }
+    lines
+}
+
+/// What is said of the rows that are left out.
+fn rest(count: usize, fail: usize) -> (String, String) {
+    let verdict = if fail == 0 { "hold".to_owned() } else { format!("{fail} violated") };
+    (format!("… and {count} more"), verdict)
+}
+
 /// The rows as a table.
 pub fn sheet(network: &str, verdict: &Verdict) -> Sheet {
-    let rows = verdict.rows.iter().map(|row| {
+    let rows = lines(verdict).into_iter().map(|line| {
+        let row = match line {
+            Line::Row(row) => row,
+            Line::Rest(count, fail) => {
+                let (rest, verdict) = rest(count, fail);
+                let empty = || Cell::Name(String::new());
+                return vec![Cell::Name(rest), empty(), empty(), empty(), Cell::Text(verdict)];
+            }
+        };
         vec![
             Cell::Name(subject(row)),
             Cell::Shown(row.value.human()),
-            Cell::Text(limit(row)),
+            Cell::Name(limit(row)),
             Cell::Shown(margin(row)),
             Cell::Text(row.status.name().into()),
         ]

@@ -7,12 +7,13 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 use super::find;
+use crate::analysis::gradient::Gradient;
 use crate::budget::evaluate::{self, evaluate};
 use crate::budget::messages::tell;
 use crate::budget::{Budget, Row, Verdict, document};
 use crate::commands::Exit;
 use crate::commands::baseline::{self, Baseline, Named};
-use crate::diagnostic::{Sink, git_lfs_pointer};
+use crate::diagnostic::{Code, Diagnostic, Sink, git_lfs_pointer};
 use crate::frontend::{self, LoadOptions};
 use crate::profile::{Profile, Wanted};
 use crate::report::Report;
@@ -138,23 +139,30 @@ pub(in crate::commands) fn subject(path: PathBuf, budget: &Budget, notes: &mut N
     let loaded = match frontend::load(&path, &options(budget), &mut notes.sources, &mut notes.sink) {
         Ok(loaded) => loaded?,
         Err(error) => {
-            notes.fault = Some(Fault::of_file(&error));
+            let fault = Fault::of_file(&error);
+            match &budget.architecture {
+                Some((_, span)) if fault.exit == Exit::Usage => {
+                    let told = Diagnostic::error(Code::Missing, fault.message);
+                    notes.sink.push(told.at(*span, "named here"));
+                }
+                _ => notes.fault = Some(fault),
+            }
             return None;
         }
     };
-    let Ok(profile) = Profile::new(loaded, wanted(budget)) else {
+    let Ok(mut profile) = Profile::new(loaded, wanted(budget)) else {
         let message = format!("the costs of `{}` together do not fit in 64 bits", path.display());
         notes.fault = Some(Fault::usage(message, None));
         return None;
     };
-    let report = serde_json::to_value(profile.report(&notes.sources));
-    match report {
-        Ok(report) => Some(Subject { path, profile, report }),
-        Err(error) => {
-            notes.fault = Some(Fault::usage(error.to_string(), None));
-            None
-        }
+    let mut report = serde_json::to_value(profile.report(&notes.sources));
+    // For "did you mean `gradient.…`?".
+    if profile.gradient.is_none() && report.as_ref().is_ok_and(|report| evaluate::lacks(budget, report)) {
+        profile.gradient = Gradient::new(&profile.loaded.graph).ok();
+        report = serde_json::to_value(profile.report(&notes.sources));
     }
+    let fault = |error: serde_json::Error| notes.fault = Some(Fault::usage(error.to_string(), None));
+    report.map_err(fault).ok().map(|report| Subject { path, profile, report })
 }
 
 /// What changes are measured against, and what the user calls it.
@@ -165,24 +173,30 @@ pub(in crate::commands) struct Against {
 
 /// The baseline that the command line names, or else the budget.
 pub(in crate::commands) fn against(
-    named: Option<&str>,
+    flag: Option<&str>,
     file: &Path,
     architecture: &Path,
     budget: &Budget,
     load: &LoadOptions,
     notes: &mut Notes,
 ) -> Option<Against> {
-    let (label, named) = match (named, &budget.baseline) {
+    let (label, named) = match (flag, &budget.baseline) {
         (Some(text), _) => (text.to_owned(), Named::parse(text, Path::new(""))),
         (None, Some((text, _))) => (text.clone(), Named::parse(text, file.parent().unwrap_or(Path::new("")))),
         (None, None) => return Some(Against { label: None, baseline: None }),
     };
-    let wanted = wanted(budget);
+    let (wanted, is_flag) = (wanted(budget), flag.is_some());
     match baseline::load(&named, architecture, load, wanted, &mut notes.sources, &mut notes.sink) {
         Ok(Baseline::Off) => Some(Against { label: None, baseline: Some(Baseline::Off) }),
         Ok(baseline) => Some(Against { label: Some(label), baseline: Some(baseline) }),
         Err(fault) => {
-            notes.fault = Some(fault);
+            match &budget.baseline {
+                Some((_, span)) if !is_flag && fault.exit == Exit::Usage => {
+                    let told = Diagnostic::error(Code::NoBaseline, fault.message).at(*span, "named here");
+                    notes.sink.push(fault.help.into_iter().fold(told, Diagnostic::help));
+                }
+                _ => notes.fault = Some(fault),
+            }
             None
         }
     }
@@ -254,6 +268,10 @@ fn judged(
     named: Option<&str>,
     notes: &mut Notes,
 ) -> Option<(String, Verdict, Changes)> {
+    if let Some(given) = given.filter(|given| !given.exists()) {
+        notes.fault = Some(Fault::of_file(&frontend::Error::NotFound(given.into())));
+        return None;
+    }
     let budget = read(file, notes)?;
     let path = match given.map_or_else(|| architecture(file, &budget), |path| Ok(path.to_owned())) {
         Ok(path) => path,

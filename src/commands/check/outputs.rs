@@ -112,7 +112,7 @@ fn plain(checked: &[Checked]) -> String {
         let (title, body) = one(checked);
         text.push_str(&format!("{title}\n{body}\n"));
     }
-    text + &summary(checked) + "\n"
+    text + &table::wrap(&summary(checked), table::WIDTH) + "\n"
 }
 
 fn one(checked: &Checked) -> (String, String) {
@@ -138,5 +138,5 @@ fn tables(checked: &[Checked], output: &mut Output) -> io::Result<()> {
         output.heading(&title)?;
         writeln!(output.out(), "{body}")?;
     }
-    writeln!(output.out(), "{}", summary(checked))
+    writeln!(output.out(), "{}", table::wrap(&summary(checked), table::WIDTH))
 }

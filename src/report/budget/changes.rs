@@ -17,7 +17,7 @@ pub struct Changes {
     pub is_new: bool,
     /// Figures of the whole network.
     pub figures: Vec<Change>,
-    /// The layers of which one differs, in the order of the network, those that are gone behind.
+    /// The layers of which either figure differs, in the order of the network, those that are gone behind.
     pub layers: Vec<Layer>,
 }
 
@@ -107,7 +107,9 @@ fn layers(report: &Value, baseline: &Value) -> Vec<Layer> {
         }),
     };
     let (of_old, of_new) = (by_name(old), by_name(new));
-    let differs = |layer: &Layer| layer.figures.iter().any(|change| change.old != change.new);
+    let count =
+        |amount: &Option<Amount>| amount.as_ref().map(|amount| amount.number.clone()).unwrap_or_default();
+    let differs = |layer: &Layer| layer.figures.iter().any(|change| count(&change.old) != count(&change.new));
     let mut found: Vec<Layer> = new
         .iter()
         .map(|node| layer(name(node), Some(node), of_old.get(name(node))))

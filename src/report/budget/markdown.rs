@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::changes::{Change, Changes, Only};
-use super::{Checked, Outcome, limit, margin, subject, summary, worst};
+use super::{Checked, Line, Outcome, limit, lines, margin, rest, subject, summary, worst};
 use crate::budget::signed_percent;
 use crate::report::markdown::escape;
 
@@ -31,16 +31,26 @@ fn one(checked: &Checked, text: &mut String) {
     let _ = writeln!(text, "\n### {sign} {}\n", escape(name));
     if let Some(verdict) = &checked.verdict {
         text.push_str("| figure | is | limit | margin | verdict |\n| --- | ---: | :--- | ---: | --- |\n");
-        for row in &verdict.rows {
-            let name = row.status.name();
-            let verdict = if row.status.fails() { format!("❌ {name}") } else { name.to_owned() };
-            let cells = [subject(row), row.value.human(), limit(row), margin(row), verdict];
+        for line in lines(verdict) {
+            let cells = match line {
+                Line::Row(row) => {
+                    let name = row.status.name();
+                    let verdict = if row.status.fails() { format!("❌ {name}") } else { name.to_owned() };
+                    [subject(row), row.value.human(), limit(row), margin(row), verdict]
+                }
+                Line::Rest(count, fail) => {
+                    let (rest, verdict) = rest(count, fail);
+                    [rest, String::new(), String::new(), String::new(), verdict]
+                }
+            };
             let _ = writeln!(text, "| {} |", cells.map(|cell| escape(&cell)).join(" | "));
         }
     }
     let findings = &checked.findings;
     if !findings.is_empty() {
-        text.push('\n');
+        if checked.verdict.is_some() {
+            text.push('\n');
+        }
         for finding in findings.iter().take(MOST_FINDINGS) {
             let place = finding
                 .place

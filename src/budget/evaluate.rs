@@ -389,3 +389,75 @@ fn no_figure(limit: &Limit, found: &Found<'_>, subject: &Subject<'_>) -> Diagnos
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::document::read;
+    use crate::source::SourceMap;
+    use serde_json::json;
+
+    fn statuses(limit: &str, report: &Value) -> Vec<Status> {
+        let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+        let source = sources.add("b", format!("{{\"limits\": [{limit}]}}"));
+        let budget = read(source, &sources, &mut sink).unwrap();
+        let rows = evaluate(&budget, report, Baseline::Off, &mut sink);
+        assert!(!sink.has_errors(), "{:?}", sink.diagnostics());
+        rows.iter().map(|row| row.status).collect()
+    }
+
+    /// What misses something is at least what it is: a `min` may hold, a `max` may be violated, neither the other way.
+    #[test]
+    fn totals_that_miss_an_op_keep_no_max() {
+        let report = json!({
+            "totals": {"macs": 100, "nodes": 3, "unknown_ops": ["Mystery"]},
+            "stages": [{"name": "known", "macs": 60}, {"name": "odd", "macs": 40}],
+            "nodes": [
+                {"name": "a", "op": "conv2d", "stage": "known", "macs": 60},
+                {"name": "b", "op": "conv2d", "stage": "odd", "macs": 40},
+                {"name": "m", "op": "Mystery", "stage": "odd", "macs": 0},
+            ],
+            "ops": [{"name": "conv2d", "macs": 100}],
+        });
+        for (limit, status) in [
+            (r#"{"metric": "macs", "max": 100}"#, Status::Unknown),
+            (r#"{"metric": "macs", "max": 99}"#, Status::Violated),
+            (r#"{"metric": "macs", "max": 100, "allow_unknown": true}"#, Status::Holds),
+            (r#"{"metric": "macs", "min": 100}"#, Status::Holds),
+            (r#"{"metric": "macs", "min": 101}"#, Status::Unknown),
+            (r#"{"metric": "macs", "equal": 100}"#, Status::Unknown),
+            (r#"{"metric": "macs", "equal": 99}"#, Status::Violated),
+            (r#"{"metric": "nodes", "max": 3}"#, Status::Holds),
+            (r#"{"metric": "macs", "stage": "known", "max": 60}"#, Status::Holds),
+            (r#"{"metric": "macs", "stage": "odd", "max": 40}"#, Status::Unknown),
+            (r#"{"metric": "macs", "layers": "?", "max": 100}"#, Status::Unknown),
+            (r#"{"metric": "macs", "layers": "a", "max": 60}"#, Status::Holds),
+            (r#"{"metric": "macs", "op": "conv2d", "max": 100}"#, Status::Holds),
+        ] {
+            assert_eq!(statuses(limit, &report), [status], "{limit}");
+        }
+    }
+
+    #[test]
+    fn a_long_count_and_a_ratio_are_exact() {
+        let report = json!({
+            "totals": {},
+            "gradient": {"paths_to_input": "158456325028528675187087900673", "set_ratio": 0.1},
+        });
+        for (limit, status) in [
+            (
+                r#"{"metric": "gradient.paths_to_input", "max": "158456325028528675187087900673"}"#,
+                Status::Holds,
+            ),
+            (
+                r#"{"metric": "gradient.paths_to_input", "max": "158456325028528675187087900672"}"#,
+                Status::Violated,
+            ),
+            (r#"{"metric": "gradient.set_ratio", "equal": "10 %"}"#, Status::Holds),
+            (r#"{"metric": "gradient.set_ratio", "max": 0.1}"#, Status::Holds),
+            (r#"{"metric": "gradient.set_ratio", "max": "9.9999999999999999999999 %"}"#, Status::Violated),
+        ] {
+            assert_eq!(statuses(limit, &report), [status], "{limit}");
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! The JSON Schema and the reader agree.
 
-use csp_profile::budget::schema;
+use csp_profile::budget::{document, schema};
+use csp_profile::diagnostic::Sink;
+use csp_profile::source::SourceMap;
 use jsonschema::Validator;
 
 #[test]
@@ -43,11 +45,9 @@ fn the_schema_accepts_what_the_reader_accepts() {
     ] {
         let json = serde_json::from_str(&format!("{{\"limits\": [{limit}]}}")).unwrap();
         assert_eq!(validator.is_valid(&json), valid, "{limit}");
-        let (mut sources, mut sink) = (Default::default(), Default::default());
-        let text = format!("{{\"limits\": [{limit}]}}");
-        let sources: &mut csp_profile::source::SourceMap = &mut sources;
-        let source = sources.add("t", text);
-        let read = csp_profile::budget::document::read(source, sources, &mut sink);
+        let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+        let source = sources.add("t", format!("{{\"limits\": [{limit}]}}"));
+        let read = document::read(source, &sources, &mut sink);
         assert_eq!(read.is_some(), valid, "{limit}");
     }
     for (text, valid) in [
@@ -62,4 +62,23 @@ fn the_schema_accepts_what_the_reader_accepts() {
     ] {
         assert_eq!(validator.is_valid(&serde_json::from_str(text).unwrap()), valid, "{text}");
     }
+}
+
+const PAGE: &str = include_str!("../../src/commands/explain/budget.md");
+
+#[test]
+fn the_manual_names_every_key_and_its_example_can_be_read() {
+    let words: Vec<&str> = PAGE.split(|c: char| !(c.is_alphanumeric() || "_$".contains(c))).collect();
+    for key in document::KEYS.iter().chain(&document::LIMIT_KEYS) {
+        assert!(words.contains(key), "{key}");
+    }
+    let example: String = PAGE
+        .lines()
+        .skip_while(|line| *line != "    {")
+        .take_while(|line| line.starts_with("    "))
+        .collect();
+    let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+    let source = sources.add("t", example);
+    let budget = document::read(source, &sources, &mut sink);
+    assert_eq!(budget.map(|budget| budget.limits.len()), Some(8), "{:?}", sink.diagnostics());
 }

@@ -75,6 +75,7 @@ impl Profile {
             format: self.loaded.format,
             memory: self.memory.as_ref(),
             gradient: self.gradient.as_ref(),
+            budget: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Definitions of all keys: `csp-profile explain report`. Keys are added, never renamed.
 
+pub mod budget;
 pub mod chart;
 pub mod claims;
 pub mod comparison;
@@ -27,9 +28,10 @@ use crate::analysis::gradient::Gradient;
 use crate::analysis::gradient::equations::Notation;
 use crate::analysis::memory as memory_analysis;
 use crate::analysis::{Analysis, Group, Sum, Traffic};
+use crate::budget::Verdict;
 use crate::graph::{Graph, Node, NodeId, Outlet};
 use crate::ops::attribute::{SettingValue, decimal};
-use crate::published::{Fact, Verdict};
+use crate::published::{self, Fact};
 use crate::source::{LineIndex, SourceMap};
 
 /// The version of the JSON report's keys.
@@ -54,6 +56,8 @@ pub struct Report<'a> {
     pub memory: Option<&'a memory_analysis::Analysis>,
     /// Its gradient paths, where those were asked for.
     pub gradient: Option<&'a Gradient>,
+    /// The verdict of its budget, where one was asked for.
+    pub budget: Option<&'a Verdict>,
 }
 
 impl Report<'_> {
@@ -86,7 +90,7 @@ impl Report<'_> {
             "traffic_bytes.onnxsim" => total.traffic.onnxsim,
             _ => match metric.strip_prefix("conventions.") {
                 Some(name) => return self.value("", Some(name)),
-                None if crate::published::is_of_gradient(metric) => {
+                None if published::is_of_gradient(metric) => {
                     return gradient::value(self.gradient?, metric);
                 }
                 None => return memory::value(self.memory?, metric),
@@ -100,7 +104,7 @@ impl Report<'_> {
     }
 
     /// A fact's verdict.
-    pub fn judge(&self, fact: &Fact) -> Verdict {
+    pub fn judge(&self, fact: &Fact) -> published::Verdict {
         fact.judge(self.value(&fact.metric, fact.convention.as_deref()))
     }
 }
@@ -120,6 +124,9 @@ impl Serialize for Report<'_> {
         if let Some(gradient) = self.gradient {
             let view = gradient::GradientReport { graph: self.graph, gradient, notation: Notation::Text };
             map.serialize_entry("gradient", &view)?;
+        }
+        if let Some(verdict) = self.budget {
+            map.serialize_entry("budget", verdict)?;
         }
         map.end()
     }
@@ -405,12 +412,12 @@ struct FactRow<'a> {
 }
 
 /// A verdict's name in reports.
-pub fn verdict_name(verdict: Verdict) -> &'static str {
+pub fn verdict_name(verdict: published::Verdict) -> &'static str {
     match verdict {
-        Verdict::Holds => "holds",
-        Verdict::DiffersAsStated => "differs",
-        Verdict::Fails => "fails",
-        Verdict::Recorded => "recorded",
+        published::Verdict::Holds => "holds",
+        published::Verdict::DiffersAsStated => "differs",
+        published::Verdict::Fails => "fails",
+        published::Verdict::Recorded => "recorded",
     }
 }
 
@@ -436,7 +443,7 @@ mod tests {
     #[test]
     fn facts_may_name_every_convention() {
         let names: Vec<&str> = CONVENTIONS.iter().map(|convention| convention.name).collect();
-        assert_eq!(names, crate::published::CONVENTIONS);
+        assert_eq!(names, published::CONVENTIONS);
     }
 
     #[test]
@@ -460,8 +467,9 @@ mod tests {
             format: "json",
             memory,
             gradient: None,
+            budget: None,
         };
-        for metric in crate::published::METRICS {
+        for metric in published::METRICS {
             assert!(report.value(metric, None).is_some(), "{metric}");
         }
     }

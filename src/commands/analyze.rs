@@ -1,5 +1,6 @@
 //! `analyze`: what a network costs.
 
+mod budget;
 mod facts;
 mod on_device;
 mod sheets;
@@ -23,12 +24,21 @@ use crate::report::sections::costs::{By, Extra};
 use crate::report::{self, csv, page};
 use crate::source::SourceMap;
 use crate::units::grouped;
+use budget::Asked;
 use sheets::Selection;
 
 pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     let convention = match args.convention.as_deref().map(find_convention).transpose() {
         Ok(convention) => convention,
         Err((message, help)) => return usage(output, &message, Some(&help)),
+    };
+    let mut asked = match Asked::read(args, output)? {
+        Ok(asked) => asked,
+        Err(exit) => return Ok(exit),
+    };
+    let args = &match &asked {
+        Some(asked) => AnalyzeArgs { load: asked.load(&args.load), ..args.clone() },
+        None => args.clone(),
     };
     let mut sources = SourceMap::default();
     let loaded = match load(&args.file, &args.load, &mut sources, output)? {
@@ -43,9 +53,11 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     };
     let plain = if wants_memory(args, &loaded, false) { plain_network(args, &loaded) } else { None };
     let draws = place.is_some();
+    let limited = asked.as_ref().map(Asked::wanted);
     let wanted = Wanted {
-        memory: wants_memory(args, &loaded, draws),
-        gradient: wants_gradient(args, &loaded.graph, draws),
+        memory: wants_memory(args, &loaded, draws) || limited.is_some_and(|limited| limited.memory),
+        gradient: wants_gradient(args, &loaded.graph, draws)
+            || limited.is_some_and(|limited| limited.gradient),
     };
     let profile = match Profile::new(loaded, wanted) {
         Ok(profile) => profile,
@@ -53,7 +65,15 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     };
     // The process ends after this: freeing a million nodes one by one would be a tenth of its time.
     let profile = ManuallyDrop::new(profile);
-    let report = profile.report(&sources);
+    let mut report = profile.report(&sources);
+    let verdict = match &mut asked {
+        None => None,
+        Some(asked) => match asked.judge(args, &report, output)? {
+            Ok(verdict) => Some(verdict),
+            Err(exit) => return Ok(exit),
+        },
+    };
+    report.budget = verdict.as_ref();
     let (graph, analysis, facts) = (&profile.loaded.graph, &profile.analysis, &profile.facts);
     let memory = &profile.memory;
     if let Some(refusal) = &profile.refusal {
@@ -106,7 +126,10 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             csv::write(&sheet, output.out())?;
         }
         Format::Table | Format::Markdown | Format::Csv => {
-            let sheets = selection.sheets();
+            let mut sheets = selection.sheets();
+            if let (Some(verdict), true) = (&verdict, args.format != Format::Csv) {
+                sheets.push(report::budget::sheet(&graph.name, verdict));
+            }
             if args.format != Format::Csv {
                 sheets::print(&report, &sheets, args.format, output)?;
             } else if let [sheet] = sheets.as_slice() {
@@ -126,7 +149,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         } else {
             writeln!(output.err(), "note: report.json is left out of the report; `--format json` prints it")?;
         }
-        let page = page::Network { report, charts: &charts, budget: None, command: &command_line() };
+        let page = page::Network { report, charts: &charts, command: &command_line() };
         files.push(("index.html", page.render().into_bytes()));
         if let Some(exit) = place.write(&files, &charts, output)? {
             return Ok(exit);
@@ -136,17 +159,17 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     for fact in facts.iter().filter(|fact| report.judge(fact) == Verdict::Fails) {
         sink.push(facts::broken(fact, report.value(&fact.metric, fact.convention.as_deref())));
     }
-    if sink.has_errors() {
-        output.out().flush()?;
-        output.diagnostics(&sink, &sources)?;
-        return Ok(Exit::Failed);
+    output.out().flush()?;
+    if let Some(asked) = &asked {
+        asked.tell(output)?;
     }
-    match (args.memory, memory) {
-        (Some(bytes), Some(found)) if !report::memory::fit(graph, found, bytes, args.top).0 => {
-            Ok(Exit::Failed)
-        }
-        _ => Ok(Exit::Fine),
-    }
+    output.diagnostics(&sink, &sources)?;
+    let fits = match (args.memory, memory) {
+        (Some(bytes), Some(found)) => report::memory::fit(graph, found, bytes, args.top).0,
+        _ => true,
+    };
+    let keeps = verdict.is_none_or(|verdict| verdict.passes());
+    Ok(if sink.has_errors() || !fits || !keeps { Exit::Failed } else { Exit::Fine })
 }
 
 /// The convention of that name, or what to say where there is none.

@@ -148,6 +148,7 @@ fn is_metric(path: &str) -> bool {
             format: "json",
             memory: memory.as_ref(),
             gradient: gradient.as_ref(),
+            budget: None,
         };
         report.value(path, None).is_some()
     })

@@ -6,7 +6,6 @@
 //! layers, the drawing) is in the page once, as JSON: see [`data`]. No clock, no environment: the same network gives the
 //! same bytes.
 
-mod budget;
 mod comparison;
 mod data;
 mod drawing;
@@ -20,7 +19,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use budget::{Limit, Outcome};
 pub use comparison::Comparison;
 pub use network::Network;
 

@@ -24,7 +24,7 @@ pub(crate) struct Browser {
 
 /// The browser's program, where there is one.
 pub(crate) fn program() -> Option<&'static str> {
-    ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
+    ["chromium", "google-chrome"].into_iter().find(|name| {
         let version =
             Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         version.is_ok_and(|status| status.success())

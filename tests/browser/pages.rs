@@ -53,7 +53,7 @@ fn page_of(file: &str, loaded: Loaded, sources: &SourceMap, command: &str) -> Pa
     let profile = Profile::new(loaded, Wanted::ALL).unwrap_or_else(|_| panic!("too large"));
     let report = profile.report(sources);
     let charts = chart::network(&report, None);
-    let html = page::Network { report, charts: &charts, budget: None, command }.render();
+    let html = page::Network { report, charts: &charts, command }.render();
     let graph = &profile.loaded.graph;
     let mut groups: Vec<_> = graph.nodes().map(|(_, node)| node.stage).collect();
     groups.sort_unstable();

@@ -41,6 +41,7 @@ impl Network {
             format: "json",
             memory: None,
             gradient: None,
+            budget: None,
         }
     }
 

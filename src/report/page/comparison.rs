@@ -135,8 +135,10 @@ impl Comparison<'_> {
             ("MACs", "macs"),
             ("Traffic", "traffic_bytes.fused"),
             ("Peak activations", "peak_memory_bytes.inference"),
+            ("Kept for training", "training.saved_bytes"),
             ("Largest layer", "largest_layer.share"),
             ("Gradient edges", "gradient.edges"),
+            ("Longest path", "gradient.longest_path"),
         ];
         let cards = cards.into_iter().filter_map(|(name, path)| {
             let first = value(path, 0)?;

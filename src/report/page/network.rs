@@ -2,7 +2,6 @@
 
 use askama::Template;
 
-use super::budget::{Limit, limits};
 use super::data::Data;
 use super::equations::equations;
 use super::markup::Markup;
@@ -13,7 +12,7 @@ use super::table::table;
 use crate::analysis::conventions::CONVENTIONS;
 use crate::report::chart::Chart;
 use crate::report::sections::costs::{self, By};
-use crate::report::{Report, gradient, memory, outlet_name, sections};
+use crate::report::{Report, budget, gradient, memory, outlet_name, sections};
 use crate::units::{grouped, si};
 
 /// What the page of one network shows.
@@ -23,8 +22,6 @@ pub struct Network<'a> {
     pub report: Report<'a>,
     /// Its charts.
     pub charts: &'a [Chart],
-    /// What became of its budget, where it has one.
-    pub budget: Option<&'a [Limit]>,
     /// The command line as it was typed.
     pub command: &'a str,
 }
@@ -35,8 +32,9 @@ impl Network<'_> {
         let report = &self.report;
         let data = Data::new(report);
         let mut sections = vec![section("summary", "Summary", "Summary", summary(report))];
-        if let Some(budget) = self.budget {
-            sections.push(section("budget", "Budget", "Budget", limits(budget)));
+        if let Some(verdict) = report.budget {
+            let sheet = budget::sheet(&report.graph.name, verdict);
+            sections.push(section("budget", "Budget", "Budget", table(&sheet, true)));
         }
         if !self.charts.is_empty() {
             sections.push(section("charts", "Charts", "Charts", charts(self.charts)));
@@ -57,7 +55,7 @@ impl Network<'_> {
             ));
         }
         sections.extend(gradients(report));
-        if !report.facts.is_empty() {
+        if report.applying().next().is_some() {
             let sheet = sections::published::sheet(report, true);
             sections.push(section("published", "Published", "Published figures", table(&sheet, false)));
         }

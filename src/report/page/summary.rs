@@ -43,6 +43,7 @@ pub(super) fn summary(report: &Report<'_>) -> Markup {
         memory(report),
         gradient(report),
         published(report),
+        budget(report),
     ];
     Markup::of(&Summary {
         sentences: sentences.into_iter().flatten().map(|sentence| unbroken(&sentence)).collect(),
@@ -126,7 +127,8 @@ fn stages(report: &Report<'_>) -> Option<String> {
     let macs = most(|stage| stage.sum.macs)?;
     let parameters = most(|stage| stage.sum.stored.learned().unwrap_or(u64::MAX))?;
     let total = &report.analysis.total;
-    if outer().count() < 2 || total.macs == 0 || learned(report) == 0 {
+    let equals = outer().filter(|stage| stage.sum.macs == macs.sum.macs).count();
+    if outer().count() < 2 || equals > 1 || total.macs == 0 || learned(report) == 0 {
         return None;
     }
     let share = percent(macs.sum.macs, total.macs);
@@ -148,13 +150,19 @@ fn memory(report: &Report<'_>) -> Option<String> {
     let memory = report.memory?;
     let (plain, in_place) = (memory.models[0].peak, memory.models[1].peak);
     let [eager, minimal, ..] = &memory.training;
+    let in_place = match in_place < plain {
+        true => format!(", or {} where layers overwrite what nobody reads again", bytes(in_place)),
+        false => String::new(),
+    };
+    let minimal = match minimal.saved_bytes < eager.saved_bytes {
+        true => format!("; {} would do", bytes(minimal.saved_bytes)),
+        false => String::new(),
+    };
     Some(format!(
-        "A run holds at most {} of activations at a time, or {} where layers overwrite what nobody reads again. Training \
-         in PyTorch keeps {} for the backward pass; {} would do.",
+        "A run holds at most {} of activations at a time{in_place}. Training in PyTorch keeps {} for the backward \
+         pass{minimal}.",
         bytes(plain),
-        bytes(in_place),
         bytes(eager.saved_bytes),
-        bytes(minimal.saved_bytes),
     ))
 }
 
@@ -168,7 +176,8 @@ fn gradient(report: &Report<'_>) -> Option<String> {
         Ok(count) if count < 1 << 24 => grouped(count),
         _ => format!("2^{}", format!("{:.1}", paths::log2(&count)).trim_end_matches(".0")),
     });
-    let over = paths.map_or(String::new(), |paths| format!(" over {paths} paths"));
+    let over = paths
+        .map_or(String::new(), |paths| format!(" over {paths} path{}", if paths == "1" { "" } else { "s" }));
     Some(format!(
         "The gradient of the loss reaches the input{over}. On the shortest path to any of the {} weight layers there are at \
          most {}.",
@@ -178,14 +187,14 @@ fn gradient(report: &Report<'_>) -> Option<String> {
 }
 
 fn published(report: &Report<'_>) -> Option<String> {
-    let count = |verdict: Verdict| report.facts.iter().filter(|fact| report.judge(fact) == verdict).count();
+    let count = |verdict: Verdict| report.applying().filter(|fact| report.judge(fact) == verdict).count();
     let (holds, differs, fails) =
         (count(Verdict::Holds), count(Verdict::DiffersAsStated), count(Verdict::Fails));
     let judged = holds + differs + fails;
     if judged == 0 {
         return None;
     }
-    let accuracy = report.facts.iter().find(|fact| fact.metric == "accuracy.top1");
+    let accuracy = report.applying().find(|fact| fact.metric == "accuracy.top1");
     let accuracy = accuracy.map_or(String::new(), |fact| {
         format!(" Its published top-1 accuracy is {} % ({}).", shown(&fact.value.text), shown(&fact.source))
     });
@@ -198,6 +207,17 @@ fn published(report: &Report<'_>) -> Option<String> {
     Some(format!(
         "Of {judged} published figures about this network, {holds} agree with ours to every printed digit{rest}.{accuracy}"
     ))
+}
+
+/// Whether the budget holds.
+fn budget(report: &Report<'_>) -> Option<String> {
+    let verdict = report.budget?;
+    let fails = verdict.rows.iter().filter(|row| row.status.fails()).count();
+    Some(match (fails, verdict.rows.len()) {
+        (0, 1) => "It keeps to the one limit of its budget.".into(),
+        (0, count) => format!("It keeps to all {count} limits of its budget."),
+        (fails, count) => format!("It breaks {fails} of the {count} limits of its budget."),
+    })
 }
 
 fn cards(report: &Report<'_>) -> Vec<Card> {
@@ -247,7 +267,7 @@ fn cards(report: &Report<'_>) -> Vec<Card> {
             remark: format!("{} gradient edges", grouped(gradient.ratios.edges)),
         });
     }
-    let judged: Vec<Verdict> = report.facts.iter().map(|fact| report.judge(fact)).collect();
+    let judged: Vec<Verdict> = report.applying().map(|fact| report.judge(fact)).collect();
     let holds = judged.iter().filter(|verdict| **verdict == Verdict::Holds).count();
     let judged = judged.iter().filter(|verdict| **verdict != Verdict::Recorded).count();
     if judged > 0 {

@@ -58,7 +58,9 @@ impl View {
         let human = cell.human();
         let text = shown(human.trim_start_matches(' '));
         let exact = match cell {
-            Cell::Count(_) | Cell::Bytes(_) => crate::units::grouped(cell.exact().parse().unwrap_or(0)),
+            Cell::Count(_) | Cell::Digits(_) | Cell::Bytes(_) => {
+                crate::units::grouped(cell.exact().parse().unwrap_or(0))
+            }
             _ => String::new(),
         };
         Self {

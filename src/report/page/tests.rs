@@ -1,7 +1,9 @@
 //! Pages as text; `tests/browser` has them in a browser.
 
 use super::shell::{SCRIPT, SCRIPT_SHA256, STYLE, STYLE_SHA256};
-use super::{Comparison, Limit, Network, Outcome};
+use super::{Comparison, Network};
+use crate::budget::amount::{Amount, Quantity};
+use crate::budget::{BoundKind, Row, Scope, Status, Verdict};
 use crate::diagnostic::Sink;
 use crate::frontend::{LoadOptions, load_bytes};
 use crate::profile::{Profile, Wanted};
@@ -20,12 +22,13 @@ fn architecture(name: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-fn page(text: &str, budget: Option<&[Limit]>) -> String {
+fn page(text: &str, budget: Option<&Verdict>) -> String {
     let mut sources = SourceMap::default();
     let profile = profile(text, &mut sources);
-    let report = profile.report(&sources);
-    Network { report, charts: &chart::network(&report, None), budget, command: "csp-profile analyze t.json" }
-        .render()
+    let mut report = profile.report(&sources);
+    report.budget = budget;
+    let charts = chart::network(&report, None);
+    Network { report, charts: &charts, command: "csp-profile analyze t.json" }.render()
 }
 
 /// The data of a page, as its script reads them.
@@ -125,19 +128,31 @@ fn texts_from_files_are_escaped() {
         "inputs": {"x": [3, 8, 8]}, "layers": [{"op": "conv2d", "name": "<img>", "out_channels": 4, "kernel": 3}],
         "published": [{"metric": "macs", "value": "1", "source": "<i>'\"", "status": "differs", "ours": "3,888",
                        "reason": "</p><script>"}]}"#;
-    let limit = Limit {
-        what: "<u>".into(),
-        limit: "</td>".into(),
-        value: "<s>".into(),
-        remark: "<q>".into(),
-        outcome: Outcome::Broken,
+    let loaded = profile(text, &mut SourceMap::default()).loaded;
+    let amount = || Amount::new(num::BigRational::from_integer(7.into()), Quantity::of("macs"));
+    let row = Row {
+        limit: 0,
+        metric: "macs".into(),
+        scope: Scope::Stage("<u>".into()),
+        together: false,
+        kind: BoundKind::Max,
+        text: "</td>".into(),
+        bound: Some(amount()),
+        value: amount(),
+        baseline: None,
+        status: Status::Violated,
+        unknown: Vec::new(),
+        reason: None,
+        span: loaded.facts[0].span,
     };
-    let page = page(text, Some(&[limit]));
-    for tag in ["<script>alert", "<b onx", "<img>", "<i>", "<u>", "<s>", "<q>", "</p><script>"] {
+    let verdict = Verdict { file: "<s>".into(), baseline: None, rows: vec![row] };
+    let page = page(text, Some(&verdict));
+    for tag in ["<script>alert", "<b onx", "<img>", "<i>", "<u>", "<s>", "</p><script>"] {
         assert!(!page.contains(tag), "{tag}");
     }
     assert!(page.contains("&#60;u&#62;") && page.contains(r"\u003cimg>") && page.contains("${x}"));
-    assert!(page.contains("1 of 1 limits are broken."));
+    assert!(page.contains(r#"<span class="verdict violated">violated</span>"#));
+    assert!(page.contains("It breaks 1 of the 1 limits of its budget."));
 }
 
 /// Far too many layers to show each: the page says so and stays small.

@@ -63,18 +63,18 @@ impl Browser {
         });
         let mut browser =
             Self { process, to, from, session: None, last: 0, events: Vec::new(), _profile: profile };
-        let target = browser.ask("Target.createTarget", json!({"url": "about:blank"}));
+        let target = browser.ask("Target.createTarget", &json!({"url": "about:blank"}));
         let target = json!({"targetId": target["targetId"], "flatten": true});
-        let session = browser.ask("Target.attachToTarget", target);
+        let session = browser.ask("Target.attachToTarget", &target);
         browser.session = session["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.ask(&format!("{domain}.enable"), json!({}));
+            browser.ask(&format!("{domain}.enable"), &json!({}));
         }
         browser
     }
 
     /// Sends a command and waits for its answer.
-    pub(crate) fn ask(&mut self, method: &str, parameters: Value) -> Value {
+    pub(crate) fn ask(&mut self, method: &str, parameters: &Value) -> Value {
         self.last += 1;
         let mut command = json!({"id": self.last, "method": method, "params": parameters});
         if let Some(session) = &self.session {
@@ -105,7 +105,7 @@ impl Browser {
     /// Opens an address and waits until everything of it is there.
     pub(crate) fn open(&mut self, address: &str) {
         self.events.clear();
-        self.ask("Page.navigate", json!({"url": address}));
+        self.ask("Page.navigate", &json!({"url": address}));
         let until = Instant::now() + PATIENCE;
         while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
             let event = self.next(until).expect("the page loads");
@@ -118,7 +118,7 @@ impl Browser {
         let parameters = json!({
             "expression": script, "returnByValue": true, "awaitPromise": true, "userGesture": true,
         });
-        let answer = self.ask("Runtime.evaluate", parameters);
+        let answer = self.ask("Runtime.evaluate", &parameters);
         assert!(answer["exceptionDetails"].is_null(), "{script}: {}", answer["exceptionDetails"]);
         answer["result"]["value"].clone()
     }
@@ -127,13 +127,13 @@ impl Browser {
     pub(crate) fn dress(&mut self, width: u32, height: u32, theme: &str) {
         let mobile = width < 600;
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile});
-        self.ask("Emulation.setDeviceMetricsOverride", size);
+        self.ask("Emulation.setDeviceMetricsOverride", &size);
         let features = json!({"features": [
             {"name": "prefers-color-scheme", "value": theme},
             // A click must not meet a page that is still scrolling.
             {"name": "prefers-reduced-motion", "value": "reduce"},
         ]});
-        self.ask("Emulation.setEmulatedMedia", features);
+        self.ask("Emulation.setEmulatedMedia", &features);
     }
 
     /// Clicks in the middle of an element as a mouse does.
@@ -145,7 +145,7 @@ impl Browser {
         ));
         for kind in ["mousePressed", "mouseReleased"] {
             let event = json!({"type": kind, "x": at[0], "y": at[1], "button": "left", "buttons": 1, "clickCount": 1});
-            self.ask("Input.dispatchMouseEvent", event);
+            self.ask("Input.dispatchMouseEvent", &event);
         }
     }
 
@@ -155,8 +155,8 @@ impl Browser {
         if !text.is_empty() {
             down["text"] = text.into();
         }
-        self.ask("Input.dispatchKeyEvent", down);
-        self.ask("Input.dispatchKeyEvent", json!({"type": "keyUp", "key": key, "code": key}));
+        self.ask("Input.dispatchKeyEvent", &down);
+        self.ask("Input.dispatchKeyEvent", &json!({"type": "keyUp", "key": key, "code": key}));
     }
 
     /// Everything that the page asked for beside itself, and everything it or the browser complained of.
@@ -195,14 +195,14 @@ impl Browser {
             wanted["clip"] = json!({"x": 0, "y": top, "width": width, "height": height, "scale": 1});
             wanted["captureBeyondViewport"] = true.into();
         }
-        let picture = self.ask("Page.captureScreenshot", wanted);
+        let picture = self.ask("Page.captureScreenshot", &wanted);
         decode(picture["data"].as_str().expect("a picture"))
     }
 
     /// The page on paper.
     pub(crate) fn print(&mut self) -> Vec<u8> {
         let paper = json!({"paperWidth": 8.27, "paperHeight": 11.69, "printBackground": true});
-        let document = self.ask("Page.printToPDF", paper);
+        let document = self.ask("Page.printToPDF", &paper);
         decode(document["data"].as_str().expect("a document"))
     }
 }

@@ -3,6 +3,7 @@
 //! Where no Chromium is installed the tests say so and pass, unless `CSP_PROFILE_REQUIRE_BROWSER` is set.
 //! `CSP_PROFILE_SCREENSHOTS` names a folder that gets pictures of the pages.
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
+#![allow(clippy::print_stdout, reason = "whoever runs it is told that nothing was tested")]
 
 mod chromium;
 mod pages;
@@ -169,7 +170,7 @@ fn the_table_sorts_filters_groups_and_is_copied() {
     assert_eq!(browser.eval(first), written);
     // Every word must be in the name or the op.
     browser.click("#filter");
-    browser.ask("Input.insertText", serde_json::json!({"text": "dense3 conv2d"}));
+    browser.ask("Input.insertText", &serde_json::json!({"text": "dense3 conv2d"}));
     let few = browser.eval(rows).as_u64().unwrap();
     assert!(few > 0 && few < all, "{few}");
     let named = "[...document.querySelectorAll('#rows tbody tr')].every((r) => r.textContent.includes('dense3') && r.textContent.includes('conv2d'))";
@@ -180,7 +181,7 @@ fn the_table_sorts_filters_groups_and_is_copied() {
     );
     browser.ask(
         "Browser.grantPermissions",
-        serde_json::json!({"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}),
+        &serde_json::json!({"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}),
     );
     browser.click("#csv");
     let copied = format!("{few} layers copied as CSV");

@@ -8,7 +8,7 @@ use super::drawing::{Drawing, NODE_LIMIT, drawing};
 use super::shown;
 use crate::analysis::gradient::{Gradient, paths};
 use crate::graph::{Node, NodeId};
-use crate::report::{Report, stage_name};
+use crate::report::Report;
 use crate::source::LineIndex;
 
 /// Beyond so many connections of layers, or of gradients, the lists of them are left out.
@@ -146,7 +146,7 @@ fn layer<'a>(
     let node = report.graph.node(id);
     let cost = &report.analysis.nodes[id.index()];
     let shapes: Vec<String> = node.outputs.iter().map(|output| output.shape.to_string()).collect();
-    let stage = stage_name(report.graph, node).and_then(|_| node.stage);
+    let stage = node.stage;
     Layer(
         shown(&node.name),
         ops.insert_full(node.op.name()).0,

@@ -47,8 +47,8 @@ const CHECKS: &str = r#"(() => {
     if (!e.caption) faults.push('a table has no caption');
     for (const head of e.querySelectorAll('th')) if (!head.scope) faults.push('a head has no scope');
   }
-  const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
-  for (const id of new Set(ids)) if (ids.filter((other) => other === id).length > 1) faults.push(`id ${id} twice`);
+  const ids = new Set();
+  for (const { id } of document.querySelectorAll('[id]')) ids.has(id) ? faults.push(`id ${id} twice`) : ids.add(id);
   for (const e of document.querySelectorAll('[aria-labelledby]')) {
     if (!document.getElementById(e.getAttribute('aria-labelledby'))) faults.push('a label is missing');
   }
@@ -57,26 +57,33 @@ const CHECKS: &str = r#"(() => {
   const parse = (c) => c.match(/[\d.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
     .reduce((all, v, i) => all + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const seen = new Set();
+  const seen = new Set(), grounds = new Map();
+  const ground = (e) => {
+    if (e === null) return light(parse(getComputedStyle(document.documentElement).getPropertyValue('background-color')));
+    if (!grounds.has(e)) {
+      const own = parse(getComputedStyle(e).backgroundColor);
+      grounds.set(e, own[3] === 0 ? ground(e.parentElement) : light(own));
+    }
+    return grounds.get(e);
+  };
   for (const e of document.querySelectorAll('body *')) {
-    if (![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) || !e.checkVisibility() || e.closest('svg')) continue;
-    let back = e;
-    while (back && parse(getComputedStyle(back).backgroundColor)[3] === 0) back = back.parentElement;
-    const [a, b] = [light(parse(getComputedStyle(e).color)), light(parse(getComputedStyle(back ?? document.body).backgroundColor))];
+    if (e.closest('svg, math') || ![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) || !e.checkVisibility()) continue;
+    const [a, b] = [light(parse(getComputedStyle(e).color)), ground(e)];
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     if (ratio < 4.5) seen.add(`contrast ${ratio.toFixed(2)} of ${e.tagName}.${e.className}`);
   }
   return [...faults, ...seen];
 })()"#;
 
+/// What is wider than the page, outside what scrolls by itself.
+const WIDER: &str = "document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] :
+  ['wider', ...[...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1
+    && !e.closest('.scroll, nav ul')).slice(0, 5).map((e) => e.outerHTML.slice(0, 99))]";
+
 fn hold(browser: &mut Browser, page: &Page, what: &str) {
-    let overflow = browser.eval(
-        "document.documentElement.scrollWidth > document.documentElement.clientWidth ? \
-         [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll, nav ul')).slice(0, 5).map((e) => e.outerHTML.slice(0, 99)).join() || 'yes' : ''",
-    );
-    assert_eq!(overflow, "", "{} {what}: the page scrolls sideways", page.name);
-    let faults = browser.eval(CHECKS);
-    assert_eq!(faults, serde_json::json!([]), "{} {what}", page.name);
+    for check in [WIDER, CHECKS] {
+        assert_eq!(browser.eval(check), serde_json::json!([]), "{} {what}", page.name);
+    }
 }
 
 fn keep(page: &Page, what: &str, ending: &str, bytes: &[u8]) {
@@ -113,7 +120,7 @@ fn pages_hold_in_both_themes_and_widths_and_on_paper() {
             browser.dress(width, 900, theme);
             open(&mut browser, &page);
             let what = format!("{width}-{theme}");
-            hold(&mut browser, &page, &what);
+            assert_eq!(browser.eval(WIDER), serde_json::json!([]), "{} {what}", page.name);
             look(&mut browser, &page, &what);
             browser.eval("document.querySelectorAll('details').forEach((e) => { e.open = true; })");
             hold(&mut browser, &page, &what);
@@ -122,6 +129,32 @@ fn pages_hold_in_both_themes_and_widths_and_on_paper() {
         let paper = browser.print();
         assert!(paper.starts_with(b"%PDF") && paper.len() > 20_000);
         keep(&page, "print", "pdf", &paper);
+    }
+}
+
+#[test]
+fn the_checks_find_faults() {
+    let Some(mut browser) = browser() else { return };
+    let page = pages::network("csp_resnet50");
+    browser.dress(390, 900, "light");
+    open(&mut browser, &page);
+    hold(&mut browser, &page, "before");
+    browser.eval(
+        "document.querySelector('main').insertAdjacentHTML('afterbegin', '<h4 class=pale>pale</h4><input><button></button><table><tr><th>x</th></tr></table><div id=canvas class=wide>.</div>');
+         document.querySelector('.pale').style.color = '#bbbbbb'; document.querySelector('.wide').style.width = '2000px';",
+    );
+    let found = format!("{} {}", browser.eval(CHECKS), browser.eval(WIDER));
+    for fault in [
+        "no label",
+        "no name: <button>",
+        "follows level 1",
+        "no caption",
+        "no scope",
+        "id canvas twice",
+        "contrast 1.9",
+        "wider",
+    ] {
+        assert!(found.contains(fault), "{fault}: {found}");
     }
 }
 

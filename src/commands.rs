@@ -6,10 +6,12 @@ pub mod budget;
 pub mod check;
 pub mod claims;
 pub mod compare;
+pub mod completions;
 pub mod explain;
 #[allow(dead_code, reason = "reports and budgets are about to write")]
 mod files;
 pub mod gradient;
+pub mod man;
 pub mod ops;
 pub mod schema;
 pub mod sweep;
@@ -21,6 +23,9 @@ use crate::diagnostic::{Code, Sink};
 use crate::frontend::{self, LoadOptions, Loaded};
 use crate::report::diagnostics;
 use crate::source::SourceMap;
+
+/// Beyond so many nodes, memory and gradient paths are analysed only where they are asked for.
+const MANY_NODES: usize = 200_000;
 
 /// What the process tells its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +135,8 @@ pub fn run(cli: Cli) -> io::Result<Exit> {
         Command::Schema { of } => schema::run(of, &mut output),
         Command::Check(args) => check::run(&args, &mut output),
         Command::Budget(command) => budget::run(&command, &mut output),
+        Command::Completions { shell } => completions::run(shell, &mut output),
+        Command::Man { subcommand } => man::run(subcommand.as_deref(), &mut output),
     };
     let result = result.and_then(|exit| output.out.flush().map(|()| exit));
     match result {

@@ -44,7 +44,7 @@ pub struct Report<'a> {
     pub analysis: &'a Analysis,
     /// The values of the file's parameters.
     pub parameters: &'a [(String, SettingValue)],
-    /// The published figures that hold for these parameters and inputs.
+    /// The published figures of the file. Those that hold for other parameters or inputs are counted, not judged.
     pub facts: &'a [Fact],
     /// The texts that nodes come from.
     pub sources: &'a SourceMap,
@@ -96,6 +96,11 @@ impl Report<'_> {
         })
     }
 
+    /// The published figures that hold for these parameters and inputs.
+    pub fn applying(&self) -> impl Iterator<Item = &Fact> {
+        self.facts.iter().filter(|fact| fact.applies)
+    }
+
     /// A fact's verdict.
     pub fn judge(&self, fact: &Fact) -> published::Verdict {
         fact.judge(self.value(&fact.metric, fact.convention.as_deref()))
@@ -104,15 +109,34 @@ impl Report<'_> {
 
 impl Serialize for Report<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.write(serializer, true)
+    }
+}
+
+impl Report<'_> {
+    /// The serialised report as a tree: what budgets look figures up in. A tree of a million nodes is gigabytes, so they
+    /// may be left out, and with them the blocks.
+    ///
+    /// # Errors
+    /// Where serde_json cannot hold a figure.
+    pub fn tree(&self, nodes: bool) -> Result<serde_json::Value, serde_json::Error> {
+        self.write(serde_json::value::Serializer, nodes)
+    }
+
+    fn write<S: Serializer>(&self, serializer: S, nodes: bool) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("schema_version", &SCHEMA_VERSION)?;
         map.serialize_entry("architecture", &Architecture::new(self))?;
         map.serialize_entry("totals", &Totals(self))?;
         let stages = self.memory.map_or(&[][..], |memory| &memory.stages);
         map.serialize_entry("stages", &Groups(&self.analysis.stages, stages))?;
-        map.serialize_entry("blocks", &Groups(&self.analysis.blocks, &[]))?;
+        if nodes {
+            map.serialize_entry("blocks", &Groups(&self.analysis.blocks, &[]))?;
+        }
         map.serialize_entry("ops", &Groups(&self.analysis.ops, &[]))?;
-        map.serialize_entry("nodes", &Nodes(self))?;
+        if nodes {
+            map.serialize_entry("nodes", &Nodes(self))?;
+        }
         map.serialize_entry("published", &Facts(self))?;
         if let Some(gradient) = self.gradient {
             let view = gradient::GradientReport { graph: self.graph, gradient, notation: Notation::Text };
@@ -417,7 +441,7 @@ pub fn verdict_name(verdict: published::Verdict) -> &'static str {
 impl Serialize for Facts<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let report = self.0;
-        serializer.collect_seq(report.facts.iter().map(|fact| FactRow {
+        serializer.collect_seq(report.applying().map(|fact| FactRow {
             metric: &fact.metric,
             convention: fact.convention.as_deref(),
             value: &fact.value.text,
@@ -436,7 +460,7 @@ mod tests {
     #[test]
     fn facts_may_name_every_convention() {
         let names: Vec<&str> = CONVENTIONS.iter().map(|convention| convention.name).collect();
-        assert_eq!(names, crate::published::CONVENTIONS);
+        assert_eq!(names, published::CONVENTIONS);
     }
 
     #[test]
@@ -462,7 +486,7 @@ mod tests {
             gradient: None,
             budget: None,
         };
-        for metric in crate::published::METRICS {
+        for metric in published::METRICS {
             assert!(report.value(metric, None).is_some(), "{metric}");
         }
     }

@@ -59,6 +59,7 @@ fn profile(loaded: &Loaded, sources: &SourceMap) {
         format: "json",
         memory: memory.as_ref(),
         gradient: gradient.as_ref(),
+        budget: None,
     };
     if small {
         serde_json::to_writer(std::io::sink(), &report).unwrap();

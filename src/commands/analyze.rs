@@ -5,7 +5,7 @@ mod budget;
 use std::io;
 use std::mem::ManuallyDrop;
 
-use super::{Exit, Output, load, options, usage};
+use super::{Exit, MANY_NODES, Output, load, options, usage};
 use crate::analysis::conventions::{CONVENTIONS, Convention};
 use crate::analysis::roofline::{self, NoPeak, Roofline};
 use crate::analysis::{Analysis, calls_unknown, counts_by_node, memory};
@@ -54,7 +54,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let plain = if wants_memory(args, &loaded) { plain_network(args, &loaded) } else { None };
-    let limited = asked.as_ref().map(Asked::wanted);
+    let limited = asked.as_ref().map(|asked| asked.wanted(loaded.graph.len()));
     let wanted = Wanted {
         memory: wants_memory(args, &loaded) || limited.is_some_and(|limited| limited.memory),
         gradient: wants_gradient(args, &loaded.graph) || limited.is_some_and(|limited| limited.gradient),
@@ -259,9 +259,6 @@ fn shows(args: &AnalyzeArgs, section: Section) -> bool {
     (if args.sections.is_empty() { default } else { args.sections.contains(&section) })
         && !args.skip.contains(&section)
 }
-
-/// Beyond so many nodes, memory and gradient paths are analysed only where they are asked for.
-const MANY_NODES: usize = 200_000;
 
 fn wants_memory(args: &AnalyzeArgs, loaded: &Loaded) -> bool {
     let sections = [Section::Memory, Section::Training, Section::Growth, Section::Curve];

@@ -20,6 +20,7 @@ use crate::report::Report;
 use crate::report::budget::changes::Changes;
 use crate::report::budget::{Checked, Finding, contributors, place};
 use crate::source::{SourceMap, Span};
+use crate::units::grouped;
 
 /// Something that is in no file's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,14 +110,24 @@ pub(in crate::commands) fn wanted(budget: &Budget, nodes: usize) -> Wanted {
     Wanted { memory: nodes <= MANY_NODES || is_about(&memory), gradient: is_about(&["gradient"]) }
 }
 
-/// A report as a tree; without its nodes where there are very many and no limit is about layers or a list's parts.
+/// Beyond so many nodes a tree of them would take hundreds of megabytes.
+const MANY_LAYERS: usize = 50_000;
+
+/// A report as a tree; without its nodes where there are very many.
 pub(in crate::commands) fn tree(report: &Report<'_>, budget: &Budget) -> Result<Value, Fault> {
+    let nodes = report.graph.len();
     let is_about = |limit: &Limit| {
-        matches!(limit.scope, Scope::Layers(_))
-            || ["nodes.", "blocks."].iter().any(|list| limit.metric.starts_with(list))
+        let lists = ["nodes.", "blocks."];
+        matches!(limit.scope, Scope::Layers(_)) || lists.iter().any(|list| limit.metric.starts_with(list))
     };
-    let nodes = report.graph.len() <= MANY_NODES || budget.limits.iter().any(is_about);
-    report.tree(nodes).map_err(|error| Fault::usage(error.to_string(), None))
+    if nodes > MANY_LAYERS && budget.limits.iter().any(is_about) {
+        let (most, nodes) = (grouped(MANY_LAYERS as u64), grouped(nodes as u64));
+        return Err(Fault::usage(
+            format!("limits on layers are for networks of at most {most} nodes, and this one has {nodes}"),
+            Some("limit its stages or its ops".into()),
+        ));
+    }
+    report.tree(nodes <= MANY_LAYERS).map_err(|error| Fault::usage(error.to_string(), None))
 }
 
 /// The architecture of a budget: the one it names, or the one of its name.

@@ -1,8 +1,12 @@
 //! The command line: types only.
 
+mod budget;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use budget::{BudgetCommand, CheckArgs, CheckFormat, InitArgs, UpdateArgs};
 
 /// Tells what a network architecture costs before anyone trains it.
 #[derive(Debug, Parser)]
@@ -57,6 +61,11 @@ pub enum Command {
         #[arg(value_enum, default_value_t = SchemaOf::Architecture)]
         of: SchemaOf,
     },
+    /// Hold networks to their budgets (`explain budget`); exits with 1 where a limit is violated.
+    Check(CheckArgs),
+    /// Write a budget, or tighten it.
+    #[command(subcommand)]
+    Budget(BudgetCommand),
     /// Print the completions of a shell.
     ///
     /// For bash: csp-profile completions bash > ~/.local/share/bash-completion/completions/csp-profile
@@ -71,11 +80,6 @@ pub enum Command {
         /// `analyze`, `compare`, …
         subcommand: Option<String>,
     },
-    /// Hold networks to their budgets (`explain budget`); exits with 1 where a limit is violated.
-    Check(CheckArgs),
-    /// Write a budget, or tighten it.
-    #[command(subcommand)]
-    Budget(BudgetCommand),
 }
 
 /// Files that have a schema.
@@ -85,88 +89,6 @@ pub enum SchemaOf {
     Architecture,
     /// Budget files.
     Budget,
-}
-
-/// `check`.
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  \
-        csp-profile check\n  \
-        csp-profile check net.json --baseline git:origin/main\n  \
-        csp-profile check --out budget.md --out budget.xml\n\n\
-        Where GITHUB_ACTIONS is true, violations are also told as annotations, and GITHUB_STEP_SUMMARY gets the Markdown.")]
-pub struct CheckArgs {
-    /// Architecture or budget files; without any, every NAME.budget.json below the current folder.
-    #[arg(value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-    /// The budget of the one architecture file, where it is not NAME.budget.json beside it.
-    #[arg(long, value_name = "FILE")]
-    pub budget: Option<PathBuf>,
-    /// What changes are measured against: a JSON report, git:REVISION or none.
-    #[arg(long, value_name = "FILE|git:REV|none")]
-    pub baseline: Option<String>,
-    /// What goes to standard output; everything else goes to standard error.
-    #[arg(long, value_enum, default_value_t = CheckFormat::Table)]
-    pub format: CheckFormat,
-    /// Write a file too, in the format of its ending: .json, .md, .xml (JUnit) or .txt. May be given several times.
-    #[arg(long, value_name = "FILE")]
-    pub out: Vec<PathBuf>,
-}
-
-/// Output formats of `check`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CheckFormat {
-    /// Tables of at most 80 columns.
-    Table,
-    /// Every limit, figure and finding.
-    Json,
-    /// A comment for a pull request.
-    Markdown,
-    /// JUnit XML.
-    Junit,
-    /// Annotations of GitHub Actions.
-    Github,
-}
-
-/// `budget`.
-#[derive(Debug, Subcommand)]
-pub enum BudgetCommand {
-    /// Write a budget from today's figures: NAME.budget.json beside the architecture.
-    Init(InitArgs),
-    /// Draw limits up to today's figures, tighter ones only.
-    Update(UpdateArgs),
-}
-
-/// `budget init`.
-#[derive(Args, Debug)]
-pub struct InitArgs {
-    /// The architecture file.
-    pub file: PathBuf,
-    /// How it is read; the budget file keeps it.
-    #[command(flatten)]
-    pub load: LoadArgs,
-    /// How far above the figures the limits lie.
-    #[arg(long, value_name = "PERCENT", default_value = "5%")]
-    pub headroom: String,
-    /// Another name in the same folder.
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Replace a budget that is there.
-    #[arg(long)]
-    pub force: bool,
-}
-
-/// `budget update`.
-#[derive(Args, Debug)]
-pub struct UpdateArgs {
-    /// Architecture or budget files; without any, every NAME.budget.json below the current folder.
-    #[arg(value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-    /// How far from the figures the limits lie.
-    #[arg(long, value_name = "PERCENT", default_value = "5%")]
-    pub headroom: String,
-    /// Draw up limits that are violated, too, and exact ones.
-    #[arg(long)]
-    pub loosen: bool,
 }
 
 /// How a file is read.

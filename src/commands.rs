@@ -25,6 +25,9 @@ use crate::frontend::{self, LoadOptions, Loaded};
 use crate::report::diagnostics;
 use crate::source::SourceMap;
 
+/// Beyond so many nodes, memory and gradient paths are analysed only where they are asked for.
+const MANY_NODES: usize = 200_000;
+
 /// What the process tells its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {

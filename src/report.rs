@@ -111,15 +111,34 @@ impl Report<'_> {
 
 impl Serialize for Report<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.write(serializer, true)
+    }
+}
+
+impl Report<'_> {
+    /// The serialised report as a tree: what budgets look figures up in. A tree of a million nodes is gigabytes, so they
+    /// may be left out, and with them the blocks.
+    ///
+    /// # Errors
+    /// Where serde_json cannot hold a figure.
+    pub fn tree(&self, nodes: bool) -> Result<serde_json::Value, serde_json::Error> {
+        self.write(serde_json::value::Serializer, nodes)
+    }
+
+    fn write<S: Serializer>(&self, serializer: S, nodes: bool) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("schema_version", &SCHEMA_VERSION)?;
         map.serialize_entry("architecture", &Architecture::new(self))?;
         map.serialize_entry("totals", &Totals(self))?;
         let stages = self.memory.map_or(&[][..], |memory| &memory.stages);
         map.serialize_entry("stages", &Groups(&self.analysis.stages, stages))?;
-        map.serialize_entry("blocks", &Groups(&self.analysis.blocks, &[]))?;
+        if nodes {
+            map.serialize_entry("blocks", &Groups(&self.analysis.blocks, &[]))?;
+        }
         map.serialize_entry("ops", &Groups(&self.analysis.ops, &[]))?;
-        map.serialize_entry("nodes", &Nodes(self))?;
+        if nodes {
+            map.serialize_entry("nodes", &Nodes(self))?;
+        }
         map.serialize_entry("published", &Facts(self))?;
         if let Some(gradient) = self.gradient {
             let view = gradient::GradientReport { graph: self.graph, gradient, notation: Notation::Text };

@@ -95,7 +95,7 @@ fn spelled(figure: &BigRational, quantity: Quantity, headroom: &BigRational) -> 
         Quantity::Flops => "FLOPs",
         _ => "",
     };
-    let units = prefixes.iter().filter_map(|prefix| {
+    let mut units = prefixes.iter().filter_map(|prefix| {
         let unit = format!("{prefix}{noun}");
         Some((quantity.scale(&unit)?, unit))
     });
@@ -108,7 +108,7 @@ fn spelled(figure: &BigRational, quantity: Quantity, headroom: &BigRational) -> 
         Some(number) => format!("{number} {unit}"),
         // Exact, where no larger unit can say it shortly: in the smallest.
         None => {
-            let unit = units.last().map_or_else(String::new, |(_, unit)| unit);
+            let unit = units.next_back().map_or_else(String::new, |(_, unit)| unit);
             format!("{} {unit}", parted(&target.ceil().to_integer().to_string())).trim_end().to_owned()
         }
     }

@@ -198,8 +198,10 @@ pub fn unknown(report: &Value, scope: &Scope, subject: &Subject<'_>) -> Vec<Stri
     let word = |value: &Value, key: &str| {
         value.as_str().or_else(|| value.get(key).and_then(Value::as_str)).unwrap_or("").to_owned()
     };
+    let whole = matches!(scope, Scope::Net) || report.get("nodes").is_none();
     let mut found: Vec<String> = match scope {
-        Scope::Net => unknown.iter().map(|value| word(value, "op")).collect(),
+        // Without nodes nobody knows where an op is.
+        _ if whole => unknown.iter().map(|value| word(value, "op")).collect(),
         _ => unknown
             .iter()
             .filter(|value| {

@@ -53,7 +53,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     };
     let plain = if wants_memory(args, &loaded, false) { plain_network(args, &loaded) } else { None };
     let draws = place.is_some();
-    let limited = asked.as_ref().map(Asked::wanted);
+    let limited = asked.as_ref().map(|asked| asked.wanted(loaded.graph.len()));
     let wanted = Wanted {
         memory: wants_memory(args, &loaded, draws) || limited.is_some_and(|limited| limited.memory),
         gradient: wants_gradient(args, &loaded.graph, draws)

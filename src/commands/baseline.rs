@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::check::one::Fault;
+use super::check::one::{self, Fault, Notes};
+use crate::budget::Budget;
 use crate::diagnostic::{Sink, git_lfs_pointer};
 use crate::frontend::{self, LoadOptions, load_bytes};
-use crate::profile::{Profile, Wanted};
+use crate::profile::Profile;
 use crate::report::SCHEMA_VERSION;
-use crate::source::SourceMap;
 
 /// A baseline as it is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +55,10 @@ pub(super) fn load(
     named: &Named,
     architecture: &Path,
     options: &LoadOptions,
-    wanted: Wanted,
-    sources: &mut SourceMap,
-    sink: &mut Sink,
+    budget: &Budget,
+    notes: &mut Notes,
 ) -> Result<Baseline, Fault> {
+    let Notes { sources, sink, .. } = notes;
     match named {
         Named::Off => Ok(Baseline::Off),
         Named::Report(path) => report(path, sink).map(Baseline::Report),
@@ -73,9 +73,9 @@ pub(super) fn load(
             let failed =
                 || Fault::usage(format!("the baseline `{label}` cannot be read"), Some(WAY_OUT.into()));
             let loaded = loaded.filter(|_| sink.errors() == before).ok_or_else(failed)?;
+            let wanted = one::wanted(budget, loaded.graph.len());
             let profile = Profile::new(loaded, wanted).map_err(|_| failed())?;
-            let report = serde_json::to_value(profile.report(sources)).map_err(|_| failed())?;
-            Ok(Baseline::Report(report))
+            one::tree(&profile.report(sources), budget).map(Baseline::Report)
         }
     }
 }

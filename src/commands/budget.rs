@@ -34,7 +34,7 @@ fn init(args: &InitArgs, output: &mut Output) -> io::Result<Exit> {
     let Ok(profile) = Profile::new(loaded, Wanted { memory: true, gradient: false }) else {
         return tell(&Fault::usage("the network's costs together do not fit in 64 bits", None), output);
     };
-    let report = serde_json::to_value(profile.report(&sources)).map_err(io::Error::from)?;
+    let report = profile.report(&sources).tree(false).map_err(io::Error::from)?;
     let load = options(&args.load);
     let schema = Path::new("budget.schema.json");
     let head = Head {

@@ -161,3 +161,20 @@ fn wrong_command_lines_are_told() {
     let ran = empty.run(&["check"]);
     assert_eq!((ran.code, ran.err.contains("no NAME.budget.json below this folder")), (2, true));
 }
+
+#[test]
+fn a_million_layers_are_not_held_in_memory() {
+    let place = Place::new();
+    place.write(
+        "net.json",
+        r#"{"inputs": {"x": [4]}, "layers": [{"op": "linear", "out_features": 4}, {"op": "relu", "repeat": 250000}]}"#,
+    );
+    let check = |limit: &str| {
+        place.write("net.budget.json", &format!("{{\"limits\": [{limit}]}}"));
+        place.run(&["check"])
+    };
+    assert_eq!(check(r#"{"metric": "macs", "op": "linear", "equal": 16}"#).code, 0);
+    let ran = check(r#"{"metric": "macs", "layers": "relu*", "max": 1}"#);
+    let told = "limits on layers are for networks of at most 50,000 nodes, and this one has 250,002";
+    assert_eq!((ran.code, ran.err.contains(told)), (2, true), "{}", ran.err);
+}

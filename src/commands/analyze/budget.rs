@@ -55,8 +55,8 @@ impl Asked {
     }
 
     /// What its limits are about.
-    pub(super) fn wanted(&self) -> Wanted {
-        one::wanted(&self.budget)
+    pub(super) fn wanted(&self, nodes: usize) -> Wanted {
+        one::wanted(&self.budget, nodes)
     }
 
     /// Judges the network. Without a verdict the exit says why.
@@ -67,11 +67,12 @@ impl Asked {
         output: &mut Output,
     ) -> io::Result<Result<Verdict, Exit>> {
         let Self { path, budget, notes } = self;
-        let value = serde_json::to_value(report).map_err(io::Error::from)?;
         let load = options(&args.load);
         let named = args.baseline.as_deref();
-        let verdict = one::against(named, path, &args.file, budget, &load, notes).and_then(|against| {
-            one::judge(path, budget, report, &value, &against, &mut notes.sink, &mut notes.told)
+        let tree = one::tree(report, budget).map_err(|fault| notes.fault = Some(fault)).ok();
+        let verdict = tree.and_then(|tree| {
+            let against = one::against(named, path, &args.file, budget, &load, notes)?;
+            one::judge(path, budget, report, &tree, &against, &mut notes.sink, &mut notes.told)
         });
         match verdict {
             Some(verdict) => Ok(Ok(verdict)),

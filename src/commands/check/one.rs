@@ -10,9 +10,9 @@ use super::find;
 use crate::analysis::gradient::Gradient;
 use crate::budget::evaluate::{self, evaluate};
 use crate::budget::messages::tell;
-use crate::budget::{Budget, Row, Verdict, document};
-use crate::commands::Exit;
+use crate::budget::{Budget, Limit, Row, Scope, Verdict, document};
 use crate::commands::baseline::{self, Baseline, Named};
+use crate::commands::{Exit, MANY_NODES};
 use crate::diagnostic::{Code, Diagnostic, Sink, git_lfs_pointer};
 use crate::frontend::{self, LoadOptions};
 use crate::profile::{Profile, Wanted};
@@ -20,6 +20,7 @@ use crate::report::Report;
 use crate::report::budget::changes::Changes;
 use crate::report::budget::{Checked, Finding, contributors, place};
 use crate::source::{SourceMap, Span};
+use crate::units::grouped;
 
 /// Something that is in no file's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,9 +101,33 @@ pub(in crate::commands) fn options(budget: &Budget) -> LoadOptions {
 }
 
 /// What has to be analysed for a budget's limits.
-pub(in crate::commands) fn wanted(budget: &Budget) -> Wanted {
-    let gradient = budget.limits.iter().any(|limit| limit.metric.split('.').any(|part| part == "gradient"));
-    Wanted { memory: true, gradient }
+pub(in crate::commands) fn wanted(budget: &Budget, nodes: usize) -> Wanted {
+    let is_about = |words: &[&str]| {
+        let mut parts = budget.limits.iter().flat_map(|limit| limit.metric.split('.'));
+        parts.any(|part| words.contains(&part))
+    };
+    let memory = ["peak_memory_bytes", "arena_bytes", "training", "rescheduled", "concat_bytes"];
+    Wanted { memory: nodes <= MANY_NODES || is_about(&memory), gradient: is_about(&["gradient"]) }
+}
+
+/// Beyond so many nodes a tree of them would take hundreds of megabytes.
+const MANY_LAYERS: usize = 50_000;
+
+/// A report as a tree; without its nodes where there are very many.
+pub(in crate::commands) fn tree(report: &Report<'_>, budget: &Budget) -> Result<Value, Fault> {
+    let nodes = report.graph.len();
+    let is_about = |limit: &Limit| {
+        let lists = ["nodes.", "blocks."];
+        matches!(limit.scope, Scope::Layers(_)) || lists.iter().any(|list| limit.metric.starts_with(list))
+    };
+    if nodes > MANY_LAYERS && budget.limits.iter().any(is_about) {
+        let (most, nodes) = (grouped(MANY_LAYERS as u64), grouped(nodes as u64));
+        return Err(Fault::usage(
+            format!("limits on layers are for networks of at most {most} nodes, and this one has {nodes}"),
+            Some("limit its stages or its ops".into()),
+        ));
+    }
+    report.tree(nodes <= MANY_LAYERS).map_err(|error| Fault::usage(error.to_string(), None))
 }
 
 /// The architecture of a budget: the one it names, or the one of its name.
@@ -150,19 +175,22 @@ pub(in crate::commands) fn subject(path: PathBuf, budget: &Budget, notes: &mut N
             return None;
         }
     };
-    let Ok(mut profile) = Profile::new(loaded, wanted(budget)) else {
+    let nodes = loaded.graph.len();
+    let Ok(mut profile) = Profile::new(loaded, wanted(budget, nodes)) else {
         let message = format!("the costs of `{}` together do not fit in 64 bits", path.display());
         notes.fault = Some(Fault::usage(message, None));
         return None;
     };
-    let mut report = serde_json::to_value(profile.report(&notes.sources));
+    let mut report = tree(&profile.report(&notes.sources), budget);
     // For "did you mean `gradient.…`?".
-    if profile.gradient.is_none() && report.as_ref().is_ok_and(|report| evaluate::lacks(budget, report)) {
+    if nodes <= MANY_NODES
+        && profile.gradient.is_none()
+        && report.as_ref().is_ok_and(|report| evaluate::lacks(budget, report))
+    {
         profile.gradient = Gradient::new(&profile.loaded.graph).ok();
-        report = serde_json::to_value(profile.report(&notes.sources));
+        report = tree(&profile.report(&notes.sources), budget);
     }
-    let fault = |error: serde_json::Error| notes.fault = Some(Fault::usage(error.to_string(), None));
-    report.map_err(fault).ok().map(|report| Subject { path, profile, report })
+    report.map_err(|fault| notes.fault = Some(fault)).ok().map(|report| Subject { path, profile, report })
 }
 
 /// What changes are measured against, and what the user calls it.
@@ -185,8 +213,8 @@ pub(in crate::commands) fn against(
         (None, Some((text, _))) => (text.clone(), Named::parse(text, file.parent().unwrap_or(Path::new("")))),
         (None, None) => return Some(Against { label: None, baseline: None }),
     };
-    let (wanted, is_flag) = (wanted(budget), flag.is_some());
-    match baseline::load(&named, architecture, load, wanted, &mut notes.sources, &mut notes.sink) {
+    let is_flag = flag.is_some();
+    match baseline::load(&named, architecture, load, budget, notes) {
         Ok(Baseline::Off) => Some(Against { label: None, baseline: Some(Baseline::Off) }),
         Ok(baseline) => Some(Against { label: Some(label), baseline: Some(baseline) }),
         Err(fault) => {

@@ -17,8 +17,9 @@ pub struct Changes {
     pub is_new: bool,
     /// Figures of the whole network.
     pub figures: Vec<Change>,
-    /// The layers of which either figure differs, in the order of the network, those that are gone behind.
-    pub layers: Vec<Layer>,
+    /// The layers of which either figure differs, in the order of the network, those that are gone behind; nothing where
+    /// there are too many to compare.
+    pub layers: Option<Vec<Layer>>,
 }
 
 /// One figure, old and new.
@@ -72,7 +73,7 @@ impl Changes {
             is_new: label.is_some() && baseline.is_none(),
             baseline: label,
             figures: figures.filter(|change| change.new.is_some()).collect(),
-            layers: baseline.map_or_else(Vec::new, |baseline| layers(report, baseline)),
+            layers: baseline.and_then(|baseline| layers(report, baseline)),
         }
     }
 }
@@ -84,7 +85,8 @@ fn of_net(report: &Value, metric: &str) -> Option<Amount> {
     }
 }
 
-fn layers(report: &Value, baseline: &Value) -> Vec<Layer> {
+fn layers(report: &Value, baseline: &Value) -> Option<Vec<Layer>> {
+    report.get("nodes").and(baseline.get("nodes"))?;
     let (new, old) = (list(report, "nodes"), list(baseline, "nodes"));
     let by_name = |nodes: &'_ [Value]| -> FxHashMap<String, Value> {
         nodes.iter().map(|node| (name(node).to_owned(), node.clone())).collect()
@@ -117,5 +119,5 @@ fn layers(report: &Value, baseline: &Value) -> Vec<Layer> {
         .collect();
     let gone = old.iter().filter(|node| !of_new.contains_key(name(node)));
     found.extend(gone.map(|node| layer(name(node), None, Some(node))).filter(differs));
-    found
+    Some(found)
 }

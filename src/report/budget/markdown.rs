@@ -82,16 +82,17 @@ fn changes(changes: &Changes, text: &mut String) {
     for change in &changes.figures {
         let _ = writeln!(text, "| {} | {} |", escape(&change.metric), cells(change).join(" | "));
     }
-    if changes.layers.is_empty() {
+    let Some(layers) = &changes.layers else { return };
+    if layers.is_empty() {
         text.push_str("\nNo layer has other parameters or MACs.\n");
         return;
     }
-    let count = changes.layers.len();
+    let count = layers.len();
     let _ = writeln!(text, "\n<details><summary>{count} layers differ</summary>\n");
     text.push_str(
         "| layer | | parameters | change | MACs | change |\n| --- | --- | ---: | ---: | ---: | ---: |\n",
     );
-    for layer in changes.layers.iter().take(MOST_LAYERS) {
+    for layer in layers.iter().take(MOST_LAYERS) {
         let only = match layer.only {
             None => "",
             Some(Only::New) => "added",

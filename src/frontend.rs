@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Code, Diagnostic, Sink};
+use crate::diagnostic::{Code, Diagnostic, Sink, git_lfs_pointer};
 use crate::graph::Graph;
 use crate::ops::attribute::SettingValue;
 use crate::published::Fact;
@@ -112,6 +112,10 @@ pub fn load_bytes(
 ) -> Option<Loaded> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
         sink.push(too_large(path));
+        return None;
+    }
+    if let Some(diagnostic) = git_lfs_pointer(path, &bytes) {
+        sink.push(diagnostic);
         return None;
     }
     // Half the bytes of an ASCII text in UTF-16 are 0.

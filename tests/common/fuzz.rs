@@ -54,6 +54,7 @@ fn profile(loaded: &Loaded, sources: &SourceMap) {
         format: loaded.format,
         memory: memory.as_ref(),
         gradient: gradient.as_ref(),
+        budget: None,
     };
     if small {
         serde_json::to_writer(std::io::sink(), &report).unwrap();

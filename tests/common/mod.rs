@@ -43,6 +43,7 @@ impl Network {
             format: "json",
             memory: None,
             gradient: None,
+            budget: None,
         }
     }
 

@@ -120,6 +120,9 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     if let Some(place) = &place {
         output.out().flush()?;
         let charts = chart::network(&report, roofline.as_ref().map(|(device, roofline)| (device, roofline)));
+        for reason in chart::left_out(&report) {
+            writeln!(output.err(), "note: {reason}")?;
+        }
         let mut files = Vec::new();
         if graph.len() <= MANY_NODES {
             files.push(("report.json", serde_json::to_vec_pretty(&report).map_err(io::Error::from)?));

@@ -76,6 +76,12 @@ pub(super) fn run(args: &CompareArgs, output: &mut Output) -> io::Result<Exit> {
     if let Some(place) = &place {
         output.out().flush()?;
         let charts = chart::comparison(&reports, &names(&operands, &reports, args));
+        for reason in reports.iter().flat_map(chart::left_out) {
+            writeln!(output.err(), "note: {reason}")?;
+        }
+        if reports.len() > chart::MAX_SHOWN {
+            writeln!(output.err(), "note: charts show the first {} networks", chart::MAX_SHOWN)?;
+        }
         let json = serde_json::to_vec_pretty(&json).map_err(io::Error::from)?;
         if let Some(exit) = place.write(&[("report.json", json)], &charts, output)? {
             return Ok(exit);

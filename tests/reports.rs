@@ -182,3 +182,37 @@ fn sizes_have_limits() {
         assert!(err(&output).contains("240x180"), "{}", err(&output));
     }
 }
+
+/// `reports/` in the repository shows a DenseNet against its CSP variant: it is what the program writes today.
+/// `UPDATE_EXPECT=1` writes it anew.
+#[test]
+fn the_gallery_is_up_to_date() {
+    const GALLERY: &str = "reports/densenet121-vs-csp_densenet121";
+    /// Bitmaps that are kept; of vectors all are.
+    const BITMAPS: [&str; 2] = ["reuse.png", "stages.png"];
+    let place = tempfile::tempdir().unwrap();
+    let output = run(place.path(), &["compare", "a/densenet121.json", "a/csp_densenet121.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let (written, kept) = (place.path().join(GALLERY), Path::new(ROOT).join(GALLERY));
+    let is_kept = |name: &String| {
+        Path::new(name).extension().is_some_and(|end| end == "svg") || BITMAPS.contains(&name.as_str())
+    };
+    let expected: Vec<String> = files(&written).into_iter().filter(is_kept).collect();
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::create_dir_all(&kept).unwrap();
+        for name in &expected {
+            fs::copy(written.join(name), kept.join(name)).unwrap();
+        }
+    }
+    assert_eq!(files(&kept).into_iter().filter(is_kept).collect::<Vec<_>>(), expected);
+    let mut size = 0;
+    for name in &expected {
+        let bytes = fs::read(kept.join(name)).unwrap();
+        assert!(
+            bytes == fs::read(written.join(name)).unwrap(),
+            "{GALLERY}/{name} is out of date: UPDATE_EXPECT=1"
+        );
+        size += bytes.len();
+    }
+    assert!(size < 1_500_000, "{size} bytes are too many for a gallery");
+}

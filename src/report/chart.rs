@@ -174,6 +174,21 @@ fn panels(area: canvas::Area, count: usize) -> Vec<canvas::Area> {
     area.grid(columns, count.div_ceil(columns), (28.0, 16.0))
 }
 
+/// Names without the ending that all of them share, such as their op; `input` has none.
+fn without_ending(names: &[&str]) -> Vec<String> {
+    let ending = |name: &str| name.rsplit_once('/').map(|(_, ending)| ending.to_owned());
+    let layers = || names.iter().filter(|name| **name != "input");
+    let shared = layers()
+        .next()
+        .and_then(|name| ending(name))
+        .filter(|shared| layers().all(|name| ending(name).as_ref() == Some(shared)));
+    let short = |name: &&str| match (&shared, name.rsplit_once('/')) {
+        (Some(_), Some((start, _))) => start.to_owned(),
+        _ => (*name).to_owned(),
+    };
+    names.iter().map(short).collect()
+}
+
 /// `a`, `a and b`, `a, b and c`.
 fn list(names: &[&str]) -> String {
     match names {

@@ -68,7 +68,9 @@ fn compute(network: &Network<'_>) -> Compute {
     let nodes: Vec<NodeId> =
         graph.nodes().map(|(id, _)| id).filter(|id| analysis.nodes[id.index()].macs > 0).collect();
     let names = match nodes.len() {
-        ..=MOST_NAMES => nodes.iter().map(|&id| graph.node(id).name.to_string()).collect(),
+        ..=MOST_NAMES => {
+            super::without_ending(&nodes.iter().map(|&id| &*graph.node(id).name).collect::<Vec<_>>())
+        }
         _ => Vec::new(),
     };
     let macs: Vec<u64> = nodes.iter().map(|id| analysis.nodes[id.index()].macs).collect();

@@ -228,18 +228,7 @@ fn short_names(graph: &Graph, gradient: &Gradient, vertices: &[Vertex], stage: &
         let name = vertex_name(graph, &gradient.h, vertex);
         name.strip_prefix(stage).and_then(|name| name.strip_prefix('/')).unwrap_or(name)
     });
-    let names: Vec<&str> = names.collect();
-    let ending = |name: &&str| name.rsplit_once('/').map(|(_, ending)| ending.to_owned());
-    let layers = || names.iter().filter(|name| **name != "input");
-    let shared = layers()
-        .next()
-        .and_then(ending)
-        .filter(|shared| layers().all(|name| ending(name).as_ref() == Some(shared)));
-    let short = |name: &&str| match (&shared, name.rsplit_once('/')) {
-        (Some(_), Some((start, _))) => start.to_owned(),
-        _ => (*name).to_owned(),
-    };
-    names.iter().map(short).collect()
+    super::without_ending(&names.collect::<Vec<_>>())
 }
 
 fn sentences(matrices: &[Matrix]) -> String {

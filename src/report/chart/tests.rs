@@ -234,6 +234,13 @@ fn axes_have_round_numbers() {
 }
 
 #[test]
+fn what_all_names_share_is_left_out() {
+    assert_eq!(without_ending(&["input", "a/conv2d", "b/c/conv2d"]), ["input", "a", "b/c"]);
+    assert_eq!(without_ending(&["a/conv2d", "b/linear"]), ["a/conv2d", "b/linear"]);
+    assert_eq!(without_ending(&[]), [""; 0]);
+}
+
+#[test]
 fn long_names_keep_their_ends() {
     let name = "dense1/dense_block/layer[5]/conv1/batch_norm";
     let short = canvas::shorten(name, 150.0, 12.0);

@@ -31,6 +31,7 @@
 //!       |
 //!       v
 //!     Report  ------>  sections, each a sheet  ------>  table | csv | markdown
+//!       |------------>  charts, each a list of shapes  ->  svg | png | the HTML page
 //!       |------------------------------------------->  json (schema version 1)
 //!       v
 //!  evaluate(Budget, JSON of Report, baseline)  ----->  Verdict: in the Report, and for CI
@@ -104,6 +105,12 @@
 //! | [`report::budget`] | verdicts as a table and JSON; below it Markdown, JUnit, GitHub's annotations, changes, contributors |
 //! | [`report::sheet`] | a table as data, before any format |
 //! | [`report::sections`] | the tables of `analyze`, one file a section |
+//! | [`report::chart`] | charts: which there are, their titles and descriptions |
+//! | `report/chart/{bars,layers,memory,reuse,paths,roofline,sweep}.rs` | one chart each: its data, and how it is drawn |
+//! | `report/chart/{axis,stages,legend,ranking}.rs` | what charts have in common |
+//! | `report/chart/{canvas,style}.rs` | shapes in logical pixels, the width of texts; sizes and colours |
+//! | `report/chart/render.rs` | shapes drawn by plotters' backends; the only file that knows plotters' drawing |
+//! | `report/chart/font/` | the font, its licence, how it was made |
 //! | [`report::table`], [`report::csv`], [`report::markdown`] | one renderer each |
 //! | [`report::page`] | the HTML page of one network or of several |
 //! | `report/page/{shell,markup,table}.rs` | what every page has; what is HTML already; sheets as HTML tables |
@@ -117,7 +124,7 @@
 //! | `commands/{completions,man}.rs` | what shells and `man` need, from the types of [`cli`] |
 //! | `commands/check/` | budgets found, one budget checked, where the results go |
 //! | `commands/baseline.rs` | reports that were kept, and files at another revision, read by git without a network |
-//! | `commands/report.rs` | the folder of a report, the command line as it was typed |
+//! | `commands/report.rs` | the folder of a report: its name, what goes there, the command line as it was typed |
 //! | `commands/files.rs` | files written beside their place and renamed |
 //! | `commands/explain/*.md` | the manual pages that `explain` prints beside those of ops and conventions |
 //! | `main.rs` | parse, dispatch, exit code |
@@ -196,6 +203,12 @@
 //! over [`report::sheet::Sheet`], whose cells carry exact numbers, and add a variant to [`cli::Format`]; the compiler then
 //! names the place in `commands/analyze.rs`. Anything else serialises [`report::Report`], which is the one definition of
 //! what is reported.
+//!
+//! # How to add a chart
+//!
+//! Write `src/report/chart/NAME.rs`: a struct with the data that it draws, owned; a function that makes it of networks (one,
+//! or several on shared axes), with a description that has the figures; and `Drawing`, which fills a rectangle of the
+//! canvas. Add the function to the list in `report/chart.rs` and the chart to `explain charts`.
 //!
 //! # How to add an input format
 //!

@@ -85,7 +85,7 @@ fn collect(root: &Path, folder: &Path, cases: &mut Vec<Case>) {
             }
             extra.collect()
         } else {
-            ["analyze".into(), relative.into()].into_iter().chain(extra).collect()
+            ["analyze".into(), "--no-report".into(), relative.into()].into_iter().chain(extra).collect()
         };
         cases.push(Case {
             name: relative.display().to_string(),
@@ -180,7 +180,7 @@ fn made(expected: &Path) -> Vec<Case> {
             name: format!("made/{name}"),
             expected: expected.join(format!("made/{name}.stderr")),
             folder: folder.clone(),
-            args: ["analyze".into(), format!("{name}.json").into()].into(),
+            args: ["analyze".into(), "--no-report".into(), format!("{name}.json").into()].into(),
         });
     };
     let network = |layers: &str| format!("{{\"inputs\": {{\"x\": [4, 8, 8]}}, \"layers\": [{layers}]}}");

@@ -143,14 +143,16 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     if let Some(place) = &place {
         output.out().flush()?;
         let charts = chart::network(&report, roofline.as_ref().map(|(device, roofline)| (device, roofline)));
-        let mut files = Vec::new();
+        for reason in chart::left_out(&report) {
+            writeln!(output.err(), "note: {reason}")?;
+        }
+        let page = page::Network { report, charts: &charts, command: &command_line() };
+        let mut files = vec![("index.html", page.render().into_bytes())];
         if graph.len() <= MANY_NODES {
             files.push(("report.json", serde_json::to_vec_pretty(&report).map_err(io::Error::from)?));
         } else {
             writeln!(output.err(), "note: report.json is left out of the report; `--format json` prints it")?;
         }
-        let page = page::Network { report, charts: &charts, command: &command_line() };
-        files.push(("index.html", page.render().into_bytes()));
         if let Some(exit) = place.write(&files, &charts, output)? {
             return Ok(exit);
         }

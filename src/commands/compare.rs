@@ -78,6 +78,12 @@ pub(super) fn run(args: &CompareArgs, output: &mut Output) -> io::Result<Exit> {
         output.out().flush()?;
         let names = names(&operands, &reports, args);
         let charts = chart::comparison(&reports, &names);
+        for reason in reports.iter().flat_map(chart::left_out) {
+            writeln!(output.err(), "note: {reason}")?;
+        }
+        if reports.len() > chart::MAX_SHOWN {
+            writeln!(output.err(), "note: charts show the first {} networks", chart::MAX_SHOWN)?;
+        }
         let json = serde_json::to_vec_pretty(&json).map_err(io::Error::from)?;
         let pair = pair(&profiles);
         let claims = pair.as_ref().map(claims::judge);
@@ -89,7 +95,7 @@ pub(super) fn run(args: &CompareArgs, output: &mut Output) -> io::Result<Exit> {
             charts: &charts,
             command: &command_line(),
         };
-        let files = [("report.json", json), ("index.html", page.render().into_bytes())];
+        let files = [("index.html", page.render().into_bytes()), ("report.json", json)];
         if let Some(exit) = place.write(&files, &charts, output)? {
             return Ok(exit);
         }

@@ -18,6 +18,8 @@ mod roofline;
 mod stages;
 mod style;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 pub use style::{Style, Theme, variables};
 
@@ -26,12 +28,13 @@ use super::diagnostics::clean;
 use super::sweep::SweepReport;
 use crate::analysis::roofline::Roofline;
 use crate::device::Device;
+use crate::units::grouped;
 use canvas::{Canvas, label};
 
 /// The most networks that one chart shows.
 pub const MAX_SHOWN: usize = 6;
 
-/// Beyond so many nodes, only charts of sums are drawn: of stages and ops.
+/// Beyond so many nodes, only charts of sums are drawn: of stages, layers and ops.
 pub const MANY_NODES: usize = 200_000;
 
 /// One chart.
@@ -119,6 +122,24 @@ pub fn sweep(report: &SweepReport<'_>) -> Vec<Chart> {
     sweep::charts(report)
 }
 
+/// Which charts a network is too large for: a sentence each.
+pub fn left_out(report: &Report<'_>) -> Vec<String> {
+    if report.graph.len() > MANY_NODES {
+        let most = grouped(MANY_NODES as u64);
+        return vec![format!(
+            "{} has more than {most} nodes: only charts of sums are drawn",
+            report.graph.name
+        )];
+    }
+    let edges = report.gradient.map_or(0, |gradient| gradient.ratios.edges);
+    if edges > reuse::MOST_EDGES {
+        let most = grouped(reuse::MOST_EDGES);
+        let name = &report.graph.name;
+        return vec![format!("{name} has more than {most} gradient edges: no reuse is drawn")];
+    }
+    Vec::new()
+}
+
 fn charts(networks: &[Network<'_>]) -> Vec<Chart> {
     type Maker = fn(&[Network<'_>]) -> Option<Chart>;
     let makers: &[Maker] = &[
@@ -131,7 +152,7 @@ fn charts(networks: &[Network<'_>]) -> Vec<Chart> {
         paths::counts,
         bars::by_op,
     ];
-    let of_sums: &[Maker] = &[bars::by_stage, bars::by_op];
+    let of_sums: &[Maker] = &[bars::by_stage, layers::chart, bars::by_op];
     let is_large = networks.iter().any(|network| network.report.graph.len() > MANY_NODES);
     let makers = if is_large { of_sums } else { makers };
     makers.iter().filter_map(|make| make(networks)).collect()
@@ -151,6 +172,21 @@ fn panels(area: canvas::Area, count: usize) -> Vec<canvas::Area> {
         _ => 3,
     };
     area.grid(columns, count.div_ceil(columns), (28.0, 16.0))
+}
+
+/// Names without the ending that all of them share, such as their op; `input` has none.
+fn without_ending(names: &[&str]) -> Vec<String> {
+    let ending = |name: &str| name.rsplit_once('/').map(|(_, ending)| ending.to_owned());
+    let layers = || names.iter().filter(|name| **name != "input");
+    let shared = layers()
+        .next()
+        .and_then(|name| ending(name))
+        .filter(|shared| layers().all(|name| ending(name).as_ref() == Some(shared)));
+    let short = |name: &&str| match (&shared, name.rsplit_once('/')) {
+        (Some(_), Some((start, _))) => start.to_owned(),
+        _ => (*name).to_owned(),
+    };
+    names.iter().map(short).collect()
 }
 
 /// `a`, `a and b`, `a, b and c`.

@@ -263,14 +263,14 @@ impl Panel {
         for (line, one) in rows.iter().enumerate() {
             let middle = area.top + row * (float(line) + 0.5);
             let first = middle - thick * float(self.totals.len()) / 2.0;
-            for network in 0..self.totals.len() {
+            for (network, text) in texts[line].iter().enumerate() {
                 let top = first + thick * float(network);
                 let right = end(real(value(one, network).unwrap_or(0)));
                 let gap = if thick > 8.0 { 1.0 } else { 0.0 };
                 let bar = Area { left: area.left, top: top + gap, right, bottom: top + thick - gap };
                 legend::bar(canvas, bar, network);
                 let at = (right + 5.0, top + thick / 2.0 + SMALL * 0.36);
-                canvas.text(at, SMALL, Anchor::Start, Ink::Text, &texts[line][network]);
+                canvas.text(at, SMALL, Anchor::Start, Ink::Text, text);
             }
         }
         canvas.line((area.left, area.top), (area.left, area.bottom), Ink::Muted, 1.0);

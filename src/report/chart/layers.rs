@@ -12,6 +12,9 @@ use crate::units::si;
 /// More layers than this are drawn in groups of neighbours, each by its largest.
 const MOST_BARS: usize = 1000;
 
+/// The most layers that are named below their bars.
+const MOST_NAMES: usize = 16;
+
 struct Layers {
     networks: Vec<Compute>,
 }
@@ -21,6 +24,8 @@ struct Compute {
     name: String,
     /// In order.
     macs: Vec<u64>,
+    /// Their names, where there are few.
+    names: Vec<String>,
     runs: Vec<Run>,
     mean: u64,
     largest: Option<Largest>,
@@ -62,6 +67,12 @@ fn compute(network: &Network<'_>) -> Compute {
     let (graph, analysis) = (network.report.graph, network.report.analysis);
     let nodes: Vec<NodeId> =
         graph.nodes().map(|(id, _)| id).filter(|id| analysis.nodes[id.index()].macs > 0).collect();
+    let names = match nodes.len() {
+        ..=MOST_NAMES => {
+            super::without_ending(&nodes.iter().map(|&id| &*graph.node(id).name).collect::<Vec<_>>())
+        }
+        _ => Vec::new(),
+    };
     let macs: Vec<u64> = nodes.iter().map(|id| analysis.nodes[id.index()].macs).collect();
     let largest = analysis.largest_layer.and_then(|layer| {
         let place = nodes.iter().position(|&id| id == layer.node)?;
@@ -71,6 +82,7 @@ fn compute(network: &Network<'_>) -> Compute {
         name: network.name.to_owned(),
         mean: analysis.total.macs / (macs.len() as u64).max(1),
         runs: stages::runs(graph, nodes.into_iter()),
+        names,
         macs,
         largest,
     }
@@ -91,7 +103,12 @@ impl Drawing for Layers {
 impl Compute {
     fn draw(&self, canvas: &mut Canvas, area: Area, heading: Option<&str>, most: u64, series: usize) {
         let count = self.macs.len();
-        let x = Scale::numbers(count, 12);
+        let mut x = Scale::numbers(count, 12);
+        let room = area.width() / float(count.max(1)) - 14.0;
+        if !self.names.is_empty() && room > 40.0 {
+            let named = self.names.iter().enumerate();
+            x.ticks = named.map(|(place, name)| (float(place) + 0.5, shorten(name, room, SMALL))).collect();
+        }
         let y = Scale::up_to(most, Unit::Count, 6);
         let group = count.div_ceil(MOST_BARS).max(1);
         let x_label = match group {
@@ -104,15 +121,11 @@ impl Compute {
         frame.grid(canvas, &y);
         let slot = frame.plot.width() / float(count.max(1)) * float(group);
         let gap = if slot > 4.0 { (slot * 0.15).min(6.0) } else { 0.0 };
+        let thick = (slot - gap).min(64.0);
         let bars = self.macs.chunks(group).enumerate().map(|(index, macs)| {
             let top = frame.y(real(macs.iter().copied().max().unwrap_or(0)));
-            let left = frame.plot.left + slot * float(index);
-            [
-                left + gap / 2.0,
-                top,
-                (slot - gap).min(48.0).min(frame.plot.right - left),
-                frame.plot.bottom - top,
-            ]
+            let left = frame.plot.left + slot * (float(index) + 0.5) - thick / 2.0;
+            [left, top, thick.min(frame.plot.right - left), frame.plot.bottom - top]
         });
         canvas.bars(bars.collect(), Ink::Series(series));
         let mean = frame.y(real(self.mean));

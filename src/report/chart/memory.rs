@@ -128,14 +128,14 @@ impl Curve {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few steps; saturates")]
         let around = match area.width() / float(self.curves[0].len().max(1)) {
             4.0.. => 1,
-            step => (9.0 / step).ceil() as usize,
+            step => ((9.0 / step.max(0.01)).ceil() as usize).max(1),
         };
         let mut x_label = "nodes in the order of execution".to_owned();
         if self.group > 1 {
             x_label.push_str(&format!("; the most of every {}", self.group));
         }
         if around > 1 {
-            x_label.push_str(&format!("; lines: of every {}", self.group * around));
+            x_label.push_str(&format!("; broken lines: the most of every {}", self.group * around));
         }
         let labels = Labels { heading, x: &x_label, y: "activations in memory" };
         let frame = Frame::draw(canvas, area, labels, &x, &y, stages::HEAD);

@@ -251,8 +251,7 @@ pub(super) fn png(chart: &Chart, style: &Style) -> Vec<u8> {
     let canvas = chart.canvas(style);
     let (width, height) = fine(style);
     let ground = Ink::Ground.color(style.theme);
-    let bytes = width as usize * height as usize * 3;
-    let mut pixels: Vec<u8> = [ground.0, ground.1, ground.2].into_iter().cycle().take(bytes).collect();
+    let mut pixels = [ground.0, ground.1, ground.2].repeat(width as usize * height as usize);
     {
         let mut backend = BitMapBackend::with_buffer(&mut pixels, (width, height));
         draw(&canvas, style.theme, &Dialect::PIXELS, &mut backend).expect("pixels in memory take everything");
@@ -278,11 +277,16 @@ fn halve(pixels: &[u8], width: usize) -> Vec<u8> {
     for rows in pixels.chunks_exact(2 * stride) {
         let (upper, lower) = rows.split_at(stride);
         for (upper, lower) in upper.chunks_exact(6).zip(lower.chunks_exact(6)) {
-            for channel in 0..3 {
-                let sum = [upper[channel], upper[channel + 3], lower[channel], lower[channel + 3]];
-                let sum: u32 = sum.iter().map(|&value| u32::from(value)).sum();
-                halved.push(u8::try_from((sum + 2) / 4).unwrap_or(u8::MAX));
-            }
+            let mean = |channel: usize| {
+                let sum = u16::from(upper[channel])
+                    + u16::from(upper[channel + 3])
+                    + u16::from(lower[channel])
+                    + u16::from(lower[channel + 3]);
+                #[expect(clippy::cast_possible_truncation, reason = "a mean of bytes is one")]
+                let mean = ((sum + 2) / 4) as u8;
+                mean
+            };
+            halved.extend([mean(0), mean(1), mean(2)]);
         }
     }
     halved

@@ -20,6 +20,14 @@ const MOST_NAMED: usize = 14;
 /// The most stages that have a matrix of their own.
 const MOST_STAGES: usize = 12;
 
+/// Networks with more edges than this have no matrix.
+pub(super) const MOST_EDGES: u64 = 2_000_000;
+
+/// The gradient paths of a network whose matrix can be drawn.
+fn drawn<'a>(network: &Network<'a>) -> Option<&'a Gradient> {
+    network.report.gradient.filter(|gradient| gradient.ratios.edges <= MOST_EDGES)
+}
+
 /// What a cell holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cell {
@@ -98,7 +106,7 @@ pub(super) fn whole(networks: &[Network<'_>]) -> Option<Chart> {
     let matrices: Vec<Matrix> = networks
         .iter()
         .map(|network| {
-            let (graph, gradient) = (network.report.graph, network.report.gradient?);
+            let (graph, gradient) = (network.report.graph, drawn(network)?);
             let sources: Vec<Vertex> = (0..gradient.h.loss()).collect();
             let layers: Vec<Vertex> = gradient.h.layers().collect();
             let mut matrix = matrix(graph, gradient, &cells(gradient), &layers, &sources, "")?;
@@ -153,7 +161,7 @@ pub(super) fn by_stage(networks: &[Network<'_>]) -> Option<Chart> {
 }
 
 fn stage_matrices(network: &Network<'_>) -> Option<Vec<Matrix>> {
-    let (graph, gradient) = (network.report.graph, network.report.gradient?);
+    let (graph, gradient) = (network.report.graph, drawn(network)?);
     let level = stages::level(graph);
     let cells = cells(gradient);
     let mut matrices: Vec<Matrix> = Vec::new();
@@ -220,18 +228,7 @@ fn short_names(graph: &Graph, gradient: &Gradient, vertices: &[Vertex], stage: &
         let name = vertex_name(graph, &gradient.h, vertex);
         name.strip_prefix(stage).and_then(|name| name.strip_prefix('/')).unwrap_or(name)
     });
-    let names: Vec<&str> = names.collect();
-    let ending = |name: &&str| name.rsplit_once('/').map(|(_, ending)| ending.to_owned());
-    let layers = || names.iter().filter(|name| **name != "input");
-    let shared = layers()
-        .next()
-        .and_then(ending)
-        .filter(|shared| layers().all(|name| ending(name).as_ref() == Some(shared)));
-    let short = |name: &&str| match (&shared, name.rsplit_once('/')) {
-        (Some(_), Some((start, _))) => start.to_owned(),
-        _ => (*name).to_owned(),
-    };
-    names.iter().map(short).collect()
+    super::without_ending(&names.collect::<Vec<_>>())
 }
 
 fn sentences(matrices: &[Matrix]) -> String {
@@ -259,7 +256,7 @@ impl Drawing for Matrices {
             && let [matrix] = row.as_slice()
             && area.width() > area.height() + 300.0
         {
-            let side = (area.width() * 0.32).min(area.width() - area.height() - 40.0);
+            let side = (area.width() - area.height() - 60.0).clamp(260.0, area.width() * 0.45);
             let list = Area { left: area.right - side, ..area };
             ranking::draw(canvas, list, "Sources that most layers read", most_read, |_| None);
             matrix.draw(canvas, Area { right: list.left - 24.0, ..area }, self.named);

@@ -74,6 +74,7 @@ pub(super) fn chart(report: &Report<'_>, device: &Device, roofline: &Roofline) -
     let most = order.first().map_or(1.0, |point| point.seconds);
     let slowest: Vec<Item> = order
         .iter()
+        .take_while(|point| point.seconds > 0.0)
         .take(MOST_NAMED)
         .map(|point| Item {
             name: graph.node(point.node).name.to_string(),
@@ -110,6 +111,9 @@ pub(super) fn chart(report: &Report<'_>, device: &Device, roofline: &Roofline) -
 
 /// A time in four digits.
 fn time(seconds: f64) -> String {
+    if seconds <= 0.0 {
+        return "0 s".into();
+    }
     let (scaled, unit) = match seconds {
         1.0.. => (seconds, "s"),
         1e-3.. => (seconds * 1e3, "ms"),
@@ -196,7 +200,7 @@ impl Drawing for Roof {
             let text = format!("{dtype}: {}FLOP/s", si_real(*peak));
             let right = place(end, *peak).0 - 4.0;
             let end = right.max(frame.plot.left + width(&text, SMALL));
-            label(canvas, (end, at.1 - 7.0), Anchor::End, &text);
+            label(canvas, (end, at.1 - 20.0), Anchor::End, &text);
         }
         for point in &self.points {
             let kind = usize::from(!point.is_compute);

@@ -62,7 +62,7 @@ pub(super) fn bands(canvas: &mut Canvas, frame: &Frame, runs: &[Run]) {
             canvas.rect(super::canvas::Area { left, top, right, bottom }, Ink::Band);
         }
         let name = shorten(&run.name, right - left - 4.0, SMALL);
-        if name.chars().count() > 3 || name == run.name {
+        if name.chars().count() > 6 || name == run.name {
             let middle = f64::midpoint(left, right);
             canvas.text((middle, top + SMALL), SMALL, Anchor::Middle, Ink::Muted, &name);
         }

@@ -1,15 +1,20 @@
 //! Curves over a swept parameter, and what is traded for what.
 
+use indexmap::IndexMap;
+use rustc_hash::FxHashMap;
+
 use super::axis::{Frame, Labels, Scale, Unit};
-use super::canvas::{Anchor, Area, Canvas, SMALL, float, width};
+use super::canvas::{Anchor, Area, Canvas, SMALL, float, shorten, width};
 use super::legend::{self, Sign, dashes};
 use super::style::Ink;
-use super::{Chart, Drawing, list, panels, real};
+use super::{Chart, Drawing, label, list, panels, real};
 use crate::report::sweep::SweepReport;
 use crate::sweep::{Outcome, Point};
 
 /// The most curves of a plot.
 const MOST_CURVES: usize = 6;
+/// The most points that are named.
+const MOST_LABELS: usize = 200;
 /// The most plots of a chart.
 const MOST_PLOTS: usize = 9;
 
@@ -71,9 +76,11 @@ pub(super) fn charts(report: &SweepReport<'_>) -> Vec<Chart> {
         return Vec::new();
     }
     let is_numeric = numeric(&report.axes[along].values);
+    let indices: FxHashMap<&str, usize> =
+        report.axes[along].values.iter().enumerate().map(|(index, value)| (value.as_str(), index)).collect();
     let place = |point: &&Point| {
         let value = &point.values[along];
-        let index = report.axes[along].values.iter().position(|known| known == value).unwrap_or(0);
+        let index = indices.get(value.as_str()).copied().unwrap_or(0);
         let place = if is_numeric { number(value).unwrap_or(0.0) } else { float(index) };
         (place, value.clone())
     };
@@ -135,7 +142,7 @@ fn series(
     others: &[usize],
 ) -> (Vec<Series>, usize) {
     let mut all: Vec<(Vec<&str>, Vec<usize>)> = Vec::new();
-    let mut known: rustc_hash::FxHashMap<Vec<&str>, usize> = rustc_hash::FxHashMap::default();
+    let mut known: FxHashMap<Vec<&str>, usize> = FxHashMap::default();
     for (index, point) in valid.iter().enumerate() {
         let key: Vec<&str> = others.iter().map(|&axis| point.values[axis].as_str()).collect();
         let slot = *known.entry(key.clone()).or_insert(all.len());
@@ -167,12 +174,13 @@ fn figures(report: &SweepReport<'_>, outcomes: &[&Outcome]) -> Vec<Figure> {
             from_zero: true,
         })
         .collect();
-    let mut accuracies: Vec<&str> = Vec::new();
+    // A single one is no curve.
+    let mut accuracies: IndexMap<&str, usize> = IndexMap::new();
     for accuracy in outcomes.iter().flat_map(|outcome| &outcome.accuracies) {
-        if !accuracies.contains(&accuracy.metric.as_str()) {
-            accuracies.push(&accuracy.metric);
-        }
+        *accuracies.entry(&accuracy.metric).or_default() += 1;
     }
+    let accuracies: Vec<&str> =
+        accuracies.into_iter().filter(|(_, count)| *count > 1).map(|(name, _)| name).collect();
     figures.extend(accuracies.iter().map(|metric| {
         Figure {
             name: format!("{} (published)", metric.strip_prefix("accuracy.").unwrap_or(metric)),
@@ -294,7 +302,7 @@ impl Drawing for TradeOff {
         let (x, y) = (self.x.scale(8), self.y.scale(6));
         let labels = Labels { heading: None, x: &self.x.name, y: &self.y.name };
         let frame = Frame::draw(canvas, area, labels, &x, &y, 0.0);
-        let mut taken: Vec<Area> = Vec::new();
+        let mut points: Vec<(usize, (f64, f64))> = Vec::new();
         for (index, series) in self.series.iter().enumerate() {
             let known: Vec<(usize, (f64, f64))> = series
                 .points
@@ -304,29 +312,41 @@ impl Drawing for TradeOff {
                 })
                 .collect();
             curve(canvas, known.iter().map(|(_, place)| *place).collect(), index, true);
-            // Labels stand off the line: below one that rises, above one that falls.
-            let rises = match (known.first(), known.last()) {
-                (Some((_, first)), Some((_, last))) => (last.1 < first.1) == (last.0 > first.0),
-                _ => false,
-            };
-            for (point, (left, top)) in known {
-                let text = format!("{} = {}", self.axis.name, self.axis.places[point].1);
-                let long = width(&text, SMALL);
-                let fits = left + 8.0 + long < frame.plot.right;
-                let (start, anchor) =
-                    if fits { (left + 8.0, Anchor::Start) } else { (left - 8.0, Anchor::End) };
-                let from = if fits { start } else { start - long };
-                let base = if rises == fits { top + 16.0 } else { top - 7.0 };
-                let place = Area { left: from, top: base - SMALL, right: from + long, bottom: base + 3.0 };
+            points.extend(known);
+        }
+        self.names(canvas, &frame, &points);
+    }
+}
+
+impl TradeOff {
+    /// Names points beside their marks, where nothing else is.
+    fn names(&self, canvas: &mut Canvas, frame: &Frame, points: &[(usize, (f64, f64))]) {
+        let around =
+            |(x, y): (f64, f64)| Area { left: x - 6.0, top: y - 6.0, right: x + 6.0, bottom: y + 6.0 };
+        let mut taken: Vec<Area> = points.iter().map(|(_, place)| around(*place)).collect();
+        for &(point, (x, y)) in points.iter().take(MOST_LABELS) {
+            let text = format!("{} = {}", self.axis.name, self.axis.places[point].1);
+            let text = shorten(&text, frame.plot.width() / 4.0, SMALL);
+            let long = width(&text, SMALL);
+            let sides = [
+                (x + 9.0, y + 17.0),
+                (x + 9.0, y - 8.0),
+                (x - 9.0 - long, y - 8.0),
+                (x - 9.0 - long, y + 17.0),
+            ];
+            for (left, base) in sides {
+                let place = Area { left, top: base - SMALL, right: left + long, bottom: base + 3.0 };
+                let is_inside = left > frame.plot.left && place.right < frame.plot.right;
                 let is_free = |other: &Area| {
                     place.right < other.left
                         || other.right < place.left
                         || place.bottom < other.top
                         || other.bottom < place.top
                 };
-                if taken.iter().all(is_free) {
-                    canvas.text((start, base), SMALL, anchor, Ink::Text, &text);
+                if is_inside && taken.iter().all(is_free) {
+                    label(canvas, (left, base), Anchor::Start, &text);
                     taken.push(place);
+                    break;
                 }
             }
         }

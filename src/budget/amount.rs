@@ -430,7 +430,7 @@ mod tests {
             ("4.1G", Quantity::Macs, "4,100,000,000"),
             ("4,089,184,256", Quantity::Macs, "4,089,184,256"),
             ("1e9", Quantity::Flops, "1,000,000,000"),
-            ("1.5 e3 MAC", Quantity::Macs, "1,500"),
+            ("1.5e3 MAC", Quantity::Macs, "1,500"),
             ("30 MiB", Quantity::Bytes, "31,457,280"),
             ("30.4 MiB", Quantity::Bytes, "31,876,710.4"),
             ("30 MB", Quantity::Bytes, "30,000,000"),

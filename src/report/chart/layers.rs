@@ -105,7 +105,7 @@ impl Compute {
         let count = self.macs.len();
         let mut x = Scale::numbers(count, 12);
         let room = area.width() / float(count.max(1)) - 14.0;
-        if !self.names.is_empty() && room > 40.0 {
+        if !self.names.is_empty() && room > 64.0 {
             let named = self.names.iter().enumerate();
             x.ticks = named.map(|(place, name)| (float(place) + 0.5, shorten(name, room, SMALL))).collect();
         }

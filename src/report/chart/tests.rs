@@ -173,7 +173,7 @@ fn a_chart_is_as_it_was() {
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         std::fs::write(&path, &svg).unwrap();
     }
-    assert_eq!(svg, std::fs::read_to_string(&path).unwrap());
+    assert!(svg == std::fs::read_to_string(&path).unwrap(), "{path} is out of date: UPDATE_EXPECT=1");
 }
 
 #[test]

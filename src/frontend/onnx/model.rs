@@ -77,11 +77,12 @@ pub(crate) enum Value {
     Strings(Vec<Vec<u8>>),
     /// `ref_attr_name`: the caller's attribute of that name.
     Caller(String),
-    /// A kind that no op of a network uses (sparse tensors, types), by its number in `AttributeType`.
+    /// A kind that no op of a network uses (lists of tensors, types, texts of more than 64 KiB), by its number in
+    /// `AttributeType`. A sparse tensor is a [`Tensor`] without data.
     Other(i64),
 }
 
-/// `TensorProto` without its payload, unless that is small.
+/// `TensorProto` without its payload, unless that is small. A sparse one has its whole shape and no data.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tensor {
     pub(crate) name: String,
@@ -97,7 +98,9 @@ pub(crate) enum Data {
     /// Nowhere: the file names a shape and a type alone.
     #[default]
     Absent,
-    /// Here: little-endian as in `raw_data`, whichever field held them.
+    /// Here: little-endian as in `raw_data`, whichever field held them. Their number is as the file has it, and need
+    /// not fit the shape. Payloads of at most 1 KiB are here, and larger ones of integers of more than 8 bits and of
+    /// truth values up to 512 KiB, until a file has 4 MiB of these.
     Here(Vec<u8>),
     /// In this file, `length` bytes from `offset` in the encoding of the field.
     Skipped {
@@ -106,6 +109,16 @@ pub(crate) enum Data {
         /// In bytes.
         length: u64,
         /// The field of `TensorProto` that holds them: 9 is `raw_data`, 4 `float_data`.
+        field: u32,
+    },
+    /// In this file, as several records of a field, among the `length` bytes from the head of the first one: texts,
+    /// and numbers of writers that do not pack them.
+    Records {
+        /// From the file's first byte.
+        offset: u64,
+        /// In bytes, with the records' heads.
+        length: u64,
+        /// The field of `TensorProto`.
         field: u32,
     },
     /// In another file. Never opened for an analysis.
@@ -136,4 +149,37 @@ pub(crate) enum Dim {
     /// A symbol: `batch`, `s53`.
     Symbol(String),
     Unknown,
+}
+
+/// The numbers of `TensorProto.DataType`.
+#[allow(missing_docs, reason = "the names are those of the format")]
+pub(crate) mod data_type {
+    pub(crate) const FLOAT: i32 = 1;
+    pub(crate) const UINT8: i32 = 2;
+    pub(crate) const INT8: i32 = 3;
+    pub(crate) const UINT16: i32 = 4;
+    pub(crate) const INT16: i32 = 5;
+    pub(crate) const INT32: i32 = 6;
+    pub(crate) const INT64: i32 = 7;
+    pub(crate) const STRING: i32 = 8;
+    pub(crate) const BOOL: i32 = 9;
+    pub(crate) const FLOAT16: i32 = 10;
+    pub(crate) const DOUBLE: i32 = 11;
+    pub(crate) const UINT32: i32 = 12;
+    pub(crate) const UINT64: i32 = 13;
+    pub(crate) const COMPLEX64: i32 = 14;
+    pub(crate) const COMPLEX128: i32 = 15;
+    pub(crate) const BFLOAT16: i32 = 16;
+    pub(crate) const FLOAT8E4M3FN: i32 = 17;
+    pub(crate) const FLOAT8E4M3FNUZ: i32 = 18;
+    pub(crate) const FLOAT8E5M2: i32 = 19;
+    pub(crate) const FLOAT8E5M2FNUZ: i32 = 20;
+    pub(crate) const UINT4: i32 = 21;
+    pub(crate) const INT4: i32 = 22;
+    pub(crate) const FLOAT4E2M1: i32 = 23;
+    pub(crate) const FLOAT8E8M0: i32 = 24;
+    pub(crate) const UINT2: i32 = 25;
+    pub(crate) const INT2: i32 = 26;
+    pub(crate) const FLOAT6E2M3: i32 = 27;
+    pub(crate) const FLOAT6E3M2: i32 = 28;
 }

@@ -6,4 +6,8 @@ mod fault;
 pub(crate) mod model;
 mod payload;
 pub(crate) mod reader;
+#[cfg(test)]
+mod tests;
 mod wire;
+#[cfg(test)]
+pub(crate) mod writer;

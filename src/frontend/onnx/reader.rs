@@ -512,30 +512,3 @@ impl Parts {
 fn numbered(what: &str, index: usize, name: &str) -> String {
     if name.is_empty() { format!("{what} {index}") } else { format!("{what} {index} `{name}`") }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Files of other people, where the folder is there.
-    #[test]
-    fn the_corpus_is_read() {
-        let Some(corpus) = std::env::var_os("CSP_PROFILE_CORPUS") else {
-            println!("skipped: CSP_PROFILE_CORPUS is not set");
-            return;
-        };
-        for folder in ["onnx", "onnx-bn"] {
-            let folder = std::path::Path::new(&corpus).join(folder);
-            let mut files: Vec<_> =
-                std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-            files.sort();
-            for path in files {
-                let model = read(&mut std::fs::File::open(&path).unwrap());
-                let model = model.unwrap_or_else(|fault| panic!("{}: {fault:?}", path.display()));
-                assert!(!model.graph.nodes.is_empty() && !model.opsets.is_empty());
-                assert!(!model.graph.inputs.is_empty() && !model.graph.outputs.is_empty());
-                println!("{} {} {}", path.display(), model.graph.nodes.len(), model.graph.initializers.len());
-            }
-        }
-    }
-}

@@ -1,0 +1,8 @@
+//! The writer of ONNX files that the crate's own tests use. A test that wants it says `mod common;` and
+//! `use common::onnx::writer`.
+#![allow(dead_code, reason = "each test uses a part")]
+
+#[path = "../../src/frontend/onnx/model.rs"]
+pub mod model;
+#[path = "../../src/frontend/onnx/writer.rs"]
+pub mod writer;

@@ -2,11 +2,15 @@
 
 #![allow(dead_code, reason = "the import that reads it is being written")]
 
+mod attribute;
 mod fault;
 pub(crate) mod location;
 pub(crate) mod model;
 mod payload;
+#[cfg(test)]
+mod random;
 pub(crate) mod reader;
+mod tensor;
 #[cfg(test)]
 mod tests;
 mod wire;

@@ -6,3 +6,5 @@
 pub mod model;
 #[path = "../../src/frontend/onnx/writer.rs"]
 pub mod writer;
+#[path = "../../src/frontend/onnx/random.rs"]
+pub mod random;

@@ -49,6 +49,13 @@ impl Fault {
         self
     }
 
+    /// Its kind, place, message and what was being read.
+    #[cfg(test)]
+    pub(super) fn parts(&self) -> (Code, u64, String) {
+        let Inner { code, at, message, trail } = &*self.0;
+        (*code, *at, format!("{message}, in {}", trail.join(" of ")))
+    }
+
     /// As the user sees it.
     pub(crate) fn diagnostic(self, path: &str) -> Diagnostic {
         let Inner { code, at, message, trail } = *self.0;

@@ -11,6 +11,8 @@ use super::model::{Dim, Function, Graph, Model, Node, Tensor, ValueInfo};
 use super::wire::{Field, Wire};
 use crate::diagnostic::Code;
 
+/// Bytes of a file that are read, besides those that are passed over.
+const MOST_READ: u64 = 64 << 20;
 /// Graphs within each other: bodies of If, Loop and Scan.
 const DEEPEST: usize = 64;
 /// Nodes of a file, in all graphs and functions.
@@ -20,8 +22,12 @@ const MOST_NODES: usize = 2_000_000;
 /// # Errors
 /// When the bytes follow no version of the format, are cut off, or exceed a limit.
 pub(crate) fn read(reader: &mut (impl Read + Seek)) -> Result<Model> {
-    let mut reader = Reader { wire: Wire::new(reader)?, nodes: 0, depth: 0, kept: 0 };
-    reader.model()
+    read_at_most(reader, MOST_READ)
+}
+
+/// Reads a model of so many bytes without its weights.
+pub(super) fn read_at_most(reader: &mut (impl Read + Seek), most: u64) -> Result<Model> {
+    Reader { wire: Wire::new(reader, most)?, nodes: 0, depth: 0, kept: 0 }.model()
 }
 
 /// A file that is being read.

@@ -10,8 +10,6 @@ use crate::diagnostic::Code;
 
 /// Bytes that one read of the file asks for: the head of a tensor is small, and its payload is passed over.
 const BUFFER: usize = 8 << 10;
-/// Bytes that may be read of a file, besides those that are passed over.
-const MOST_READ: u64 = 64 << 20;
 /// Bytes of a name; a longer one is no name.
 const LONGEST_NAME: u64 = 64 << 10;
 
@@ -51,17 +49,17 @@ pub(super) struct Wire<R> {
     position: u64,
     /// The end of the message that is being read.
     end: u64,
-    /// Bytes that were read and not passed over.
-    read: u64,
+    /// Bytes that may still be read, besides those that are passed over.
+    left: u64,
 }
 
 impl<R: Read + Seek> Wire<R> {
-    /// A reader of the whole file, which is one message.
-    pub(super) fn new(mut reader: R) -> Result<Self> {
+    /// A reader of the whole file, which is one message. It reads at most so many bytes and passes over any number.
+    pub(super) fn new(mut reader: R, most: u64) -> Result<Self> {
         let io = |error| Fault::io(0, &error);
         let end = reader.seek(SeekFrom::End(0)).map_err(io)?;
         reader.rewind().map_err(io)?;
-        Ok(Self { reader: BufReader::with_capacity(BUFFER, reader), position: 0, end, read: 0 })
+        Ok(Self { reader: BufReader::with_capacity(BUFFER, reader), position: 0, end, left: most })
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -291,11 +289,11 @@ impl<R: Read + Seek> Wire<R> {
     }
 
     fn count(&mut self, bytes: u64) -> Result<()> {
-        self.read += bytes;
-        if self.read > MOST_READ {
-            let message = format!("the graph without its weights is larger than {} MiB", MOST_READ >> 20);
+        let Some(left) = self.left.checked_sub(bytes) else {
+            let message = "the graph alone, without weights and metadata, is larger than 64 MiB";
             return Err(Fault::new(Code::FileTooLarge, self.position, message));
-        }
+        };
+        self.left = left;
         Ok(())
     }
 

@@ -105,15 +105,15 @@ pub(crate) fn encode(model: &Model) -> File {
 
 /// Writes a model in a style that other programs have.
 pub(crate) fn encode_as(model: &Model, style: Style) -> File {
-    let mut out = Message { style, file: File::default() };
-    out.int(1, model.ir_version);
-    out.text(2, &model.producer);
-    out.message(7, |out| out.graph(&model.graph));
-    out.opsets(8, &model.opsets);
-    for function in &model.functions {
-        out.message(25, |out| out.function(function));
-    }
-    out.file
+    Message::write(style, |out| {
+        out.int(1, model.ir_version);
+        out.text(2, &model.producer);
+        out.message(7, |out| out.graph(&model.graph));
+        out.opsets(8, &model.opsets);
+        for function in &model.functions {
+            out.message(25, |out| out.function(function));
+        }
+    })
 }
 
 /// The bytes of a message as they come.
@@ -123,6 +123,13 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    /// Writes a file field by field, for what no data can say.
+    pub(crate) fn write(style: Style, write: impl FnOnce(&mut Self)) -> File {
+        let mut out = Self { style, file: File::default() };
+        write(&mut out);
+        out.file
+    }
+
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.file.bytes.push(value.to_le_bytes()[0] | 0x80);
@@ -135,24 +142,24 @@ impl Message {
         self.varint(u64::from(field) << 3 | wire);
     }
 
-    fn int(&mut self, field: u32, value: i64) {
+    pub(crate) fn int(&mut self, field: u32, value: i64) {
         self.tag(field, 0);
         self.varint(value.cast_unsigned());
     }
 
-    fn float(&mut self, field: u32, value: f32) {
+    pub(crate) fn float(&mut self, field: u32, value: f32) {
         self.tag(field, 5);
         self.file.bytes.extend(value.to_le_bytes());
     }
 
-    fn bytes(&mut self, field: u32, value: &[u8]) {
+    pub(crate) fn bytes(&mut self, field: u32, value: &[u8]) {
         self.tag(field, 2);
         self.varint(value.len() as u64);
         self.file.bytes.extend(value);
     }
 
     /// An empty text is left out, as writers do.
-    fn text(&mut self, field: u32, value: &str) {
+    pub(crate) fn text(&mut self, field: u32, value: &str) {
         if !value.is_empty() {
             self.bytes(field, value.as_bytes());
         }
@@ -162,23 +169,22 @@ impl Message {
         values.iter().for_each(|value| self.bytes(field, value.as_bytes()));
     }
 
-    fn zeros(&mut self, field: u32, length: u64) {
+    pub(crate) fn zeros(&mut self, field: u32, length: u64) {
         self.tag(field, 2);
         self.varint(length);
         self.file.gaps.push((self.file.bytes.len(), length));
     }
 
-    fn message(&mut self, field: u32, write: impl FnOnce(&mut Self)) {
-        let mut inner = Self { style: self.style, file: File::default() };
-        write(&mut inner);
+    pub(crate) fn message(&mut self, field: u32, write: impl FnOnce(&mut Self)) {
+        let inner = Self::write(self.style, write);
         self.tag(field, 2);
-        self.varint(inner.file.len());
+        self.varint(inner.len());
         let start = self.file.bytes.len();
-        self.file.bytes.extend(&inner.file.bytes);
-        self.file.gaps.extend(inner.file.gaps.iter().map(|(at, zeros)| (start + at, *zeros)));
+        self.file.bytes.extend(&inner.bytes);
+        self.file.gaps.extend(inner.gaps.iter().map(|(at, zeros)| (start + at, *zeros)));
     }
 
-    fn ints(&mut self, field: u32, values: &[i64]) {
+    pub(crate) fn ints(&mut self, field: u32, values: &[i64]) {
         self.varints(field, values.iter().map(|value| value.cast_unsigned()));
     }
 

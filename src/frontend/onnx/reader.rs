@@ -11,29 +11,34 @@ use super::model::{Dim, Function, Graph, Model, Node, Tensor, ValueInfo};
 use super::wire::{Field, Wire};
 use crate::diagnostic::Code;
 
-/// Bytes of a file that are read, besides those that are passed over.
-const MOST_READ: u64 = 64 << 20;
 /// Graphs within each other: bodies of If, Loop and Scan.
 const DEEPEST: usize = 64;
-/// Nodes of a file, in all graphs and functions.
-const MOST_NODES: usize = 2_000_000;
 /// Reads a model and leaves the weights where they are.
 ///
 /// # Errors
 /// When the bytes follow no version of the format, are cut off, or exceed a limit.
 pub(crate) fn read(reader: &mut (impl Read + Seek)) -> Result<Model> {
-    read_at_most(reader, MOST_READ)
+    read_within(reader, Limits { bytes: 64 << 20, nodes: 2_000_000 })
 }
 
-/// Reads a model of so many bytes without its weights.
-pub(super) fn read_at_most(reader: &mut (impl Read + Seek), most: u64) -> Result<Model> {
-    Reader { wire: Wire::new(reader, most)?, nodes: 0, depth: 0, kept: 0 }.model()
+/// How much a file may hold. Memory is at most some tens of times the bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Bytes that are read, besides those that are passed over.
+    pub(super) bytes: u64,
+    /// Nodes in all graphs and functions.
+    pub(super) nodes: usize,
+}
+
+/// Reads a model that is not too large.
+pub(super) fn read_within(reader: &mut (impl Read + Seek), limits: Limits) -> Result<Model> {
+    Reader { wire: Wire::new(reader, limits.bytes)?, nodes_left: limits.nodes, depth: 0, kept: 0 }.model()
 }
 
 /// A file that is being read.
 pub(super) struct Reader<R> {
     pub(super) wire: Wire<R>,
-    nodes: usize,
+    nodes_left: usize,
     depth: usize,
     /// Bytes of moderate payloads that were kept.
     pub(super) kept: u64,
@@ -151,10 +156,10 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     fn node(&mut self, field: Field, nodes: &mut Vec<Node>) -> Result<()> {
-        self.nodes += 1;
-        if self.nodes > MOST_NODES {
-            return Err(Fault::new(Code::TooLarge, field.at, format!("more than {MOST_NODES} nodes")));
+        if self.nodes_left == 0 {
+            return Err(Fault::new(Code::TooLarge, field.at, "the file has more than 2,000,000 nodes"));
         }
+        self.nodes_left -= 1;
         let mut node = Node::default();
         let result = self.message(field, |reader| {
             while let Some(field) = reader.wire.field()? {

@@ -4,7 +4,7 @@
 
 #[path = "../../src/frontend/onnx/model.rs"]
 pub mod model;
-#[path = "../../src/frontend/onnx/writer.rs"]
-pub mod writer;
 #[path = "../../src/frontend/onnx/random.rs"]
 pub mod random;
+#[path = "../../src/frontend/onnx/writer.rs"]
+pub mod writer;

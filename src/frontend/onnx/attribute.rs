@@ -4,7 +4,7 @@ use std::io::{Read, Seek};
 
 use super::fault::{Fault, Result};
 use super::model::{Attribute, Graph, Tensor, Value};
-use super::reader::Reader;
+use super::reader::{Reader, named};
 use super::wire::Field;
 
 /// Texts of attributes longer than this are no setting but something packed in: compiled programs, vocabularies.
@@ -15,7 +15,7 @@ impl<R: Read + Seek> Reader<R> {
         let mut parts = Parts::default();
         let result = self.message(field, |reader| reader.parts(&mut parts));
         let result = result.and_then(|()| parts.value(field.at));
-        let value = result.map_err(|fault| fault.within(format!("attribute `{}`", parts.name)))?;
+        let value = result.map_err(|fault| fault.within(named("attribute", &parts.name)))?;
         Ok(Attribute { name: parts.name, value })
     }
 

@@ -59,7 +59,12 @@ impl Fault {
     /// As the user sees it.
     pub(crate) fn diagnostic(self, path: &str) -> Diagnostic {
         let Inner { code, at, message, trail } = *self.0;
-        let diagnostic = Diagnostic::error(code, message).in_file(path, Some(at), trail.join(" of "));
+        // Of a long way the ends say enough.
+        let part = match &*trail {
+            [first, second, .., last] if trail.len() > 6 => format!("{first} of {second} of … of {last}"),
+            _ => trail.join(" of "),
+        };
+        let diagnostic = Diagnostic::error(code, message).in_file(path, Some(at), part);
         match code {
             Code::Truncated => diagnostic.help(
                 "the file is damaged or was not copied completely; compare its size with the original's",

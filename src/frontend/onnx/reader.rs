@@ -270,5 +270,10 @@ impl<R: Read + Seek> Reader<R> {
 
 /// `node 17 `/layer1/conv``
 fn numbered(what: &str, index: usize, name: &str) -> String {
-    if name.is_empty() { format!("{what} {index}") } else { format!("{what} {index} `{name}`") }
+    named(&format!("{what} {index}"), name)
+}
+
+/// `attribute `pads``; a name that is not read yet is left out.
+pub(super) fn named(what: &str, name: &str) -> String {
+    if name.is_empty() { what.to_owned() } else { format!("{what} `{name}`") }
 }

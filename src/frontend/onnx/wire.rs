@@ -49,6 +49,8 @@ pub(super) struct Wire<R> {
     position: u64,
     /// The end of the message that is being read.
     end: u64,
+    /// How many messages lie around it.
+    depth: usize,
     /// Bytes that may still be read, besides those that are passed over.
     left: u64,
 }
@@ -59,7 +61,7 @@ impl<R: Read + Seek> Wire<R> {
         let io = |error| Fault::io(0, &error);
         let end = reader.seek(SeekFrom::End(0)).map_err(io)?;
         reader.rewind().map_err(io)?;
-        Ok(Self { reader: BufReader::with_capacity(BUFFER, reader), position: 0, end, left: most })
+        Ok(Self { reader: BufReader::with_capacity(BUFFER, reader), position: 0, end, depth: 0, left: most })
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -125,12 +127,14 @@ impl<R: Read + Seek> Wire<R> {
 
     /// Begins a message that ends at a place in this one, and returns the end of this one.
     pub(super) fn enter(&mut self, end: u64) -> u64 {
+        self.depth += 1;
         std::mem::replace(&mut self.end, end)
     }
 
     /// Goes on in the message around, whose end `enter` returned.
     pub(super) fn leave(&mut self, end: u64) {
         debug_assert_eq!(self.position, self.end, "a message is read to its end");
+        self.depth -= 1;
         self.end = end;
     }
 
@@ -165,8 +169,7 @@ impl<R: Read + Seek> Wire<R> {
         let length = self.varint()?;
         let left = self.end - self.position;
         if length > left {
-            let message = format!("field {} has {length} bytes, and {left} are left", field.number);
-            return Err(Fault::short(field.at, message));
+            return Err(self.short(field.at, &format!("field {} has {length} bytes", field.number), left));
         }
         Ok(length)
     }
@@ -242,7 +245,7 @@ impl<R: Read + Seek> Wire<R> {
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let at = self.position;
         if self.end - at < N as u64 {
-            return Err(Fault::short(at, format!("a number of {N} bytes has only {}", self.end - at)));
+            return Err(self.short(at, &format!("a number has {N} bytes"), self.end - at));
         }
         self.count(N as u64)?;
         let mut bytes = [0; N];
@@ -257,7 +260,7 @@ impl<R: Read + Seek> Wire<R> {
         let mut value = 0;
         for index in 0..10 {
             if self.position == self.end {
-                return Err(Fault::short(at, "a varint does not end"));
+                return Err(self.short(at, "a varint goes on", 0));
             }
             let byte = self.byte()?;
             // Of the tenth byte one bit is left; other readers drop the rest too.
@@ -295,6 +298,14 @@ impl<R: Read + Seek> Wire<R> {
         };
         self.left = left;
         Ok(())
+    }
+
+    /// Something is longer than what is left: of the file, or of a message, which the file has whole.
+    fn short(&self, at: u64, what: &str, left: u64) -> Fault {
+        match self.depth {
+            0 => Fault::short(at, format!("the file ends too early: {what}, and {left} are there")),
+            _ => Fault::malformed(at, format!("{what}, and {left} are left of what it is part of")),
+        }
     }
 
     fn expect(&self, field: Field, kind: Kind) -> Result<()> {

@@ -3,8 +3,8 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 #[path = "../../src/frontend/onnx/model.rs"]
-pub mod model;
+pub(crate) mod model;
 #[path = "../../src/frontend/onnx/random.rs"]
-pub mod random;
+pub(crate) mod random;
 #[path = "../../src/frontend/onnx/writer.rs"]
-pub mod writer;
+pub(crate) mod writer;

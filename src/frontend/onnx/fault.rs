@@ -70,7 +70,7 @@ impl Fault {
                 "the file is damaged or was not copied completely; compare its size with the original's",
             ),
             Code::Malformed => diagnostic.help(
-                "the file is damaged or is no ONNX model; `python -m onnx.checker FILE` judges it as well",
+                "the file is damaged or is no ONNX model; `check-model FILE` of the Python package `onnx` judges it too",
             ),
             _ => diagnostic,
         }

@@ -3,7 +3,7 @@
 //! Tests outside of the crate and benches include this file and `model.rs` by their paths, see `tests/common/onnx.rs`;
 //! so it uses nothing but those data.
 
-use std::io::{Read, Result, Seek, SeekFrom};
+use std::io::{Read, Result, Seek, SeekFrom, Write};
 
 use super::model::{
     Attribute, Data, Dim, Function, Graph, Model, Node, Tensor, Value, ValueInfo, data_type as T,
@@ -38,6 +38,18 @@ impl File {
     /// Its length in bytes.
     pub(crate) fn len(&self) -> u64 {
         self.bytes.len() as u64 + self.gaps.iter().map(|(_, zeros)| zeros).sum::<u64>()
+    }
+
+    /// Writes it; runs of zeros are sought past, which leaves holes where the system can.
+    pub(crate) fn write_sparse(&self, file: &mut std::fs::File) -> Result<()> {
+        let mut at = 0;
+        for (byte, zeros) in &self.gaps {
+            file.write_all(&self.bytes[at..*byte])?;
+            file.seek(SeekFrom::Current(zeros.cast_signed()))?;
+            at = *byte;
+        }
+        file.write_all(&self.bytes[at..])?;
+        file.set_len(self.len())
     }
 
     /// All of its bytes.

@@ -179,7 +179,8 @@ impl<'a> Trained<'a> {
                 add(&mut macs.grad_weight, backward.grad_weight_macs)?;
             }
             let own = tensors.iter().filter(|tensor| !tensor.shared);
-            for StoredTensor { weight, dtype, .. } in own.filter(|tensor| tensor.weight.role != Role::Buffer) {
+            for StoredTensor { weight, dtype, .. } in own.filter(|tensor| tensor.weight.role != Role::Buffer)
+            {
                 let bits = product(&[weight.shape.elements()?, dtype.bits()])?;
                 add(&mut gradient_bytes, bits.div_ceil(8))?;
             }

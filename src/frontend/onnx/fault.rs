@@ -49,16 +49,28 @@ impl Fault {
         self
     }
 
+    /// Its kind, place, message and what was being read.
+    #[cfg(test)]
+    pub(super) fn parts(&self) -> (Code, u64, String) {
+        let Inner { code, at, message, trail } = &*self.0;
+        (*code, *at, format!("{message}, in {}", trail.join(" of ")))
+    }
+
     /// As the user sees it.
     pub(crate) fn diagnostic(self, path: &str) -> Diagnostic {
         let Inner { code, at, message, trail } = *self.0;
-        let diagnostic = Diagnostic::error(code, message).in_file(path, Some(at), trail.join(" of "));
+        // Of a long way the ends say enough.
+        let part = match &*trail {
+            [first, second, .., last] if trail.len() > 6 => format!("{first} of {second} of … of {last}"),
+            _ => trail.join(" of "),
+        };
+        let diagnostic = Diagnostic::error(code, message).in_file(path, Some(at), part);
         match code {
             Code::Truncated => diagnostic.help(
                 "the file is damaged or was not copied completely; compare its size with the original's",
             ),
             Code::Malformed => diagnostic.help(
-                "the file is damaged or is no ONNX model; `python -m onnx.checker FILE` judges it as well",
+                "the file is damaged or is no ONNX model; `check-model FILE` of the Python package `onnx` judges it too",
             ),
             _ => diagnostic,
         }

@@ -2,7 +2,7 @@
 //! the file unless they are small or integers, which shapes may be computed from.
 
 /// `ModelProto`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Model {
     /// The version of the format.
     pub(crate) ir_version: i64,
@@ -17,7 +17,7 @@ pub(crate) struct Model {
 }
 
 /// `GraphProto`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Graph {
     pub(crate) name: String,
     pub(crate) nodes: Vec<Node>,
@@ -29,7 +29,7 @@ pub(crate) struct Graph {
 }
 
 /// `FunctionProto`: a body that nodes of its domain and name stand for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Function {
     pub(crate) domain: String,
     pub(crate) name: String,
@@ -45,7 +45,7 @@ pub(crate) struct Function {
 }
 
 /// `NodeProto`. An empty name among inputs and outputs is one that is left out.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) op_type: String,
@@ -57,14 +57,14 @@ pub(crate) struct Node {
 }
 
 /// `AttributeProto`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Attribute {
     pub(crate) name: String,
     pub(crate) value: Value,
 }
 
 /// The value of an attribute.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Float(f32),
     Int(i64),
@@ -83,7 +83,7 @@ pub(crate) enum Value {
 }
 
 /// `TensorProto` without its payload, unless that is small. A sparse one has its whole shape and no data.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tensor {
     pub(crate) name: String,
     pub(crate) dims: Vec<i64>,
@@ -131,7 +131,7 @@ pub(crate) enum Data {
 }
 
 /// `ValueInfoProto` of a tensor.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ValueInfo {
     pub(crate) name: String,
     /// The number in `TensorProto.DataType`; 0 where it is not known or the value is no tensor.

@@ -10,8 +10,6 @@ use crate::diagnostic::Code;
 
 /// Bytes that one read of the file asks for: the head of a tensor is small, and its payload is passed over.
 const BUFFER: usize = 8 << 10;
-/// Bytes that may be read of a file, besides those that are passed over.
-const MOST_READ: u64 = 64 << 20;
 /// Bytes of a name; a longer one is no name.
 const LONGEST_NAME: u64 = 64 << 10;
 
@@ -51,17 +49,19 @@ pub(super) struct Wire<R> {
     position: u64,
     /// The end of the message that is being read.
     end: u64,
-    /// Bytes that were read and not passed over.
-    read: u64,
+    /// How many messages lie around it.
+    depth: usize,
+    /// Bytes that may still be read, besides those that are passed over.
+    left: u64,
 }
 
 impl<R: Read + Seek> Wire<R> {
-    /// A reader of the whole file, which is one message.
-    pub(super) fn new(mut reader: R) -> Result<Self> {
+    /// A reader of the whole file, which is one message. It reads at most so many bytes and passes over any number.
+    pub(super) fn new(mut reader: R, most: u64) -> Result<Self> {
         let io = |error| Fault::io(0, &error);
         let end = reader.seek(SeekFrom::End(0)).map_err(io)?;
         reader.rewind().map_err(io)?;
-        Ok(Self { reader: BufReader::with_capacity(BUFFER, reader), position: 0, end, read: 0 })
+        Ok(Self { reader: BufReader::with_capacity(BUFFER, reader), position: 0, end, depth: 0, left: most })
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -127,12 +127,14 @@ impl<R: Read + Seek> Wire<R> {
 
     /// Begins a message that ends at a place in this one, and returns the end of this one.
     pub(super) fn enter(&mut self, end: u64) -> u64 {
+        self.depth += 1;
         std::mem::replace(&mut self.end, end)
     }
 
     /// Goes on in the message around, whose end `enter` returned.
     pub(super) fn leave(&mut self, end: u64) {
         debug_assert_eq!(self.position, self.end, "a message is read to its end");
+        self.depth -= 1;
         self.end = end;
     }
 
@@ -167,8 +169,7 @@ impl<R: Read + Seek> Wire<R> {
         let length = self.varint()?;
         let left = self.end - self.position;
         if length > left {
-            let message = format!("field {} has {length} bytes, and {left} are left", field.number);
-            return Err(Fault::short(field.at, message));
+            return Err(self.short(field.at, &format!("field {} has {length} bytes", field.number), left));
         }
         Ok(length)
     }
@@ -244,7 +245,7 @@ impl<R: Read + Seek> Wire<R> {
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let at = self.position;
         if self.end - at < N as u64 {
-            return Err(Fault::short(at, format!("a number of {N} bytes has only {}", self.end - at)));
+            return Err(self.short(at, &format!("a number has {N} bytes"), self.end - at));
         }
         self.count(N as u64)?;
         let mut bytes = [0; N];
@@ -259,7 +260,7 @@ impl<R: Read + Seek> Wire<R> {
         let mut value = 0;
         for index in 0..10 {
             if self.position == self.end {
-                return Err(Fault::short(at, "a varint does not end"));
+                return Err(self.short(at, "a varint goes on", 0));
             }
             let byte = self.byte()?;
             // Of the tenth byte one bit is left; other readers drop the rest too.
@@ -291,12 +292,20 @@ impl<R: Read + Seek> Wire<R> {
     }
 
     fn count(&mut self, bytes: u64) -> Result<()> {
-        self.read += bytes;
-        if self.read > MOST_READ {
-            let message = format!("the graph without its weights is larger than {} MiB", MOST_READ >> 20);
+        let Some(left) = self.left.checked_sub(bytes) else {
+            let message = "the graph alone, without weights and metadata, is larger than 64 MiB";
             return Err(Fault::new(Code::FileTooLarge, self.position, message));
-        }
+        };
+        self.left = left;
         Ok(())
+    }
+
+    /// Something is longer than what is left: of the file, or of a message, which the file has whole.
+    fn short(&self, at: u64, what: &str, left: u64) -> Fault {
+        match self.depth {
+            0 => Fault::short(at, format!("the file ends too early: {what}, and {left} are there")),
+            _ => Fault::malformed(at, format!("{what}, and {left} are left of what it is part of")),
+        }
     }
 
     fn expect(&self, field: Field, kind: Kind) -> Result<()> {

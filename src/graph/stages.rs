@@ -86,7 +86,7 @@ impl Graph {
             while let Some(parent) = self.blocks()[block.0 as usize].parent.filter(|parent| !shared[parent.0 as usize]) {
                 block = parent;
             }
-            let name = self.blocks()[block.0 as usize].name.replace('/', ".");
+            let name = self.blocks()[block.0 as usize].name.to_string();
             self.rename_stage(index, &name);
         }
     }

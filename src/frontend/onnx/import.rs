@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::call::{Call, Fault, Stop, Values};
 use super::model::{self, Function, Model, Node};
 use super::names::Names;
+use super::order::Disorder;
 use super::parameters::{Parameters, Use};
 use super::unknown::Unknowns;
 use super::value::{Kind, Value};
@@ -228,11 +229,7 @@ impl<'m> Importer<'m> {
         nodes: &'m [Node],
         outputs: &[&str],
     ) -> Result<(), Box<Diagnostic>> {
-        let order = order::needed(nodes, outputs).map_err(|circle| {
-            let names: Vec<&str> = circle.iter().take(6).map(|&index| label(&nodes[index])).collect();
-            let message = format!("nodes depend on each other in a circle: {}", names.join(", "));
-            Box::new(Diagnostic::error(Code::Cycle, message).in_file(self.path, None, "the graph"))
-        })?;
+        let order = order::needed(nodes, outputs).map_err(|disorder| self.disorder(nodes, &disorder))?;
         for index in order {
             if frame.depth == 0 {
                 self.index = u32::try_from(index).unwrap_or(u32::MAX);
@@ -246,6 +243,21 @@ impl<'m> Importer<'m> {
             self.node(frame, &nodes[index])?;
         }
         Ok(())
+    }
+
+    fn disorder(&self, nodes: &[Node], disorder: &Disorder) -> Box<Diagnostic> {
+        Box::new(match disorder {
+            Disorder::Circle(circle) => {
+                let names: Vec<&str> = circle.iter().take(6).map(|&index| label(&nodes[index])).collect();
+                let message = format!("nodes depend on each other in a circle: {}", names.join(", "));
+                Diagnostic::error(Code::Cycle, message).in_file(self.path, None, "the graph")
+            }
+            Disorder::Twice(index, name) => {
+                let place = format!("node {index} `{}` ({})", label(&nodes[*index]), nodes[*index].op_type);
+                let message = format!("the name `{name}` stands for two values");
+                Diagnostic::error(Code::DuplicateName, message).in_file(self.path, None, place)
+            }
+        })
     }
 
     fn node(&mut self, frame: &Frame<'_, 'm>, node: &'m Node) -> Result<(), Box<Diagnostic>> {

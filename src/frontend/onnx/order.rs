@@ -15,15 +15,26 @@ fn reads<'m>(node: &'m Node, visit: &mut dyn FnMut(&'m str)) {
     }
 }
 
-/// The nodes that the outputs need, in the file's order wherever that is one; the nodes of a circle where there is one.
+/// Why nodes have no order.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Disorder {
+    /// These depend on each other.
+    Circle(Vec<usize>),
+    /// This one makes a name that another has made.
+    Twice(usize, String),
+}
+
+/// The nodes that the outputs need, in the file's order wherever that is one.
 ///
 /// Linear in nodes and inputs. Without outputs all nodes are needed.
-pub(super) fn needed(nodes: &[Node], outputs: &[&str]) -> Result<Vec<usize>, Vec<usize>> {
+pub(super) fn needed(nodes: &[Node], outputs: &[&str]) -> Result<Vec<usize>, Disorder> {
     let mut producer: HashMap<&str, usize> = HashMap::with_capacity(nodes.len());
     for (index, node) in nodes.iter().enumerate() {
-        node.outputs.iter().filter(|name| !name.is_empty()).for_each(|name| {
-            producer.insert(name, index);
-        });
+        for name in node.outputs.iter().filter(|name| !name.is_empty()) {
+            if producer.insert(name, index).is_some() {
+                return Err(Disorder::Twice(index, name.clone()));
+            }
+        }
     }
     let mut sources: Vec<Vec<usize>> = Vec::with_capacity(nodes.len());
     for node in nodes {
@@ -44,7 +55,7 @@ pub(super) fn needed(nodes: &[Node], outputs: &[&str]) -> Result<Vec<usize>, Vec
 }
 
 /// Depth first, so that a node follows what it reads as closely as the file's order allows.
-fn sort(listed: &[usize], sources: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
+fn sort(listed: &[usize], sources: &[Vec<usize>]) -> Result<Vec<usize>, Disorder> {
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {
         New,
@@ -76,7 +87,7 @@ fn sort(listed: &[usize], sources: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usiz
                 }
                 Mark::Open => {
                     let first = open.iter().position(|&(other, _)| other == source).unwrap_or(0);
-                    return Err(open[first..].iter().map(|&(index, _)| index).collect());
+                    return Err(Disorder::Circle(open[first..].iter().map(|&(index, _)| index).collect()));
                 }
                 Mark::Done => {}
             }
@@ -105,7 +116,9 @@ mod tests {
         assert_eq!(needed(&nodes, &["c"]), Ok(vec![3, 2, 0]));
         assert_eq!(needed(&nodes[1..2], &[]), Ok(vec![0]));
         let circle = [node(&["b"], &["a"]), node(&["a"], &["b"])];
-        assert_eq!(needed(&circle, &["a"]), Err(vec![0, 1]));
+        assert_eq!(needed(&circle, &["a"]), Err(Disorder::Circle(vec![0, 1])));
+        let twice = [node(&[], &["a"]), node(&[], &["a"])];
+        assert_eq!(needed(&twice, &["a"]), Err(Disorder::Twice(1, "a".into())));
     }
 
     #[test]

@@ -137,7 +137,7 @@ fn head_format(path: &str, head: &[u8], sink: &mut Sink) -> Option<Format> {
     match format::recognise(path, head) {
         Ok(format) => Some(format),
         Err(diagnostic) => {
-            sink.push(*diagnostic);
+            sink.push(diagnostic);
             None
         }
     }

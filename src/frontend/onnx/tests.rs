@@ -313,7 +313,9 @@ fn a_value_that_is_no_tensor_says_so() {
             out.message(7, |out| {
                 out.message(11, |out| {
                     out.message(2, |out| {
-                        fields.iter().for_each(|field| out.message(*field, |out| out.int(1, 7)))
+                        for field in fields {
+                            out.message(*field, |out| out.int(1, 7));
+                        }
                     });
                 });
             });

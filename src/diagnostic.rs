@@ -99,6 +99,10 @@ codes! {
     VanishingSize = "vanishing-size",
     /// The wrong number of inputs or outputs.
     WrongCount = "wrong-count",
+    /// A size that the file leaves open and the command line must give.
+    DynamicSize = "dynamic-size",
+    /// A cost that depends on data.
+    DataDependent = "data-dependent",
     /// Something that is defined and never used.
     Unused = "unused",
     /// A published figure that the file itself does not meet.

@@ -32,6 +32,18 @@ pub struct LoadOptions {
     pub dtype: Option<DType>,
     /// Shapes of inputs, with or without the batch; without a name, of the first.
     pub inputs: Vec<(Option<String>, Vec<u64>)>,
+    /// What to do with ops whose cost is not known.
+    pub unknown: UnknownOps,
+}
+
+/// What becomes of a file with ops whose cost is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownOps {
+    /// They are named, and every total that misses them says "at least".
+    #[default]
+    Warn,
+    /// They are errors.
+    Deny,
 }
 
 /// What a file says.

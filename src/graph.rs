@@ -327,6 +327,17 @@ impl Graph {
         BlockId(u32::try_from(self.blocks.len() - 1).expect("fewer blocks than nodes"))
     }
 
+    /// Takes the last node back, which nothing reads.
+    pub(crate) fn pop(&mut self) -> Option<Node> {
+        let last = self.len().checked_sub(1)?;
+        self.network.remove_node(NodeIndex::new(last))
+    }
+
+    /// Takes block instances back that no node is in.
+    pub(crate) fn truncate_blocks(&mut self, blocks: usize) {
+        self.blocks.truncate(blocks);
+    }
+
     /// All stages' names in the order of their first use.
     pub fn stages(&self) -> &IndexSet<String> {
         &self.stages

@@ -1,11 +1,18 @@
 //! ONNX files: a walk over the wire format that leaves weights where they are, then a graph with exact shapes.
 
-#![allow(dead_code, reason = "the import that reads it is being written")]
-
 mod attribute;
+mod call;
 mod fault;
+mod fold;
+mod functions;
+mod import;
+mod inputs;
 pub(crate) mod location;
 pub(crate) mod model;
+mod names;
+mod ops;
+mod order;
+mod parameters;
 mod payload;
 #[cfg(test)]
 mod random;
@@ -13,6 +20,8 @@ pub(crate) mod reader;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod unknown;
+mod value;
 mod wire;
 #[cfg(test)]
 pub(crate) mod writer;
@@ -20,7 +29,7 @@ pub(crate) mod writer;
 use std::io::{Read, Seek};
 
 use super::{LoadOptions, Loaded};
-use crate::diagnostic::{Code, Diagnostic, Sink};
+use crate::diagnostic::Sink;
 use crate::source::SourceMap;
 
 /// Reads a model. `path` is what diagnostics call the file, `name` the network's name by default.
@@ -31,20 +40,14 @@ pub(crate) fn load(
     path: &str,
     name: &str,
     options: &LoadOptions,
-    sources: &mut SourceMap,
+    _: &mut SourceMap,
     sink: &mut Sink,
 ) -> Option<Loaded> {
-    let model = match reader::read(reader) {
-        Ok(model) => model,
+    match reader::read(reader) {
+        Ok(model) => import::import(&model, path, name, options, sink),
         Err(fault) => {
             sink.push(fault.diagnostic(path));
-            return None;
+            None
         }
-    };
-    let _ = (model, name, options, sources);
-    sink.push(Diagnostic::error(
-        Code::UnknownFormat,
-        format!("`{path}` is an ONNX model, whose import is not there yet"),
-    ));
-    None
+    }
 }

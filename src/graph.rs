@@ -421,6 +421,16 @@ impl Graph {
         self.network[id.petgraph()].given = Some(Box::new(given));
     }
 
+    /// Gives a stage another name, unless that is taken.
+    fn rename_stage(&mut self, index: usize, name: &str) {
+        if !self.stages.contains(name) {
+            // Within an index set a name changes by leaving and entering at the end, then trading places.
+            self.stages.swap_remove_index(index);
+            let (last, _) = self.stages.insert_full(name.to_owned());
+            self.stages.swap_indices(index, last);
+        }
+    }
+
     /// Sets the stage of nodes that have none.
     pub(crate) fn set_stage(&mut self, id: NodeId, stage: StageId) {
         self.network[id.petgraph()].stage = Some(stage);

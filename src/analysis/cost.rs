@@ -62,6 +62,8 @@ pub struct NodeCost {
     pub cio: u64,
     /// The same for convolutions and pools.
     pub cio_with_pools: u64,
+    /// Whether its cost is not known: the other figures are what is known of it.
+    pub unknown: bool,
 }
 
 /// What a node costs, from what its op says of one forward pass and the tensors that it stores.
@@ -91,6 +93,7 @@ pub(super) fn of_node(
         activations: cost.activations,
         cio,
         cio_with_pools: if is_pool { moved()? } else { cio },
+        unknown: cost.unknown,
     })
 }
 
@@ -134,6 +137,8 @@ pub struct Sum {
     pub cio_with_pools: u64,
     /// Bytes moved.
     pub traffic: Traffic,
+    /// How many of the nodes have an unknown cost: every figure but those of stored tensors is then a lower bound.
+    pub unknown: u64,
 }
 
 impl Sum {
@@ -145,6 +150,7 @@ impl Sum {
         elementary: &Elementary,
     ) -> Result<(), Overflow> {
         self.nodes += u64::from(!is_source);
+        self.unknown += u64::from(node.unknown);
         self.stored.add(&node.stored)?;
         add(&mut self.used, node.used)?;
         add(&mut self.macs, node.macs)?;
@@ -158,6 +164,7 @@ impl Sum {
     /// Adds another sum.
     pub(super) fn merge(&mut self, other: &Self) -> Result<(), Overflow> {
         self.nodes += other.nodes;
+        self.unknown += other.unknown;
         self.stored.add(&other.stored)?;
         add(&mut self.used, other.used)?;
         add(&mut self.macs, other.macs)?;

@@ -7,6 +7,7 @@ mod fold;
 mod functions;
 mod import;
 mod inputs;
+#[allow(dead_code, reason = "for execution, which is to come")]
 pub(crate) mod location;
 pub(crate) mod model;
 mod names;

@@ -153,7 +153,8 @@ fn shape<'m>(
             (None, _) => {
                 let what = match dim {
                     Dim::Symbol(symbol) => format!("`{symbol}`"),
-                    _ => "not said".into(),
+                    Dim::Known(size) => size.to_string(),
+                    Dim::Unknown => "not said".into(),
                 };
                 let message = format!(
                     "the input `{}` is {}: its axis {axis} is {what}, so its size must be given",

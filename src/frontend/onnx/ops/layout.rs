@@ -60,6 +60,9 @@ fn split(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
             (0..parts).map(|part| i64::try_from(length(part)).unwrap_or(i64::MAX)).collect()
         }
     };
+    if sizes.contains(&0) {
+        return Err(Stop::unknown("a part of it has no elements"));
+    }
     let lengths: Option<Vec<NonZeroU64>> =
         sizes.iter().map(|&size| NonZeroU64::new(u64::try_from(size).ok()?)).collect();
     let lengths = lengths.ok_or_else(|| {

@@ -114,7 +114,7 @@ fn flatten(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         return Ok(values);
     }
     let input = call.outlet(0)?;
-    let output = if axis == 1 {
+    let output = if axis == 1 && rank > 1 {
         call.add(Flatten { axis }, &[input])?
     } else {
         let shape = sizes(&axes)?;

@@ -97,11 +97,10 @@ fn passes(criterion: &mut Criterion) {
     for (name, text) in [("densenet201", file("densenet201")), ("dense block of 1000", dense(1000))] {
         let graph = load(&text).graph;
         let costs = analyze(&graph).unwrap();
-        let stored: Vec<u64> = costs.nodes.iter().map(|node| node.stored.bytes).collect();
         let mut group = criterion.benchmark_group(format!("passes/{name}"));
         group.sample_size(20);
         group.bench_function("traffic", |bencher| {
-            bencher.iter(|| traffic::traffic(black_box(&graph), &stored));
+            bencher.iter(|| traffic::traffic(black_box(&graph), &costs.nodes));
         });
         group.bench_function("memory", |bencher| bencher.iter(|| memory::analyze(black_box(&graph))));
         group.bench_function("provenance", |bencher| bencher.iter(|| WeightGraph::new(black_box(&graph))));
@@ -165,7 +164,7 @@ fn onnx_files(criterion: &mut Criterion) {
     group.sample_size(20);
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
     for (name, payloads) in [("without weights", false), ("with weights", true)] {
-        let mut encoded = onnx::writer::encode(&dense_model(payloads));
+        let encoded = onnx::writer::encode(&dense_model(payloads));
         let path = folder.join(format!("bench {name}.onnx"));
         // Zeros that are sought past take no space on a disk.
         encoded.write_sparse(&mut std::fs::File::create(&path).unwrap()).unwrap();

@@ -141,7 +141,7 @@ pub struct Diagnostic {
     /// Places; the first is the primary one.
     pub labels: Vec<Label>,
     /// Where in a binary file, which no label can point into.
-    pub place: Option<FilePlace>,
+    pub place: Option<Box<FilePlace>>,
     /// The ways out.
     pub help: Vec<String>,
 }
@@ -174,7 +174,8 @@ impl Diagnostic {
     /// Says where in a binary file.
     #[must_use]
     pub fn in_file(self, path: impl Into<String>, byte: Option<u64>, part: impl Into<String>) -> Self {
-        Self { place: Some(FilePlace { path: path.into(), byte, part: part.into() }), ..self }
+        let place = FilePlace { path: path.into(), byte, part: part.into() };
+        Self { place: Some(Box::new(place)), ..self }
     }
 
     /// Adds a way out.

@@ -115,7 +115,7 @@ pub fn load(
     match head_format(&shown, &head, sink) {
         None => return Ok(None),
         Some(Format::Onnx) if file.rewind().is_ok() => {
-            return Ok(onnx::load(&mut file, &shown, &name, options, sources, sink));
+            return Ok(onnx::load(&mut file, &shown, &name, options, sink));
         }
         // Of a pipe, which cannot go back, a model is read as a text is.
         Some(_) => {}
@@ -139,7 +139,7 @@ pub fn load_bytes(
         return None;
     }
     match format {
-        Format::Onnx => onnx::load(&mut Cursor::new(bytes), path, name, options, sources, sink),
+        Format::Onnx => onnx::load(&mut Cursor::new(bytes), path, name, options, sink),
         Format::Text => load_text(path, name, bytes, options, sources, sink),
     }
 }
@@ -149,7 +149,7 @@ fn head_format(path: &str, head: &[u8], sink: &mut Sink) -> Option<Format> {
     match format::recognise(path, head) {
         Ok(format) => Some(format),
         Err(diagnostic) => {
-            sink.push(*diagnostic);
+            sink.push(diagnostic);
             None
         }
     }

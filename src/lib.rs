@@ -56,6 +56,7 @@
 //! | `graph/stages.rs` | stages for networks whose file names none |
 //! | [`published`] | figures that others printed, and whether ours agree to every printed digit |
 //! | [`frontend`] | from a file to a graph: limits, formats, what the command line changes |
+//! | `frontend/format.rs` | formats told by the first bytes; what other files are called |
 //! | [`frontend::device`] | device files, and those that come with the program |
 //! | [`frontend::json`] | the architecture language, in the files that follow |
 //! | `frontend/json/document.rs` | what a file says, read key by key |
@@ -68,6 +69,14 @@
 //! | `frontend/json/elaborate.rs` | attributes evaluated in order of need, the graph built |
 //! | `frontend/json/facts.rs` | the `published` list of a file |
 //! | [`frontend::json::schema`] | the JSON Schema of architecture files, from the reader's own tables |
+//! | `frontend/onnx.rs` | ONNX models, in the files that follow |
+//! | `frontend/onnx/model.rs` | what a file says, as plain data |
+//! | `frontend/onnx/wire.rs` | records of protocol buffers, over `Read + Seek` |
+//! | `frontend/onnx/reader.rs`, `attribute.rs`, `tensor.rs` | messages and their fields, within limits |
+//! | `frontend/onnx/payload.rs` | the elements of a tensor: passed over, or read where a shape may need them |
+//! | `frontend/onnx/fault.rs` | what is wrong with the bytes, where, and what was being read |
+//! | `frontend/onnx/location.rs` | where external data may lie |
+//! | `frontend/onnx/writer.rs`, `random.rs` | for tests: files from data, and data from chance |
 //! | [`analysis`] | [`analysis::analyze`]: all results about one graph |
 //! | [`analysis::cost`] | parameters, MACs, FLOPs, activations and CIO of a node, and their sums |
 //! | [`analysis::kernels`] | which ops run as one kernel, which tensors are views of others |
@@ -122,7 +131,8 @@
 //! Most are things that are *not* there:
 //!
 //! 1. `frontend` alone knows an input format, `report` alone an output format. Only `commands` and [`frontend::load`]
-//!    touch files and streams. Everything between is pure.
+//!    touch files and streams. Everything between is pure. The reader of ONNX takes any `Read + Seek` and opens nothing:
+//!    neither weights in the file nor those beside it are read.
 //! 2. No pass names an op. A pass asks [`ops::Operator`]; one that needs `match op` shows a fact missing from the
 //!    trait. The exceptions: the table of conventions and [`ops::peers`], which describe programs that count by name;
 //!    `input`, which is what a graph begins with; and the resize where stages are found.

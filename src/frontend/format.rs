@@ -46,7 +46,7 @@ const WEIGHTS: &str = "it holds arrays and no network; give the ONNX model or an
 const MODELS: &str = "csp-profile reads architecture files in JSON and ONNX models";
 
 /// Decides by the first [`HEAD`] bytes, or all if there are fewer, and the path.
-pub(super) fn recognise(path: &str, head: &[u8]) -> Result<Format, Box<Diagnostic>> {
+pub(super) fn recognise(path: &str, head: &[u8]) -> Result<Format, Diagnostic> {
     if let Some((what, help)) = foreign(head) {
         return Err(unknown(path, what, help));
     }
@@ -93,10 +93,10 @@ fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
 }
 
 /// A file whose name says ONNX: whether it may be, and what is seen at once if it is not.
-fn named_onnx(path: &str, head: &[u8]) -> Result<Format, Box<Diagnostic>> {
+fn named_onnx(path: &str, head: &[u8]) -> Result<Format, Diagnostic> {
     if head.is_empty() {
         let empty = Diagnostic::error(Code::EmptyFile, format!("`{path}` is empty"));
-        return Err(Box::new(empty.help("export or download it again")));
+        return Err(empty.help("export or download it again"));
     }
     if head.iter().all(|byte| *byte == 0) {
         return Err(unknown(
@@ -133,8 +133,8 @@ fn begins_graph_def(head: &[u8]) -> bool {
     matches!(rest.get(usize::from(*name)..), Some([0x12, op, ..]) if (1..=64).contains(op))
 }
 
-fn unknown(path: &str, what: &str, help: &str) -> Box<Diagnostic> {
-    Box::new(Diagnostic::error(Code::UnknownFormat, format!("`{path}` is {what}")).help(help))
+fn unknown(path: &str, what: &str, help: &str) -> Diagnostic {
+    Diagnostic::error(Code::UnknownFormat, format!("`{path}` is {what}")).help(help)
 }
 
 #[cfg(test)]

@@ -31,7 +31,6 @@ use std::io::{Read, Seek};
 
 use super::{LoadOptions, Loaded};
 use crate::diagnostic::Sink;
-use crate::source::SourceMap;
 
 /// Reads a model. `path` is what diagnostics call the file, `name` the network's name by default.
 ///
@@ -41,7 +40,6 @@ pub(crate) fn load(
     path: &str,
     name: &str,
     options: &LoadOptions,
-    _: &mut SourceMap,
     sink: &mut Sink,
 ) -> Option<Loaded> {
     match reader::read(reader) {

@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn counts() {
-        let flops = |function, count| {
+        let flops = |function, count: u64| {
             check(Unary { function }, &[&[2, 5]]).outputs("2x5").flops(10 * count).macs(0);
         };
         flops(Function::Tan, 3);

@@ -66,8 +66,8 @@ impl<R: Read + Seek> Reader<R> {
             match field.number {
                 1 => model.ir_version = self.wire.int(field)?,
                 2 => {
-                    model.producer =
-                        self.wire.text(field).map_err(|fault| fault.within("the producer's name".into()))?
+                    let name = self.wire.text(field);
+                    model.producer = name.map_err(|fault| fault.within("the producer's name".into()))?;
                 }
                 7 => {
                     has_graph = true;
@@ -227,7 +227,7 @@ impl<R: Read + Seek> Reader<R> {
             value.not_a_tensor = other;
             match other {
                 None => self.message(field, |reader| reader.tensor_type(value))?,
-                Some(_) => self.message(field, |reader| reader.wire.to_end())?,
+                Some(_) => self.message(field, |reader| reader.wire.finish())?,
             }
         }
         Ok(())

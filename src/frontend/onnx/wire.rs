@@ -139,7 +139,7 @@ impl<R: Read + Seek> Wire<R> {
     }
 
     /// Passes over the rest of the message.
-    pub(super) fn to_end(&mut self) -> Result<()> {
+    pub(super) fn finish(&mut self) -> Result<()> {
         self.go(self.end)
     }
 

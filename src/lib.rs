@@ -59,10 +59,11 @@
 //! | `frontend/format.rs` | formats told by the first bytes; what other files are called |
 //! | [`frontend::device`] | device files, and those that come with the program |
 //! | [`frontend::json`] | the architecture language, in the files that follow |
-//! | `frontend/json/document.rs` | what a file says, read key by key |
-//! | `frontend/json/expression.rs` | expressions: parser and exact evaluator |
+//! | `frontend/json/document.rs` | what a file says; `document/` reads it key by key |
+//! | `frontend/json/expression.rs` | expressions: their terms; `expression/` has the parser and the exact evaluator |
 //! | `frontend/json/reference.rs` | references to tensors, as written |
 //! | `frontend/json/command_line.rs` | `--set name=value` |
+//! | `frontend/json/parameters.rs` | the values of the file's parameters |
 //! | `frontend/json/recursion.rs` | blocks that contain themselves |
 //! | `frontend/json/expand.rs` | blocks, repeats and choices written out; names given |
 //! | `frontend/json/resolve.rs` | references looked up |
@@ -88,6 +89,7 @@
 //! | [`analysis::gradient`] | the graph of weight layers: paths, reuse, dominators, update equations |
 //! | [`analysis::conventions`] | how other programs count, as one data table |
 //! | [`claims`] | the papers' claims about CSP as one data table, and what becomes of each for two networks |
+//! | [`profile`] | [`profile::Profile`]: all results about one network, owned |
 //! | [`report`] | [`report::Report`]: the serialisable view, schema version 1 |
 //! | [`comparison`] | two networks aligned: totals, stages, layers |
 //! | [`sweep`] | every combination of some parameters' values |
@@ -100,6 +102,8 @@
 //! | [`report::diagnostics`] | diagnostics drawn with the user's line |
 //! | [`cli`] | the command line: types only |
 //! | [`commands`] | the subcommands, one file each; exit codes; the only code that writes to the terminal |
+//! | `commands/{completions,man}.rs` | what shells and `man` need, from the types of [`cli`] |
+//! | `commands/files.rs` | files written beside their place and renamed |
 //! | `commands/explain/*.md` | the manual pages that `explain` prints beside those of ops and conventions |
 //! | `main.rs` | parse, dispatch, exit code |
 //!
@@ -118,6 +122,7 @@
 //! | `comparison` | analysis, graph, ops, report (figures), tensor |
 //! | `sweep` | analysis, frontend, graph, ops, published, report, source, diagnostic, tensor, units |
 //! | `claims` | analysis, graph, comparison (which stages are one), units |
+//! | `profile` | frontend, analysis, published, report, source |
 //! | `frontend` | graph, ops, tensor, device, units, published, source, diagnostic |
 //! | `report` | analysis, claims, comparison, sweep (as data to show), graph, ops (values of attributes), tensor, device, published, units, source, diagnostic |
 //! | `cli` | tensor (names of element types) |
@@ -190,6 +195,7 @@ pub mod diagnostic;
 pub mod frontend;
 pub mod graph;
 pub mod ops;
+pub mod profile;
 pub mod published;
 pub mod report;
 pub mod source;

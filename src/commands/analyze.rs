@@ -5,15 +5,15 @@ use std::mem::ManuallyDrop;
 
 use super::{Exit, Output, load, options, usage};
 use crate::analysis::conventions::{CONVENTIONS, Convention};
-use crate::analysis::gradient::Gradient;
 use crate::analysis::roofline::{self, NoPeak, Roofline};
-use crate::analysis::{Analysis, analyze, calls_unknown, counts_by_node, memory};
+use crate::analysis::{Analysis, calls_unknown, counts_by_node, memory};
 use crate::cli::{AnalyzeArgs, Format, Grouping, Section};
 use crate::device::Device;
 use crate::diagnostic::{Code, Diagnostic, Sink, nearest};
 use crate::frontend::{self, Loaded, device};
 use crate::graph::Graph;
 use crate::ops::{Io, Operator};
+use crate::profile::{Profile, TooLarge, Wanted};
 use crate::published::{Fact, Verdict, is_of_memory};
 use crate::report::diagnostics::clean;
 use crate::report::sections::costs::{self, By, Extra};
@@ -38,19 +38,33 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         },
     };
     let mut sources = SourceMap::default();
-    let mut loaded = match load(&args.file, &args.load, &mut sources, output)? {
+    let loaded = match load(&args.file, &args.load, &mut sources, output)? {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
-    loaded.graph.find_stages();
-    // The process ends after this: freeing a million nodes one by one would be a tenth of its time.
-    let loaded = ManuallyDrop::new(loaded);
-    let (graph, parameters) = (&loaded.graph, &loaded.parameters);
-    let too_large = |output: &mut Output| {
-        let message = "the network's costs together do not fit in 64 bits";
-        usage(output, message, Some(&format!("the costliest layer is `{}`", costliest(graph))))
+    let plain = if wants_memory(args, &loaded) { plain_network(args, &loaded) } else { None };
+    let wanted =
+        Wanted { memory: wants_memory(args, &loaded), gradient: wants_gradient(args, &loaded.graph) };
+    let profile = match Profile::new(loaded, wanted) {
+        Ok(profile) => profile,
+        Err(TooLarge(loaded)) => return too_large(&loaded.graph, output),
     };
-    let Ok(analysis) = analyze(graph) else { return too_large(output) };
+    // The process ends after this: freeing a million nodes one by one would be a tenth of its time.
+    let profile = ManuallyDrop::new(profile);
+    let report = profile.report(&sources);
+    let (graph, analysis, facts) = (&profile.loaded.graph, &profile.analysis, &profile.facts);
+    let (memory, gradient) = (&profile.memory, &profile.gradient);
+    if let Some(refusal) = &profile.refusal {
+        writeln!(output.err(), "note: gradient paths are left out: {refusal}")?;
+    }
+    if graph.len() > MANY_NODES && args.sections.is_empty() && args.format != Format::Csv {
+        writeln!(
+            output.err(),
+            "note: more than {} nodes, so memory and gradient paths are left out; `--sections memory,gradient` asks \
+             for them",
+            grouped(MANY_NODES as u64)
+        )?;
+    }
     let extra = match convention.map(|convention| (convention, counts_by_node(graph, convention))) {
         None => None,
         Some((convention, Ok(counts))) => {
@@ -65,37 +79,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             }
             Some(Extra { convention, counts })
         }
-        Some((_, Err(_))) => return too_large(output),
-    };
-    let facts: Vec<Fact> = loaded.facts.iter().filter(|fact| fact.applies).cloned().collect();
-    let memory = if wants_memory(args, graph, &facts) { memory::analyze(graph).map(Some) } else { Ok(None) };
-    let Ok(memory) = memory else { return too_large(output) };
-    let plain = if memory.is_some() { plain_network(args, &loaded) } else { None };
-    let gradient = match wants_gradient(args, graph).then(|| Gradient::new(graph)) {
-        None => None,
-        Some(Ok(gradient)) => Some(gradient),
-        Some(Err(refusal)) => {
-            writeln!(output.err(), "note: gradient paths are left out: {refusal}")?;
-            None
-        }
-    };
-    if graph.len() > MANY_NODES && args.sections.is_empty() && args.format != Format::Csv {
-        writeln!(
-            output.err(),
-            "note: more than {} nodes, so memory and gradient paths are left out; `--sections memory,gradient` asks \
-             for them",
-            grouped(MANY_NODES as u64)
-        )?;
-    }
-    let report = Report {
-        graph,
-        analysis: &analysis,
-        parameters,
-        facts: &facts,
-        sources: &sources,
-        format: loaded.format,
-        memory: memory.as_ref(),
-        gradient: gradient.as_ref(),
+        Some((_, Err(_))) => return too_large(graph, output),
     };
     let wide = args.format == Format::Csv;
     let by_group = |by: By, limit: Option<usize>| costs::sheet(&report, by, extra.as_ref(), limit, wide);
@@ -113,7 +97,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             return usage(output, "a roofline needs a device", Some(&help));
         }
         None => None,
-        Some(name) => match on_device(name, graph, &analysis, output)? {
+        Some(name) => match on_device(name, graph, analysis, output)? {
             Ok(found) => Some(found),
             Err(exit) => return Ok(exit),
         },
@@ -125,7 +109,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         }
         Format::Csv if args.sections.is_empty() => {
             let Ok(sheet) = by_group(by.unwrap_or(By::Layer), None) else {
-                return too_large(output);
+                return too_large(graph, output);
             };
             csv::write(&sheet, output.out())?;
         }
@@ -147,13 +131,13 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             if shows(Section::Traffic) {
                 sheets.push(sections::traffic::sheet(&report));
             }
-            if let Some(found) = &memory {
+            if let Some(found) = memory {
                 let start = sheets.len();
                 memory_sheets(args, graph, found, plain.as_ref(), &mut sheets);
                 let rest = sheets.split_off(start);
                 sheets.extend(rest.into_iter().map(|sheet| sheet.or_more(report.at_least())));
             }
-            if let (Some(found), true) = (&gradient, shows(Section::Gradient)) {
+            if let (Some(found), true) = (gradient, shows(Section::Gradient)) {
                 sheets.push(report::gradient::summary(found).or_more(report.at_least()));
                 if args.sections.contains(&Section::Gradient)
                     && args.format != Format::Csv
@@ -190,7 +174,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         output.diagnostics(&sink, &sources)?;
         return Ok(Exit::Failed);
     }
-    match (args.memory, &memory) {
+    match (args.memory, memory) {
         (Some(bytes), Some(found)) if !report::memory::fit(graph, found, bytes, args.top).0 => {
             Ok(Exit::Failed)
         }
@@ -225,6 +209,11 @@ fn broken(fact: &Fact, ours: Option<u64>) -> Diagnostic {
     }
 }
 
+fn too_large(graph: &Graph, output: &mut Output) -> io::Result<Exit> {
+    let message = "the network's costs together do not fit in 64 bits";
+    usage(output, message, Some(&format!("the costliest layer is `{}`", costliest(graph))))
+}
+
 /// The layer with most operations.
 fn costliest(graph: &Graph) -> String {
     let flops = |node: &crate::graph::Node| {
@@ -252,12 +241,12 @@ fn shows(args: &AnalyzeArgs, section: Section) -> bool {
 /// Beyond so many nodes, memory and gradient paths are analysed only where they are asked for.
 const MANY_NODES: usize = 200_000;
 
-fn wants_memory(args: &AnalyzeArgs, graph: &Graph, facts: &[Fact]) -> bool {
+fn wants_memory(args: &AnalyzeArgs, loaded: &Loaded) -> bool {
     let sections = [Section::Memory, Section::Training, Section::Growth, Section::Curve];
     let asked = args.memory.is_some() || sections.iter().any(|section| args.sections.contains(section));
     let shown = args.format == Format::Json || shows(args, Section::Memory);
-    let judged = facts.iter().any(|fact| is_of_memory(&fact.metric));
-    asked || judged || (shown && args.format != Format::Csv && graph.len() <= MANY_NODES)
+    let judged = loaded.facts.iter().any(|fact| fact.applies && is_of_memory(&fact.metric));
+    asked || judged || (shown && args.format != Format::Csv && loaded.graph.len() <= MANY_NODES)
 }
 
 /// The network without its partial blocks, where the file says how: `fusion=none`, or `gamma=0`.

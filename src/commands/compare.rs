@@ -6,10 +6,9 @@ use std::io;
 use std::path::Path;
 
 use super::{Exit, Output, load, usage};
-use crate::analysis::gradient::Gradient;
-use crate::analysis::{analyze, memory};
 use crate::cli::{CompareArgs, Format, LoadArgs, Part};
 use crate::comparison::Comparison;
+use crate::profile::{Profile, Wanted};
 use crate::report::comparison::{self as sheets, MAX_NETWORKS, letter};
 use crate::report::sheet::Sheet;
 use crate::report::{Report, csv, markdown, table};
@@ -23,39 +22,19 @@ pub(super) fn run(args: &CompareArgs, output: &mut Output) -> io::Result<Exit> {
         return Ok(exit);
     }
     let mut sources = SourceMap::default();
-    let mut loaded = Vec::with_capacity(operands.len());
+    let mut profiles = Vec::with_capacity(operands.len());
     for operand in &operands {
         let mut own = LoadArgs { set: args.load.set.clone(), ..args.load.clone() };
         own.set.extend(operand.set.iter().cloned());
         match load(&operand.file, &own, &mut sources, output)? {
-            Ok(mut one) => {
-                one.graph.find_stages();
-                loaded.push(one);
-            }
+            Ok(one) => match Profile::new(one, Wanted::ALL) {
+                Ok(profile) => profiles.push(profile),
+                Err(_) => return usage(output, "a network's costs do not fit in 64 bits", None),
+            },
             Err(exit) => return Ok(exit),
         }
     }
-    let analyses = loaded.iter().map(|loaded| analyze(&loaded.graph)).collect::<Result<Vec<_>, _>>();
-    let Ok(analyses) = analyses else {
-        return usage(output, "a network's costs do not fit in 64 bits", None);
-    };
-    let memories: Vec<_> = loaded.iter().map(|loaded| memory::analyze(&loaded.graph).ok()).collect();
-    let gradients: Vec<_> = loaded.iter().map(|loaded| Gradient::new(&loaded.graph).ok()).collect();
-    let reports: Vec<Report<'_>> = loaded
-        .iter()
-        .zip(&analyses)
-        .zip(memories.iter().zip(&gradients))
-        .map(|((loaded, analysis), (memory, gradient))| Report {
-            graph: &loaded.graph,
-            analysis,
-            parameters: &loaded.parameters,
-            facts: &[],
-            sources: &sources,
-            format: loaded.format,
-            memory: memory.as_ref(),
-            gradient: gradient.as_ref(),
-        })
-        .collect();
+    let reports: Vec<Report<'_>> = profiles.iter().map(|profile| profile.report(&sources)).collect();
     let comparison = Comparison::new(&reports);
     match args.format {
         Format::Json => {

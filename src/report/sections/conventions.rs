@@ -8,12 +8,11 @@ use crate::units;
 /// Every convention's figure.
 pub fn sheet(report: &Report<'_>) -> Sheet {
     let rows = CONVENTIONS.iter().zip(&report.analysis.conventions).map(|(convention, &count)| {
-        let bound = if report.analysis.total.unknown > 0 && convention.unit != Unit::Parameters { "≥ " } else { "" };
-        let text = count.map_or("-".into(), |count| format!("{bound}{}", units::grouped(count)));
+        let missing = report.analysis.total.unknown > 0 && convention.unit != Unit::Parameters;
         vec![
             Cell::Text(convention.name.into()),
-            Cell::Text(text),
-            Cell::Text(count.map_or(String::new(), |count| format!("{bound}{}", units::si(count)))),
+            count.map_or(Cell::Text("-".into()), |count| Cell::Digits(count).or_more(missing)),
+            count.map_or(Cell::Empty, |count| Cell::Text(units::si(count)).or_more(missing)),
             Cell::Text(convention.unit.name().into()),
         ]
     });

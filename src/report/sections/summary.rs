@@ -32,12 +32,12 @@ pub fn sheet(report: &Report<'_>) -> Sheet {
         row("buffers", stored.buffers, units::si(stored.buffers), "stored, not learned");
     }
     row("weight bytes", stored.bytes, units::bytes(stored.bytes), "parameters and buffers");
-    let bound = if total.unknown > 0 { "≥ " } else { "" };
+    let missing = total.unknown > 0;
     let mut row = |name: &str, count: u64, text: String, remark: &str| {
         rows.push(vec![
             Cell::Text(name.into()),
-            Cell::Text(format!("{bound}{}", units::grouped(count))),
-            Cell::Text(format!("{bound}{text}")),
+            Cell::Text(units::grouped(count)).or_more(missing),
+            Cell::Text(text).or_more(missing),
             Cell::Name(remark.into()),
         ]);
     };

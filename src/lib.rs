@@ -77,6 +77,18 @@
 //! | `frontend/onnx/payload.rs` | the elements of a tensor: passed over, or read where a shape may need them |
 //! | `frontend/onnx/fault.rs` | what is wrong with the bytes, where, and what was being read |
 //! | `frontend/onnx/location.rs` | where external data may lie |
+//! | `frontend/onnx/import.rs` | node by node into a graph: names, scopes, what each node stands for |
+//! | `frontend/onnx/scope.rs` | what names mean in one list of nodes |
+//! | `frontend/onnx/order.rs` | which nodes are needed, and an order for them |
+//! | `frontend/onnx/inputs.rs` | which inputs are inputs, and the sizes that files leave open |
+//! | `frontend/onnx/call.rs` | one node as its op sees it: inputs, attributes, the graph to add to |
+//! | `frontend/onnx/value.rs` | what a name stands for: a tensor, a stored one, or known numbers |
+//! | `frontend/onnx/fold.rs` and below | exact evaluation of shapes and constants |
+//! | `frontend/onnx/functions.rs` | local functions, If, Loop, Scan |
+//! | `frontend/onnx/parameters.rs` | stored tensors: uses, roles, who stores what is shared |
+//! | `frontend/onnx/names.rs` | names given once; blocks from paths |
+//! | `frontend/onnx/unknown.rs` | nodes of unknown cost, and what is said of them |
+//! | `frontend/onnx/ops.rs` and below | from ONNX ops to ours, one file a family |
 //! | `frontend/onnx/writer.rs`, `random.rs` | for tests: files from data, and data from chance |
 //! | [`analysis`] | [`analysis::analyze`]: all results about one graph |
 //! | [`analysis::cost`] | parameters, MACs, FLOPs, activations and CIO of a node, and their sums |
@@ -155,7 +167,9 @@
 //!
 //! Cost counters have a path on which an op silently costs zero: a default method, a missing handler, an op without
 //! parameters. So here a fact about an op has **no default**. The op that forgets its cost does not compile, and an op
-//! that is not known is an error with a position. What a convention does not count is 0 because that *is* the convention.
+//! that is not known is an error with a position. Where a foreign file has one it stays in the graph as
+//! [`struct@ops::Unknown`]: its cost is [`ops::Cost::unknown`], it is named in every report, and every total that misses
+//! it says "at least". What a convention does not count is 0 because that *is* the convention.
 //!
 //! # How to add an op
 //!
@@ -166,6 +180,9 @@
 //!
 //! The reader, the JSON Schema, `explain` and `ops` follow from these two. A test finds files that are not listed. If
 //! another program counts the op, add it to that program's rules.
+//!
+//! An ONNX op that becomes one of ours: a function in its family's file below `src/frontend/onnx/ops`, and its name in
+//! that file's `find`.
 //!
 //! # How to add a convention
 //!

@@ -22,10 +22,9 @@ use csp_profile::source::SourceMap;
 
 /// A figure of the table by model and column; none where a program has no value.
 fn truth() -> Vec<BTreeMap<String, String>> {
-    let mut reader = csv::Reader::from_path(
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/truth.csv"),
-    )
-    .unwrap();
+    let mut reader =
+        csv::Reader::from_path(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/truth.csv"))
+            .unwrap();
     let rows: Vec<BTreeMap<String, String>> = reader.deserialize().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 10);
     rows
@@ -208,10 +207,21 @@ fn module_names_give_blocks_and_stages() {
     let graph = &mut network.loaded.graph;
     graph.find_stages();
     let stages: Vec<&str> = graph.stages().iter().map(String::as_str).collect();
-    let expected = ["stem", "stages/stages.0", "stages/stages.1", "stages/stages.2", "stages/stages.3", "stages/stages.4", "head"];
+    let expected = [
+        "stem",
+        "stages/stages.0",
+        "stages/stages.1",
+        "stages/stages.2",
+        "stages/stages.3",
+        "stages/stages.4",
+        "head",
+    ];
     assert_eq!(stages, expected);
     let blocks: Vec<&str> = graph.blocks().iter().map(|block| &*block.name).collect();
     assert!(blocks.contains(&"stages/stages.1/blocks/blocks.0/conv1/bn/act"));
     let (_, node) = graph.nodes().find(|(_, node)| &*node.name == "/stem/conv1/conv/Conv").unwrap();
-    assert_eq!((node.origin.onnx_index, node.origin.onnx_name.as_deref()), (Some(0), Some("/stem/conv1/conv/Conv")));
+    assert_eq!(
+        (node.origin.onnx_index, node.origin.onnx_name.as_deref()),
+        (Some(0), Some("/stem/conv1/conv/Conv"))
+    );
 }

@@ -45,9 +45,13 @@ fn one(opset: i64, x: &[i64], tensors: &[Tensor], made: Node) -> Result<Network,
 /// The outputs' shapes, the names of ops and the FLOPs.
 fn facts(network: &Network) -> (String, String, u64) {
     let graph = &network.loaded.graph;
-    let shapes: Vec<String> = graph.outputs.iter().map(|&outlet| graph.tensor(outlet).shape.to_string()).collect();
-    let ops: Vec<&str> =
-        graph.nodes().map(|(_, node)| node.op.name()).filter(|op| !["input", "constant"].contains(op)).collect();
+    let shapes: Vec<String> =
+        graph.outputs.iter().map(|&outlet| graph.tensor(outlet).shape.to_string()).collect();
+    let ops: Vec<&str> = graph
+        .nodes()
+        .map(|(_, node)| node.op.name())
+        .filter(|op| !["input", "constant"].contains(op))
+        .collect();
     (shapes.join(" "), ops.join(" "), network.analysis.total.flops)
 }
 
@@ -68,7 +72,15 @@ const MAP: &[i64] = &[1, 4, 6, 8];
 fn bounds_of_clip() {
     let six = [scalar("low", 0.0), scalar("high", 6.0)];
     check(11, MAP, &six, node("Clip", &["x", "low", "high"], &["y"]), "1x4x6x8", "relu6", 2 * 192);
-    check(6, MAP, &[], node("Clip", &["x"], &["y"]).with("min", 0f32).with("max", 1f32), "1x4x6x8", "hardtanh", 384);
+    check(
+        6,
+        MAP,
+        &[],
+        node("Clip", &["x"], &["y"]).with("min", 0f32).with("max", 1f32),
+        "1x4x6x8",
+        "hardtanh",
+        384,
+    );
     check(13, MAP, &six[..1], node("Clip", &["x", "low"], &["y"]), "1x4x6x8", "maximum", 192);
     check(13, MAP, &six[1..], node("Clip", &["x", "", "high"], &["y"]), "1x4x6x8", "minimum", 192);
     check(13, MAP, &[], node("Clip", &["x"], &["y"]), "1x4x6x8", "identity", 0);
@@ -129,7 +141,15 @@ fn resizes() {
     let upsample = |inputs: &[&str]| node("Upsample", inputs, &["y"]);
     check(7, MAP, &[], upsample(&["x"]).with("scales", vec![1f32, 1.0, 2.0, 2.0]), "1x4x12x16", "resize", 0);
     check(9, MAP, std::slice::from_ref(&scales), upsample(&["x", "s"]), "1x4x12x16", "resize", 0);
-    check(10, MAP, std::slice::from_ref(&scales), node("Resize", &["x", "s"], &["y"]), "1x4x12x16", "resize", 0);
+    check(
+        10,
+        MAP,
+        std::slice::from_ref(&scales),
+        node("Resize", &["x", "s"], &["y"]),
+        "1x4x12x16",
+        "resize",
+        0,
+    );
     // Linear: 9 FLOPs for each of 4·12·16 outputs.
     let new = node("Resize", &["x", "", "s"], &["y"]).with("mode", "linear");
     check(13, MAP, &[scales], new, "1x4x12x16", "resize", 9 * 768);
@@ -142,7 +162,15 @@ fn resizes() {
     let odd = floats("s", &[4], &[1.0, 1.0, 1.5, 0.3]);
     check(13, MAP, &[odd], node("Resize", &["x", "", "s"], &["y"]), "1x4x9x2", "resize", 0);
     let row = floats("s", &[3], &[1.0, 1.0, 2.0]);
-    check(13, &[1, 4, 8], &[row], node("Resize", &["x", "", "s"], &["y"]), "1x4x16", "reshape resize reshape", 0);
+    check(
+        13,
+        &[1, 4, 8],
+        &[row],
+        node("Resize", &["x", "", "s"], &["y"]),
+        "1x4x16",
+        "reshape resize reshape",
+        0,
+    );
 }
 
 #[test]
@@ -150,13 +178,23 @@ fn softmax_before_and_after_operator_set_13() {
     // A row of n costs n − 1 max and add, n sub, exp and div: 5n − 2.
     check(13, &[2, 3, 4], &[], node("Softmax", &["x"], &["y"]), "2x3x4", "softmax", 6 * 18);
     check(11, &[2, 3, 4], &[], node("Softmax", &["x"], &["y"]), "2x3x4", "flatten softmax reshape", 2 * 58);
-    check(11, &[2, 3, 4], &[], node("Softmax", &["x"], &["y"]).with("axis", 2i64), "2x3x4", "softmax", 6 * 18);
+    check(
+        11,
+        &[2, 3, 4],
+        &[],
+        node("Softmax", &["x"], &["y"]).with("axis", 2i64),
+        "2x3x4",
+        "softmax",
+        6 * 18,
+    );
     check(11, &[2, 3, 1, 1], &[], node("Softmax", &["x"], &["y"]), "2x3x1x1", "softmax", 2 * 13);
 }
 
 #[test]
 fn windows() {
-    let pool = |op: &str| node(op, &["x"], &["y"]).with("kernel_shape", vec![3i64, 3]).with("strides", vec![2i64, 2]);
+    let pool = |op: &str| {
+        node(op, &["x"], &["y"]).with("kernel_shape", vec![3i64, 3]).with("strides", vec![2i64, 2])
+    };
     // 6 → 2, 8 → 3; rounded up 3 and 4, of which the last window starts inside.
     check(11, MAP, &[], pool("MaxPool"), "1x4x2x3", "max_pool2d", 24 * 8);
     check(11, MAP, &[], pool("MaxPool").with("ceil_mode", 1i64), "1x4x3x4", "max_pool2d", 48 * 8);
@@ -173,7 +211,9 @@ fn windows() {
     check(11, MAP, &w, conv.with("strides", vec![1i64, 1]), "1x4x6x8", "conv2d", 2 * 9 * 192);
     let line = node("Conv", &["x", "w"], &["y"]).with("dilations", vec![2i64]);
     check(11, &[1, 4, 8], &[weight("w", &[5, 4, 3])], line, "1x5x4", "conv1d", 2 * 20 * 12);
-    let back = node("ConvTranspose", &["x", "w"], &["y"]).with("strides", vec![2i64, 2]).with("output_shape", vec![12i64, 16]);
+    let back = node("ConvTranspose", &["x", "w"], &["y"])
+        .with("strides", vec![2i64, 2])
+        .with("output_shape", vec![12i64, 16]);
     check(11, MAP, &[weight("w", &[4, 2, 3, 3])], back, "1x2x12x16", "conv_transpose2d", 2 * 192 * 18);
 }
 
@@ -185,7 +225,15 @@ fn norms() {
     check(15, MAP, &tensors, batch, "1x4x6x8", "batch_norm", 384);
     // A row of n: 5n + 2, and 2n for scale and shift.
     let last = [weight("s", &[8]), weight("b", &[8])];
-    check(17, MAP, &last, node("LayerNormalization", &["x", "s", "b"], &["y"]), "1x4x6x8", "layer_norm", 24 * 58);
+    check(
+        17,
+        MAP,
+        &last,
+        node("LayerNormalization", &["x", "s", "b"], &["y"]),
+        "1x4x6x8",
+        "layer_norm",
+        24 * 58,
+    );
     let instance = node("InstanceNormalization", &["x", "s", "b"], &["y"]);
     check(7, MAP, &tensors, instance, "1x4x6x8", "instance_norm", 4 * (5 * 48 + 2) + 384);
     let group = node("GroupNormalization", &["x", "s", "b"], &["y"]).with("num_groups", 2i64);
@@ -196,7 +244,9 @@ fn norms() {
 
 #[test]
 fn activations() {
-    for (op, name, flops) in [("Relu", "relu", 1), ("LeakyRelu", "leaky_relu", 2), ("HardSwish", "hardswish", 5)] {
+    for (op, name, flops) in
+        [("Relu", "relu", 1), ("LeakyRelu", "leaky_relu", 2), ("HardSwish", "hardswish", 5)]
+    {
         check(17, MAP, &[], node(op, &["x"], &["y"]), "1x4x6x8", name, flops * 192);
     }
     check(20, MAP, &[], node("Gelu", &["x"], &["y"]).with("approximate", "tanh"), "1x4x6x8", "gelu", 9 * 192);
@@ -210,17 +260,53 @@ fn activations() {
 
 #[test]
 fn indices() {
-    check(13, MAP, &[ints("i", &[], &[-1])], node("Gather", &["x", "i"], &["y"]).with("axis", 1i64), "1x6x8", "gather squeeze", 0);
-    check(13, MAP, &[ints("i", &[2], &[0, 2])], node("Gather", &["x", "i"], &["y"]).with("axis", 1i64), "1x2x6x8", "gather", 0);
+    check(
+        13,
+        MAP,
+        &[ints("i", &[], &[-1])],
+        node("Gather", &["x", "i"], &["y"]).with("axis", 1i64),
+        "1x6x8",
+        "gather squeeze",
+        0,
+    );
+    check(
+        13,
+        MAP,
+        &[ints("i", &[2], &[0, 2])],
+        node("Gather", &["x", "i"], &["y"]).with("axis", 1i64),
+        "1x2x6x8",
+        "gather",
+        0,
+    );
     let top = node("TopK", &["x"], &["y", "z"]).with("k", 3i64);
     check(7, MAP, &[], top, "1x4x6x3 1x4x6x3", "top_k", 24 * 7);
-    check(11, MAP, &[ints("k", &[1], &[3])], node("TopK", &["x", "k"], &["y", "z"]), "1x4x6x3 1x4x6x3", "top_k", 24 * 7);
+    check(
+        11,
+        MAP,
+        &[ints("k", &[1], &[3])],
+        node("TopK", &["x", "k"], &["y", "z"]),
+        "1x4x6x3 1x4x6x3",
+        "top_k",
+        24 * 7,
+    );
     check(13, MAP, &[], node("ArgMax", &["x"], &["y"]).with("axis", 1i64), "1x1x6x8", "argmax", 144);
-    check(13, &[1, 16, 2, 2], &[], node("DepthToSpace", &["x"], &["y"]).with("blocksize", 2i64), "1x4x4x4", "depth_to_space", 0);
+    check(
+        13,
+        &[1, 16, 2, 2],
+        &[],
+        node("DepthToSpace", &["x"], &["y"]).with("blocksize", 2i64),
+        "1x4x4x4",
+        "depth_to_space",
+        0,
+    );
     // An embedding: rows that tokens pick of a learned table.
     let mut graph = Graph::default().output("y").initializer(weight("table", &[50, 8]));
     graph.inputs.push(value("tokens", T::INT64, &[1, 7]));
-    let network = read_with(&model(13, graph.node(node("Gather", &["table", "tokens"], &["y"]))), &LoadOptions::default()).unwrap();
+    let network = read_with(
+        &model(13, graph.node(node("Gather", &["table", "tokens"], &["y"]))),
+        &LoadOptions::default(),
+    )
+    .unwrap();
     assert_eq!(facts(&network).0, "1x7x8");
     assert_eq!(network.analysis.total.stored.learned().unwrap(), 400);
 }
@@ -239,15 +325,22 @@ fn open(axes: &[&str]) -> Model {
 
 #[test]
 fn sizes_that_a_file_leaves_open() {
-    let shape = |axes: &[&str], options: &LoadOptions| read_with(&open(axes), options).map(|found| facts(&found).0);
+    let shape =
+        |axes: &[&str], options: &LoadOptions| read_with(&open(axes), options).map(|found| facts(&found).0);
     let none = LoadOptions::default();
     let given = |name: Option<&str>, axes: &[u64]| LoadOptions {
         inputs: vec![(name.map(str::to_owned), axes.to_vec())],
         ..LoadOptions::default()
     };
     assert_eq!(shape(&["batch", "3", "8", "8"], &none).unwrap(), "1x3x8x8");
-    assert_eq!(shape(&["?", "3", "8", "8"], &LoadOptions { batch: Some(4), ..none.clone() }).unwrap(), "4x3x8x8");
-    assert_eq!(shape(&["1", "3", "8", "8"], &LoadOptions { batch: Some(4), ..none.clone() }).unwrap(), "4x3x8x8");
+    assert_eq!(
+        shape(&["?", "3", "8", "8"], &LoadOptions { batch: Some(4), ..none.clone() }).unwrap(),
+        "4x3x8x8"
+    );
+    assert_eq!(
+        shape(&["1", "3", "8", "8"], &LoadOptions { batch: Some(4), ..none.clone() }).unwrap(),
+        "4x3x8x8"
+    );
     assert_eq!(shape(&["n", "3", "h", "w"], &given(Some("x"), &[2, 3, 5, 7])).unwrap(), "2x3x5x7");
     assert_eq!(shape(&["n", "3", "h", "w"], &given(None, &[3, 5, 7])).unwrap(), "1x3x5x7");
     let said = shape(&["n", "3", "h", "?"], &none).unwrap_err();
@@ -260,7 +353,8 @@ fn sizes_that_a_file_leaves_open() {
     assert!(said.contains("the network has no input `y`") && said.contains("inputs: x"), "{said}");
     let said = shape(&["n", "3"], &given(None, &[1, 2, 3, 4])).unwrap_err();
     assert!(said.contains("has 2 axes, [n, 3], but 4 are given"), "{said}");
-    let said = read_with(&open(&["1"]), &LoadOptions { set: vec![("a".into(), "1".into())], ..none }).err().unwrap();
+    let said =
+        read_with(&open(&["1"]), &LoadOptions { set: vec![("a".into(), "1".into())], ..none }).err().unwrap();
     assert!(said.contains("an ONNX file has none"), "{said}");
 }
 
@@ -268,8 +362,15 @@ fn sizes_that_a_file_leaves_open() {
 fn what_is_wrong_names_the_node() {
     let said = |graph: Graph| read_with(&model(17, graph), &LoadOptions::default()).err().unwrap();
     let graph = || Graph::default().input("x", MAP).output("y");
-    let found = said(graph().initializer(weight("w", &[8, 3, 1, 1])).node(node("Conv", &["x", "w"], &["y"]).named("/stem/Conv")));
-    assert!(found.contains("reads 3 channels, but the input 1x4x6x8 has 4 [node 0 `/stem/Conv` (Conv)]"), "{found}");
+    let found = said(
+        graph()
+            .initializer(weight("w", &[8, 3, 1, 1]))
+            .node(node("Conv", &["x", "w"], &["y"]).named("/stem/Conv")),
+    );
+    assert!(
+        found.contains("reads 3 channels, but the input 1x4x6x8 has 4 [node 0 `/stem/Conv` (Conv)]"),
+        "{found}"
+    );
     let found = said(graph().node(node("Relu", &["nowhere"], &["y"])));
     assert!(found.contains("nothing makes its input `nowhere` [node 0 `y` (Relu)]"), "{found}");
     let found = said(graph().node(node("Relu", &["z"], &["y"])).node(node("Relu", &["y"], &["z"])));
@@ -315,7 +416,10 @@ fn every_format_says_at_least() {
     let csv = text(&["--format", "csv", "--by", "op"]);
     assert!(csv.contains("\nunknown,1,0,unknown,") && csv.contains("\ntotal,2,16,at least 768,"), "{csv}");
     let layers = text(&["--format", "csv"]);
-    assert!(layers.contains("/neck/Fancy,com.acme::Fancy,,0,unknown,unknown,unknown,unknown,unknown,"), "{layers}");
+    assert!(
+        layers.contains("/neck/Fancy,com.acme::Fancy,,0,unknown,unknown,unknown,unknown,unknown,"),
+        "{layers}"
+    );
     let json: serde_json::Value = serde_json::from_str(&text(&["--format", "json"])).unwrap();
     assert_eq!(json["totals"]["at_least"], true);
     let expected = serde_json::json!([{"name": "/neck/Fancy", "op": "com.acme::Fancy"}]);

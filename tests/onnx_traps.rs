@@ -6,12 +6,12 @@ mod common;
 mod onnx;
 
 use common::Network;
-use onnx::model::{Data, Dim, Function, Graph, Model, Tensor, Value, data_type as T};
-use onnx::writer::{encode, floats, ints, model, node, value, weight};
 use csp_profile::analysis::{analyze, memory};
 use csp_profile::diagnostic::{Severity, Sink};
 use csp_profile::frontend::{LoadOptions, UnknownOps, load_bytes};
 use csp_profile::source::SourceMap;
+use onnx::model::{Data, Dim, Function, Graph, Model, Tensor, Value, data_type as T};
+use onnx::writer::{encode, floats, ints, model, node, value, weight};
 
 fn read_with(model: &Model, options: &LoadOptions) -> Result<Network, String> {
     let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
@@ -63,7 +63,8 @@ fn constant(name: &str, tensor: Tensor) -> onnx::model::Node {
 #[test]
 fn trap_1_shapes_are_computed_and_symbols_are_sizes() {
     // [batch, 3, s53, s53] → a shape picked apart, put together again and expanded.
-    let symbols = [Dim::Symbol("batch".into()), Dim::Known(3), Dim::Symbol("s53".into()), Dim::Symbol("s53".into())];
+    let symbols =
+        [Dim::Symbol("batch".into()), Dim::Known(3), Dim::Symbol("s53".into()), Dim::Symbol("s53".into())];
     let mut graph = Graph::default().output("y");
     graph.inputs.push(onnx::model::ValueInfo { dims: Some(symbols.to_vec()), ..value("x", T::FLOAT, &[]) });
     let graph = graph
@@ -86,7 +87,8 @@ fn trap_1_shapes_are_computed_and_symbols_are_sizes() {
         .initializer(ints("wanted", &[2], &[7, -1]))
         .node(node("Where", &["open", "ones", "wanted"], &["target"]))
         .node(node("Expand", &["r", "target"], &["y"]));
-    let options = LoadOptions { inputs: vec![(Some("x".into()), vec![1, 3, 8, 8])], ..LoadOptions::default() };
+    let options =
+        LoadOptions { inputs: vec![(Some("x".into()), vec![1, 3, 8, 8])], ..LoadOptions::default() };
     let network = read_with(&model(17, graph.clone()), &options).unwrap();
     assert_eq!(shape(&network), "7x320 f32");
     // 5·3 weights at 64 places.
@@ -106,14 +108,19 @@ fn trap_2_fused_and_integer_products_count() {
         .initializer(weight("w", &[8, 4, 3, 3]))
         .initializer(weight("b", &[8]))
         .input("z", &[1, 8, 4, 4])
-        .node(node("FusedConv", &["x", "w", "b", "z"], &["y"]).of_domain("com.microsoft").with("activation", "Relu")));
+        .node(
+            node("FusedConv", &["x", "w", "b", "z"], &["y"])
+                .of_domain("com.microsoft")
+                .with("activation", "Relu"),
+        ));
     assert_eq!((fused.analysis.total.macs, learned(&fused)), (288 * 16, 296));
     let bytes = |name: &str, data_type, dims: &[i64]| Tensor { data_type, ..weight(name, dims) };
     let quantized = |graph: Graph| {
-        graph
-            .initializer(floats("s", &[], &[0.1]))
-            .initializer(bytes("z", T::UINT8, &[]))
-            .initializer(bytes("zw", T::INT8, &[]))
+        graph.initializer(floats("s", &[], &[0.1])).initializer(bytes("z", T::UINT8, &[])).initializer(bytes(
+            "zw",
+            T::INT8,
+            &[],
+        ))
     };
     let mut qlinear = quantized(Graph::default().output("y"))
         .initializer(bytes("w", T::INT8, &[8, 4, 3, 3]))
@@ -131,16 +138,19 @@ fn trap_2_fused_and_integer_products_count() {
     integer.inputs.push(value("x", T::UINT8, &[1, 4, 6, 6]));
     let integer = of(integer);
     assert_eq!((integer.analysis.total.macs, shape(&integer)), (288 * 16, "1x8x4x4 i32".into()));
-    let mut matmul = Graph::default()
-        .output("y")
-        .initializer(bytes("w", T::UINT8, &[5, 7]))
-        .node(node("MatMulInteger", &["x", "w"], &["y"]));
+    let mut matmul = Graph::default().output("y").initializer(bytes("w", T::UINT8, &[5, 7])).node(node(
+        "MatMulInteger",
+        &["x", "w"],
+        &["y"],
+    ));
     matmul.inputs.push(value("x", T::UINT8, &[2, 5]));
     let matmul = of(matmul);
     assert_eq!((matmul.analysis.total.macs, shape(&matmul)), (70, "2x7 i32".into()));
-    let mut gemm = quantized(Graph::default().output("y"))
-        .initializer(bytes("w", T::INT8, &[7, 5]))
-        .node(node("QGemm", &["x", "s", "z", "w", "s", "zw"], &["y"]).of_domain("com.microsoft").with("transB", 1i64));
+    let mut gemm = quantized(Graph::default().output("y")).initializer(bytes("w", T::INT8, &[7, 5])).node(
+        node("QGemm", &["x", "s", "z", "w", "s", "zw"], &["y"])
+            .of_domain("com.microsoft")
+            .with("transB", 1i64),
+    );
     gemm.inputs.push(value("x", T::UINT8, &[2, 5]));
     let gemm = of(gemm);
     assert_eq!((gemm.analysis.total.macs, shape(&gemm)), (70, "2x7 f32".into()));
@@ -150,7 +160,9 @@ fn trap_2_fused_and_integer_products_count() {
         .output("y")
         .initializer(weight("w", &[6, 18]))
         .initializer(weight("b", &[18]))
-        .node(node("Attention", &["x", "w", "b"], &["y"]).of_domain("com.microsoft").with("num_heads", 2i64)));
+        .node(
+            node("Attention", &["x", "w", "b"], &["y"]).of_domain("com.microsoft").with("num_heads", 2i64),
+        ));
     assert_eq!((attention.analysis.total.macs, learned(&attention)), (1080 + 1200, 126));
     assert_eq!(shape(&attention), "1x10x6 f32");
     let einsum = of(Graph::default()
@@ -165,7 +177,8 @@ fn trap_2_fused_and_integer_products_count() {
 #[test]
 fn trap_2_functions_take_attributes_of_their_caller() {
     let mut convolve = node("Conv", &["a", "k"], &["c"]);
-    convolve = convolve.with("strides", Value::Caller("step".into())).with("pads", Value::Caller("border".into()));
+    convolve =
+        convolve.with("strides", Value::Caller("step".into())).with("pads", Value::Caller("border".into()));
     let function = Function {
         domain: "local".into(),
         name: "Block".into(),
@@ -177,9 +190,9 @@ fn trap_2_functions_take_attributes_of_their_caller() {
         opsets: vec![(String::new(), 17)],
         ..Function::default()
     };
-    let graph = graph()
-        .initializer(weight("w", &[8, 4, 3, 3]))
-        .node(node("Block", &["x", "w"], &["y"]).of_domain("local").named("/stem").with("step", vec![2i64, 2]));
+    let graph = graph().initializer(weight("w", &[8, 4, 3, 3])).node(
+        node("Block", &["x", "w"], &["y"]).of_domain("local").named("/stem").with("step", vec![2i64, 2]),
+    );
     let mut made = model(17, graph);
     made.functions.push(function.clone());
     made.opsets.push(("local".into(), 1));
@@ -225,11 +238,14 @@ fn trap_2_both_costs_of_an_if_are_said() {
 
 #[test]
 fn trap_2_loops_are_written_out_or_at_least() {
-    let turn = Graph::default()
-        .node(node("Conv", &["carried", "w"], &["next"]))
-        .node(node("Identity", &["going"], &["goes"]));
+    let turn = Graph::default().node(node("Conv", &["carried", "w"], &["next"])).node(node(
+        "Identity",
+        &["going"],
+        &["goes"],
+    ));
     let mut turn = turn.output("goes").output("next").output("next");
-    turn.inputs = vec![value("i", T::INT64, &[]), value("going", T::BOOL, &[]), value("carried", T::FLOAT, &[])];
+    turn.inputs =
+        vec![value("i", T::INT64, &[]), value("going", T::BOOL, &[]), value("carried", T::FLOAT, &[])];
     let looped = |graph: Graph| {
         graph
             .initializer(weight("w", &[4, 4, 1, 1]))
@@ -265,9 +281,11 @@ fn trap_3_gemm_either_way_about_and_transposed_convolutions() {
     assert_eq!((first.analysis.total.stored.weights, first.analysis.total.stored.bias), (35, 7));
     let turned = read(&model(
         17,
-        Graph::default().input("x", &[5, 2]).output("y").initializer(weight("w", &[7, 5])).node(
-            node("Gemm", &["x", "w"], &["y"]).with("transA", 1i64).with("transB", 1i64),
-        ),
+        Graph::default()
+            .input("x", &[5, 2])
+            .output("y")
+            .initializer(weight("w", &[7, 5]))
+            .node(node("Gemm", &["x", "w"], &["y"]).with("transA", 1i64).with("transB", 1i64)),
     ));
     assert_eq!((turned.analysis.total.macs, shape(&turned)), (70, "2x7 f32".into()));
     // 4 channels in 2 groups to 6; 6 → (6 − 1)·2 + 3 − 2 + 1 = 12. Each of 4·36 elements enters 3·9 products.
@@ -400,7 +418,11 @@ fn trap_7_old_files_dead_nodes_and_unused_outputs() {
         .initializer(weight("unused", &[1000]))
         .node(node("Conv", &["x", "w"], &["c"]))
         .node(node("Relu", &["c"], &["dead"]))
-        .node(node("MaxPool", &["c"], &["p", "indices"]).with("kernel_shape", vec![2i64, 2]).with("strides", vec![2i64, 2]))
+        .node(
+            node("MaxPool", &["c"], &["p", "indices"])
+                .with("kernel_shape", vec![2i64, 2])
+                .with("strides", vec![2i64, 2]),
+        )
         .node(node("Dropout", &["p"], &["y", "mask"]));
     // IR version 3 lists initializers as inputs.
     old.inputs.extend([value("w", T::FLOAT, &[4, 4, 1, 1]), value("unused", T::FLOAT, &[1000])]);
@@ -512,4 +534,29 @@ fn trap_11_constant_nodes_hold_weights_too() {
     ));
     // The kernel is learned; a number is none of the network's; a mask is stored.
     assert_eq!((learned(&network), network.analysis.total.stored.buffers), (288, 4));
+}
+
+/// README's script takes large payloads out: all figures stay.
+#[test]
+fn weights_may_be_absent() {
+    let figures = |kernel: Tensor| {
+        let network = read(&model(
+            17,
+            graph().initializer(kernel).node(node("Conv", &["x", "w"], &["c"])).node(node(
+                "Relu",
+                &["c"],
+                &["y"],
+            )),
+        ));
+        let total = &network.analysis.total;
+        (total.macs, total.stored, total.traffic, peak(&network))
+    };
+    let with = figures(onnx::writer::zeros("w", &[64, 4, 3, 3]));
+    assert_eq!(with.1.bytes, 4 * 64 * 36);
+    assert_eq!(figures(weight("w", &[64, 4, 3, 3])), with);
+    let beside = Data::External { location: "weights.bin".into(), offset: 0, length: None };
+    assert_eq!(figures(Tensor { data: beside, ..weight("w", &[64, 4, 3, 3]) }), with);
+    let readme = include_str!("../README.md");
+    let script = readme.split("```python\n").nth(1).unwrap().split("```").next().unwrap();
+    assert!(script.lines().count() <= 10 && script.contains("ClearField"), "{script}");
 }

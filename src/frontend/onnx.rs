@@ -18,6 +18,7 @@ mod payload;
 #[cfg(test)]
 mod random;
 pub(crate) mod reader;
+mod scope;
 mod tensor;
 #[cfg(test)]
 mod tests;

@@ -73,7 +73,11 @@ impl Graph {
                     block = self.blocks()[index].parent;
                 } else {
                     // What lies around is shared too, but only seen once from here on.
-                    block = if std::mem::replace(&mut shared[index], true) { None } else { self.blocks()[index].parent };
+                    block = if std::mem::replace(&mut shared[index], true) {
+                        None
+                    } else {
+                        self.blocks()[index].parent
+                    };
                 }
             }
         }
@@ -83,7 +87,9 @@ impl Graph {
                 continue;
             }
             // The outermost of the modules that hold the same nodes.
-            while let Some(parent) = self.blocks()[block.0 as usize].parent.filter(|parent| !shared[parent.0 as usize]) {
+            while let Some(parent) =
+                self.blocks()[block.0 as usize].parent.filter(|parent| !shared[parent.0 as usize])
+            {
                 block = parent;
             }
             let name = self.blocks()[block.0 as usize].name.to_string();

@@ -198,7 +198,8 @@ mod tests {
             .learned(4)
             .macs(4 * 25 * 18)
             .channels(&Channels::Weighted { groups: 1 });
-        check(computed, &[&[1, 2, 5, 5], &[4, 2, 3, 1]]).refused("the kernel must be 4x2x3x3, but is 4x2x3x1");
+        check(computed, &[&[1, 2, 5, 5], &[4, 2, 3, 1]])
+            .refused("the kernel must be 4x2x3x3, but is 4x2x3x1");
         let wide = Conv2d { dtype: Some(DType::I32), ..conv(4, 3, 1, 1) };
         check_types(wide, &[TensorType::new([1, 2, 5, 5], DType::U8)]).dtype(DType::I32).macs(4 * 25 * 18);
     }

@@ -1,11 +1,12 @@
 use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
-use super::{
-    Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, elementwise,
-};
 use super::norm::Rows;
 use super::shape;
+use super::{
+    Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights,
+    elementwise,
+};
 use crate::tensor::TensorType;
 use crate::units::Overflow;
 

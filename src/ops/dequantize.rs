@@ -49,6 +49,10 @@ mod tests {
 
     #[test]
     fn counts() {
-        check(Dequantize { dtype: DType::F16 }, &[&[2, 3, 4]]).outputs("2x3x4").dtype(DType::F16).flops(48).learned(0);
+        check(Dequantize { dtype: DType::F16 }, &[&[2, 3, 4]])
+            .outputs("2x3x4")
+            .dtype(DType::F16)
+            .flops(48)
+            .learned(0);
     }
 }

@@ -2,7 +2,8 @@ use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
 use super::{
-    Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one, shape,
+    Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one,
+    shape,
 };
 use crate::diagnostic::Code;
 use crate::tensor::{TensorShape, TensorType};
@@ -75,7 +76,11 @@ impl Einsum {
         };
         let parts: Vec<&str> = left.split(',').collect();
         if parts.len() != inputs.len() {
-            return Err(Self::error(format!("it names {} tensors, but is given {}", parts.len(), inputs.len())));
+            return Err(Self::error(format!(
+                "it names {} tensors, but is given {}",
+                parts.len(),
+                inputs.len()
+            )));
         }
         let mut sizes: Vec<(Label, u64)> = Vec::new();
         let mut terms = Vec::new();
@@ -90,8 +95,10 @@ impl Einsum {
                     None => sizes.push((label, size)),
                     Some((_, known)) if *known == 1 => *known = size,
                     Some((_, known)) if *known != size && size != 1 => {
-                        return Err(Self::error(format!("an axis is {known} in one tensor and {size} in another"))
-                            .input(index, format!("this is {}", input.shape)));
+                        return Err(Self::error(format!(
+                            "an axis is {known} in one tensor and {size} in another"
+                        ))
+                        .input(index, format!("this is {}", input.shape)));
                     }
                     Some(_) => {}
                 }
@@ -121,7 +128,8 @@ impl Einsum {
                 single
             }
         };
-        let size = |label: Label| sizes.iter().find(|(other, _)| *other == label).map(|(_, size)| (label, *size));
+        let size =
+            |label: Label| sizes.iter().find(|(other, _)| *other == label).map(|(_, size)| (label, *size));
         let output: Option<Term> = labels.into_iter().map(size).collect();
         let output = output.ok_or_else(|| Self::error("the output names an axis that no tensor has"))?;
         let terms = terms.into_iter().map(|labels| labels.into_iter().filter_map(size).collect()).collect();
@@ -228,7 +236,10 @@ mod tests {
         check(einsum("... i j, j k -> ... i k"), &[&[4, 6, 2, 3], &[3, 5]]).outputs("4x6x2x5").macs(24 * 30);
         check(einsum("ij,jk"), &[&[2, 3], &[3, 5]]).outputs("2x5").macs(30);
         // ij·jk is 2·3·5, then ik·kl 2·5·7.
-        check(einsum("ij,jk,kl->il"), &[&[2, 3], &[3, 5], &[5, 7]]).outputs("2x7").macs(30 + 70).activations(10 + 14);
+        check(einsum("ij,jk,kl->il"), &[&[2, 3], &[3, 5], &[5, 7]])
+            .outputs("2x7")
+            .macs(30 + 70)
+            .activations(10 + 14);
     }
 
     #[test]
@@ -241,7 +252,8 @@ mod tests {
     #[test]
     fn what_does_not_fit() {
         check(einsum("ij,jk->ik"), &[&[2, 3]]).refused("it names 2 tensors, but is given 1");
-        check(einsum("ij,jk->ik"), &[&[2, 3], &[4, 5]]).refused("an axis is 3 in one tensor and 4 in another");
+        check(einsum("ij,jk->ik"), &[&[2, 3], &[4, 5]])
+            .refused("an axis is 3 in one tensor and 4 in another");
         check(einsum("ij->k"), &[&[2, 3]]).refused("names an axis that no tensor has");
         check(einsum("i1->i"), &[&[2, 3]]).refused("`1` has no meaning");
         check(einsum("i->i"), &[&[2, 3]]).refused("names 1 axes");

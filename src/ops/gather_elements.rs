@@ -1,10 +1,8 @@
 use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
-use super::{
-    Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, one,
-};
 use super::shape;
+use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, one};
 use crate::diagnostic::Code;
 use crate::tensor::TensorType;
 use crate::units::Overflow;
@@ -35,9 +33,12 @@ impl Operator for GatherElements {
         let [input, indices] = [inputs[0], inputs[1]];
         shape::axis(self.axis, input.shape.rank(), "axis")?;
         if indices.shape.rank() != input.shape.rank() {
-            return Err(Mismatch::new(Code::ShapeMismatch, "the indices must have as many axes as the tensor")
-                .input(0, format!("this is {}", input.shape))
-                .input(1, format!("this is {}", indices.shape)));
+            return Err(Mismatch::new(
+                Code::ShapeMismatch,
+                "the indices must have as many axes as the tensor",
+            )
+            .input(0, format!("this is {}", input.shape))
+            .input(1, format!("this is {}", indices.shape)));
         }
         one(TensorType { shape: indices.shape.clone(), dtype: input.dtype })
     }

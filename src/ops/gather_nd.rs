@@ -1,10 +1,8 @@
 use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
-use super::{
-    Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, one,
-};
 use super::shape;
+use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, one};
 use crate::diagnostic::Code;
 use crate::tensor::TensorType;
 use crate::units::Overflow;

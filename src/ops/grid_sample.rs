@@ -39,7 +39,9 @@ impl Operator for GridSample {
             return Err(window::rank(input, 4, "[n, c, h, w]"));
         };
         match *grid.shape.axes() {
-            [images, height, width, 2] if images == batch => one(input.reshaped([batch, channels, height, width])),
+            [images, height, width, 2] if images == batch => {
+                one(input.reshaped([batch, channels, height, width]))
+            }
             _ => Err(Mismatch::new(Code::ShapeMismatch, format!("the grid must be [{batch}, h, w, 2]"))
                 .input(0, format!("this is {}", input.shape))
                 .input(1, format!("this is {}", grid.shape))),

@@ -1,10 +1,10 @@
 use std::ops::RangeInclusive;
 
 use super::attribute::{attributes, choice};
+use super::shape;
 use super::{
     Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one,
 };
-use super::shape;
 use crate::diagnostic::Code;
 use crate::tensor::TensorType;
 use crate::units::Overflow;
@@ -48,8 +48,11 @@ impl Operator for Logic {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
         let wanted = if self.operator == LogicOperator::Not { 1 } else { 2 };
         if inputs.len() != wanted {
-            return Err(Mismatch::new(Code::WrongCount, format!("it joins {wanted} tensors, not {}", inputs.len()))
-                .attribute("operator"));
+            return Err(Mismatch::new(
+                Code::WrongCount,
+                format!("it joins {wanted} tensors, not {}", inputs.len()),
+            )
+            .attribute("operator"));
         }
         let dtype = shape::common_dtype(inputs)?;
         one(TensorType { shape: shape::broadcast(inputs)?, dtype })
@@ -88,7 +91,10 @@ mod tests {
     #[test]
     fn counts() {
         check(Logic { operator: LogicOperator::And }, &[&[2, 3], &[3]]).outputs("2x3").flops(6).macs(0);
-        check(Logic { operator: LogicOperator::Not }, &[&[2, 3]]).outputs("2x3").flops(6).keeps(Kept::NOTHING, Kept::NOTHING);
+        check(Logic { operator: LogicOperator::Not }, &[&[2, 3]])
+            .outputs("2x3")
+            .flops(6)
+            .keeps(Kept::NOTHING, Kept::NOTHING);
         check(Logic { operator: LogicOperator::Or }, &[&[2, 3]]).refused("it joins 2 tensors, not 1");
     }
 }

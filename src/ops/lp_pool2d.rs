@@ -2,10 +2,10 @@ use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 
 use super::attribute::{Padding, Pair, attributes};
+use super::window::{self, Window};
 use super::{
     Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one,
 };
-use super::window::{self, Window};
 use crate::tensor::TensorType;
 use crate::units::{Overflow, product};
 
@@ -67,7 +67,8 @@ impl Operator for LpPool2d {
     fn cost(&self, io: Io<'_>) -> Result<Cost, Overflow> {
         let [kh, kw] = self.kernel.get();
         let (outputs, taps) = (io.output_elements(), product(&[kh, kw])?);
-        let cost = Cost { window: product(&[outputs, taps])?, ..Cost::NONE }.each(outputs, &[(Kind::Add, taps - 1)])?;
+        let cost = Cost { window: product(&[outputs, taps])?, ..Cost::NONE }
+            .each(outputs, &[(Kind::Add, taps - 1)])?;
         match self.p.get() {
             1 => cost.each(outputs, &[(Kind::Abs, taps)]),
             2 => cost.each(outputs, &[(Kind::Mul, taps), (Kind::Sqrt, 1)]),

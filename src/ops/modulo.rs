@@ -1,7 +1,7 @@
-use super::attribute::{attributes};
+use super::attribute::attributes;
 use super::elementwise::{Elementwise, broadcast};
 use super::{Family, Io, Kept, Kind, Mismatch, Outputs};
-use crate::tensor::{TensorType};
+use crate::tensor::TensorType;
 
 attributes! {
     /// The remainder of a division.

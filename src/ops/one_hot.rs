@@ -2,10 +2,10 @@ use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
+use super::shape;
 use super::{
     Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one,
 };
-use super::shape;
 use crate::tensor::{DType, TensorShape, TensorType};
 use crate::units::Overflow;
 

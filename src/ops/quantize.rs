@@ -49,6 +49,10 @@ mod tests {
 
     #[test]
     fn counts() {
-        check(Quantize { dtype: DType::U8 }, &[&[2, 3, 4]]).outputs("2x3x4").dtype(DType::U8).flops(120).learned(0);
+        check(Quantize { dtype: DType::U8 }, &[&[2, 3, 4]])
+            .outputs("2x3x4")
+            .dtype(DType::U8)
+            .flops(120)
+            .learned(0);
     }
 }

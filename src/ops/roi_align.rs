@@ -2,10 +2,10 @@ use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 
 use super::attribute::{Pair, attributes};
+use super::window;
 use super::{
     Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one,
 };
-use super::window;
 use crate::diagnostic::Code;
 use crate::tensor::TensorType;
 use crate::units::{Overflow, product};

@@ -2,7 +2,8 @@ use std::ops::RangeInclusive;
 
 use super::attribute::{attributes, choice};
 use super::{
-    Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, elementwise,
+    Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights,
+    elementwise,
 };
 use crate::tensor::TensorType;
 use crate::units::Overflow;

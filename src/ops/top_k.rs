@@ -2,11 +2,11 @@ use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
+use super::norm::Rows;
+use super::shape;
 use super::{
     Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights,
 };
-use super::norm::Rows;
-use super::shape;
 use crate::diagnostic::Code;
 use crate::tensor::{DType, TensorType};
 use crate::units::Overflow;
@@ -40,9 +40,12 @@ impl Operator for TopK {
         let axis = shape::axis(self.axis, input.shape.rank(), "axis")?;
         let (size, k) = (input.shape.axes()[axis], self.k.get());
         if k > size {
-            return Err(Mismatch::new(Code::OutOfRange, format!("there are not {k} elements along an axis of {size}"))
-                .input(0, format!("this is {}", input.shape))
-                .attribute("k"));
+            return Err(Mismatch::new(
+                Code::OutOfRange,
+                format!("there are not {k} elements along an axis of {size}"),
+            )
+            .input(0, format!("this is {}", input.shape))
+            .attribute("k"));
         }
         let values = input.reshaped(input.shape.with_axis(axis, k));
         let indices = TensorType { dtype: DType::I64, shape: values.shape.clone() };

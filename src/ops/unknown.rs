@@ -1,9 +1,7 @@
 use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
-use super::{
-    Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights,
-};
+use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights};
 use crate::diagnostic::Code;
 use crate::tensor::{DType, TensorShape, TensorType};
 use crate::units::Overflow;
@@ -51,7 +49,8 @@ impl Operator for Unknown {
     fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
         let _ = inputs;
         if self.dtypes.len() > self.shapes.len() {
-            return Err(Mismatch::new(Code::WrongCount, "`dtypes` lists more outputs than `shapes`").attribute("dtypes"));
+            return Err(Mismatch::new(Code::WrongCount, "`dtypes` lists more outputs than `shapes`")
+                .attribute("dtypes"));
         }
         let outputs = self.shapes.iter().enumerate().map(|(index, shape)| {
             let dtype = self.dtypes.get(index).copied().unwrap_or(DType::F32);
@@ -96,7 +95,11 @@ mod tests {
     fn its_cost_is_unknown() {
         let tensor = TensorType::new([1, 8, 4, 4], DType::F16);
         let op = Unknown::new("com.acme::Fancy", &[tensor]);
-        check(op.clone(), &[&[1, 3, 8, 8]]).outputs("1x8x4x4").dtype(DType::F16).learned(0).channels(&Channels::Mixed);
+        check(op.clone(), &[&[1, 3, 8, 8]])
+            .outputs("1x8x4x4")
+            .dtype(DType::F16)
+            .learned(0)
+            .channels(&Channels::Mixed);
         let cost = op.cost(Io { inputs: &[], outputs: &[] }).unwrap();
         assert!(cost.unknown);
         check(Unknown { dtypes: vec![DType::F32; 2], ..op }, &[]).refused("more outputs");

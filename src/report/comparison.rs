@@ -27,7 +27,12 @@ pub fn totals(comparison: &Comparison) -> Sheet {
 
 /// What other programs would print of each.
 pub fn conventions(comparison: &Comparison) -> Sheet {
-    figures("As other programs count, for one image", "convention", &comparison.conventions, &comparison.at_least)
+    figures(
+        "As other programs count, for one image",
+        "convention",
+        &comparison.conventions,
+        &comparison.at_least,
+    )
 }
 
 fn figures(title: &str, first: &'static str, rows: &[FigureRow], at_least: &[bool]) -> Sheet {
@@ -60,8 +65,10 @@ pub(super) fn is_exact(path: &str) -> bool {
 
 /// Which networks' figures are lower bounds.
 fn missing(at_least: &[bool]) -> Option<String> {
-    let letters: Vec<&str> = (0..).zip(at_least).filter(|(_, missing)| **missing).map(|(index, _)| letter(index)).collect();
-    (!letters.is_empty()).then(|| format!("≥ is at least: {} has ops whose cost is unknown", letters.join(", ")))
+    let letters: Vec<&str> =
+        (0..).zip(at_least).filter(|(_, missing)| **missing).map(|(index, _)| letter(index)).collect();
+    (!letters.is_empty())
+        .then(|| format!("≥ is at least: {} has ops whose cost is unknown", letters.join(", ")))
 }
 
 fn columns(first: &'static str, networks: usize) -> Vec<&'static str> {

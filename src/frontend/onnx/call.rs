@@ -2,9 +2,10 @@
 
 use smallvec::SmallVec;
 
-use super::import::{Frame, Importer};
+use super::import::Importer;
 use super::model::{self, Node};
 use super::parameters::Use;
+use super::scope::Frame;
 use super::value::{Kind, Known, Stored, Value};
 use crate::diagnostic::Code;
 use crate::graph::Outlet;
@@ -118,7 +119,11 @@ impl<'m> Call<'_, '_, 'm> {
 }
 
 /// A single-precision number as a person would write it in decimals.
-#[expect(clippy::cast_possible_truncation, reason = "the number was a single before")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::float_cmp,
+    reason = "the number was a single before, and is that one or not"
+)]
 pub(super) fn tidy(number: f32) -> f64 {
     number.to_string().parse().ok().filter(|&tidy: &f64| tidy as f32 == number).unwrap_or(f64::from(number))
 }

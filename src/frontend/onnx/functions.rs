@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use smallvec::SmallVec;
 
 use super::call::{Call, Stop, Values};
-use super::import::{Frame, Importer, label};
+use super::import::{Importer, label};
 use super::model::{self, Function, Graph, Node};
 use super::order;
+use super::scope::Frame;
 use super::value::{Kind, Known, Value};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::ops::{Io, Operator};
@@ -30,7 +31,7 @@ fn check_depth(importer: &Importer<'_>, frame: &Frame<'_, '_>, node: &Node) -> R
 }
 
 /// A call of a local function: its body in place of the node.
-pub(super) fn call<'m>(call: Call<'_, '_, 'm>, function: &'m Function) -> Result<Values> {
+pub(super) fn call<'m>(call: &mut Call<'_, '_, 'm>, function: &'m Function) -> Result<Values> {
     check_depth(call.importer, call.frame, call.node)?;
     let mut attributes: HashMap<&'m str, &'m model::Value> =
         function.defaults.iter().map(|default| (&*default.name, &default.value)).collect();
@@ -76,7 +77,7 @@ pub(super) fn has_bodies(domain: &str, op: &str) -> bool {
 }
 
 /// If, Loop and Scan.
-pub(super) fn control(call: Call<'_, '_, '_>) -> Result<Values> {
+pub(super) fn control(call: &mut Call<'_, '_, '_>) -> Result<Values> {
     check_depth(call.importer, call.frame, call.node)?;
     match call.node.op_type.as_str() {
         "If" => branch(call),
@@ -135,21 +136,21 @@ fn figures(importer: &Importer<'_>, from: usize) -> (u64, u64) {
 }
 
 /// The branch that is taken where the condition is known, else the costlier one.
-fn branch(mut call: Call<'_, '_, '_>) -> Result<Values> {
-    let (yes, no) = (body(&call, "then_branch")?, body(&call, "else_branch")?);
+fn branch(call: &mut Call<'_, '_, '_>) -> Result<Values> {
+    let (yes, no) = (body(call, "then_branch")?, body(call, "else_branch")?);
     let prefix = |name: &str| format!("{}{}/{name}/", call.frame.prefix, label(call.node));
     let prefixes = [prefix("then"), prefix("else")];
     let [then, otherwise] = prefixes;
     if let Some(condition) = call.number(0) {
         let (graph, prefix) = if condition == 0.0 { (no, otherwise) } else { (yes, then) };
-        return take(&mut call, graph, prefix, Vec::new());
+        return take(call, graph, prefix, Vec::new());
     }
     let (mark, start) = (call.importer.mark(), call.importer.graph.len());
-    take(&mut call, yes, then.clone(), Vec::new())?;
+    take(call, yes, then.clone(), Vec::new())?;
     let first = figures(call.importer, start);
-    call.importer.rewind(mark);
+    call.importer.rewind(&mark);
     let mark = call.importer.mark();
-    let values = take(&mut call, no, otherwise, Vec::new())?;
+    let values = take(call, no, otherwise, Vec::new())?;
     let second = figures(call.importer, start);
     let message = format!(
         "which branch runs depends on data: `then` has {} MACs and {} FLOPs, `else` {} MACs and {} FLOPs; the costlier \
@@ -160,8 +161,8 @@ fn branch(mut call: Call<'_, '_, '_>) -> Result<Values> {
         grouped(second.1)
     );
     let values = if first > second {
-        call.importer.rewind(mark);
-        take(&mut call, yes, then, Vec::new())?
+        call.importer.rewind(&mark);
+        take(call, yes, then, Vec::new())?
     } else {
         values
     };
@@ -170,8 +171,8 @@ fn branch(mut call: Call<'_, '_, '_>) -> Result<Values> {
 }
 
 /// A loop: written out where the number of turns is known and small, else its body once and "at least".
-fn repeat(mut call: Call<'_, '_, '_>) -> Result<Values> {
-    let graph = body(&call, "body")?;
+fn repeat(call: &mut Call<'_, '_, '_>) -> Result<Values> {
+    let graph = body(call, "body")?;
     let carried_count = call.inputs.len().saturating_sub(2);
     let carried: Vec<Option<Value>> = call.inputs.iter().skip(2).cloned().collect();
     let Some(mut carried) = carried.into_iter().collect::<Option<Vec<Value>>>() else {
@@ -202,7 +203,7 @@ fn repeat(mut call: Call<'_, '_, '_>) -> Result<Values> {
         };
         let mut inputs = vec![Value::known(Known::scalar(turn)), condition];
         inputs.append(&mut carried);
-        let mut outputs = take(&mut call, graph, prefix, inputs)?.into_iter();
+        let mut outputs = take(call, graph, prefix, inputs)?.into_iter();
         let condition = outputs.next();
         carried.extend(outputs.by_ref().take(carried_count));
         scanned.iter_mut().zip(outputs).for_each(|(list, value)| list.push(value));
@@ -222,7 +223,7 @@ fn repeat(mut call: Call<'_, '_, '_>) -> Result<Values> {
         Some(turns) if turns > MOST_TURNS => format!("it turns {turns} times; its body is counted once"),
         _ => "how often it turns depends on data; its body is counted once".into(),
     };
-    let values = at_least(&mut call, &reason)?;
+    let values = at_least(call, &reason)?;
     let scans = values.into_iter().skip(carried_count);
     Ok(carried.into_iter().chain(scans).collect())
 }
@@ -238,10 +239,10 @@ fn at_least(call: &mut Call<'_, '_, '_>, reason: &str) -> Result<Values> {
 }
 
 /// The values that a loop carries at its end, and those that it lists.
-fn stacked(mut call: Call<'_, '_, '_>, carried: Vec<Value>, scanned: Vec<Vec<Value>>) -> Result<Values> {
+fn stacked(call: &mut Call<'_, '_, '_>, carried: Vec<Value>, scanned: Vec<Vec<Value>>) -> Result<Values> {
     let mut values: Values = carried.into_iter().collect();
     for list in scanned {
-        let value = stack(&mut call, &list).map_err(|stop| match stop {
+        let value = stack(call, &list).map_err(|stop| match stop {
             Stop::Unknown(reason) => Ok(Value::without_size(&reason)),
             stop => Err(call.importer.failure(Some(call.node), stop)),
         });
@@ -272,7 +273,7 @@ fn stack(call: &mut Call<'_, '_, '_>, list: &[Value]) -> std::result::Result<Val
 }
 
 /// A scan over the first axis of its inputs: its body once and "at least", unless that axis is 1 long.
-fn scan(call: Call<'_, '_, '_>) -> Result<Values> {
+fn scan(call: &mut Call<'_, '_, '_>) -> Result<Values> {
     let reason = "the turns of a scan are not followed; what its body costs is not counted";
     let inputs = call.inputs.clone();
     let (frame, node) = (call.frame, call.node);

@@ -11,6 +11,7 @@ use super::model::{self, Function, Model, Node};
 use super::names::Names;
 use super::order::Disorder;
 use super::parameters::{Parameters, Use};
+use super::scope::{Frame, plain_domain};
 use super::unknown::Unknowns;
 use super::value::{Kind, Value};
 use super::{fold, functions, inputs, ops, order};
@@ -23,61 +24,6 @@ use crate::ops::{Constant, Op, Role};
 const MOST_NODES: usize = 2_000_000;
 /// Nodes that are walked back from a computed weight to the tensors it is made of.
 const LONGEST_TRACE: usize = 64;
-
-/// The names that one list of nodes can see.
-pub(super) struct Frame<'f, 'm> {
-    pub(super) values: RefCell<HashMap<&'m str, Value>>,
-    /// The graph around a subgraph.
-    pub(super) around: Option<&'f Frame<'f, 'm>>,
-    /// The caller's attributes, in a function.
-    pub(super) attributes: HashMap<&'m str, &'m model::Value>,
-    pub(super) opsets: &'m [(String, i64)],
-    /// What stands before the names of nodes: the calls that led here.
-    pub(super) prefix: String,
-    /// How many calls and subgraphs are around.
-    pub(super) depth: usize,
-    /// Inputs of a function that the caller leaves out.
-    pub(super) absent: RefCell<Vec<&'m str>>,
-}
-
-impl<'m> Frame<'_, 'm> {
-    pub(super) fn find(&self, name: &str) -> Option<Value> {
-        let mut frame = Some(self);
-        while let Some(current) = frame {
-            if let Some(value) = current.values.borrow().get(name) {
-                return Some(value.clone());
-            }
-            frame = current.around;
-        }
-        None
-    }
-
-    pub(super) fn set(&self, name: &'m str, value: Value) {
-        self.values.borrow_mut().insert(name, value);
-    }
-
-    /// An input that the caller leaves out.
-    pub(super) fn leave_out(&self, name: &'m str) {
-        self.absent.borrow_mut().push(name);
-    }
-
-    fn is_left_out(&self, name: &str) -> bool {
-        self.absent.borrow().contains(&name) || self.around.is_some_and(|around| around.is_left_out(name))
-    }
-
-    fn opset(&self, domain: &str) -> i64 {
-        let same = |other: &str| plain_domain(other) == domain;
-        self.opsets.iter().find(|(other, _)| same(other)).map_or(NEWEST, |(_, version)| *version)
-    }
-}
-
-/// What is assumed of a domain whose version the file does not say.
-const NEWEST: i64 = 23;
-
-/// `ai.onnx` is the domain without a name.
-pub(super) fn plain_domain(domain: &str) -> &str {
-    if domain == "ai.onnx" { "" } else { domain }
-}
 
 /// The state of one import.
 pub(super) struct Importer<'m> {
@@ -327,10 +273,10 @@ impl<'m> Importer<'m> {
         if handler.is_none()
             && let Some(function) = function
         {
-            return functions::call(call, function);
+            return functions::call(&mut call, function);
         }
         if handler.is_none() && functions::has_bodies(domain, &node.op_type) {
-            return functions::control(call);
+            return functions::control(&mut call);
         }
         let mark = call.importer.mark();
         let result = match handler {
@@ -341,7 +287,7 @@ impl<'m> Importer<'m> {
             Ok(values) => Ok(values),
             Err(Stop::Unknown(reason)) => {
                 let Call { inputs, .. } = call;
-                self.rewind(mark);
+                self.rewind(&mark);
                 self.unknown(frame, node, &inputs, &reason)
             }
             Err(stop) => Err(self.failure(Some(node), stop)),
@@ -535,7 +481,7 @@ impl<'m> Importer<'m> {
     }
 
     /// Takes back what was added since.
-    pub(super) fn rewind(&mut self, mark: Mark) {
+    pub(super) fn rewind(&mut self, mark: &Mark) {
         for value in self.materialized.drain(mark.materialized..) {
             value.clear_outlet();
         }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::import::{Frame, Importer};
+use super::import::Importer;
 use super::model::{Dim, Graph, ValueInfo};
+use super::scope::Frame;
 use super::value::{Value, dtype};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::frontend::LoadOptions;

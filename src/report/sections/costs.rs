@@ -1,8 +1,8 @@
 //! Costs by layer, stage, block or op.
 
 use super::{indented, learned};
-use crate::analysis::{Group, Sum};
 use crate::analysis::conventions::Convention;
+use crate::analysis::{Group, Sum};
 use crate::graph::NodeId;
 use crate::report::sheet::{Cell, Sheet};
 use crate::report::{Report, block_name, called, stage_name};

@@ -106,8 +106,11 @@ fn unary(known: &Known, whole: fn(i64) -> Option<i64>, float: fn(f64) -> f64) ->
     Some(Known { elements, ..known.clone() })
 }
 
+/// Places in two tensors.
+type Pairs = Vec<(usize, usize)>;
+
 /// The places of two tensors' elements that meet when they broadcast.
-fn paired(a: &Known, b: &Known) -> Option<(Vec<u64>, Vec<(usize, usize)>)> {
+fn paired(a: &Known, b: &Known) -> Option<(Vec<u64>, Pairs)> {
     let rank = a.dims.len().max(b.dims.len());
     let size = |known: &Known, axis: usize| {
         (axis + known.dims.len()).checked_sub(rank).map_or(1, |axis| known.dims[axis])

@@ -129,11 +129,11 @@ fn attention(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     }
     let operands = product::Operands { a: 0, b: 1, bias: 2 };
     let all = product::product(call, operands, Turned::default(), None)?;
-    let sizes = call.ints("qkv_hidden_sizes").map(|sizes| {
+    let sizes: Option<Result<Vec<_>, Stop>> = call.ints("qkv_hidden_sizes").map(|sizes| {
         sizes.iter().map(|&size| positive(u64::try_from(size).unwrap_or(0), "qkv_hidden_sizes")).collect()
     });
     let split = match sizes {
-        Some(sizes) => Split { axis: -1, sizes: Some(Result::<Vec<_>, Stop>::from(sizes)?), parts: None },
+        Some(sizes) => Split { axis: -1, sizes: Some(sizes?), parts: None },
         None => Split { axis: -1, sizes: None, parts: std::num::NonZeroU64::new(3) },
     };
     let parts = call.add(split, &[all])?;

@@ -45,6 +45,8 @@ pub struct Comparison {
     pub stages: Vec<StageRow>,
     /// The layers of each network but the first, against the first's.
     pub layers: Vec<LayerChanges>,
+    /// By network, whether its figures miss ops of unknown cost.
+    pub at_least: Vec<bool>,
 }
 
 impl Comparison {
@@ -59,6 +61,7 @@ impl Comparison {
             conventions: rows(reports.iter().map(figures::conventions)),
             stages: stages::rows(reports.iter().map(|report| report.analysis.stages.as_slice())),
             layers,
+            at_least: reports.iter().map(|report| report.analysis.total.unknown > 0).collect(),
         }
     }
 

@@ -59,6 +59,7 @@
 //! | `graph/stages.rs` | stages for networks whose file names none |
 //! | [`published`] | figures that others printed, and whether ours agree to every printed digit |
 //! | [`frontend`] | from a file to a graph: limits, formats, what the command line changes |
+//! | `frontend/format.rs` | formats told by the first bytes; what other files are called |
 //! | [`frontend::device`] | device files, and those that come with the program |
 //! | [`frontend::json`] | the architecture language, in the files that follow |
 //! | `frontend/json/document.rs` | what a file says; `document/` reads it key by key |
@@ -78,6 +79,26 @@
 //! | `frontend/darknet/input.rs` | the input, from `[net]` and the command line |
 //! | `frontend/darknet/network.rs` | the graph while it is read, and what sections may refer to |
 //! | `frontend/darknet/{convolution,pooling,joining,heads,activation}.rs` | one family of sections each, as ops |
+//! | `frontend/onnx.rs` | ONNX models, in the files that follow |
+//! | `frontend/onnx/model.rs` | what a file says, as plain data |
+//! | `frontend/onnx/wire.rs` | records of protocol buffers, over `Read + Seek` |
+//! | `frontend/onnx/reader.rs`, `attribute.rs`, `tensor.rs` | messages and their fields, within limits |
+//! | `frontend/onnx/payload.rs` | the elements of a tensor: passed over, or read where a shape may need them |
+//! | `frontend/onnx/fault.rs` | what is wrong with the bytes, where, and what was being read |
+//! | `frontend/onnx/location.rs` | where external data may lie |
+//! | `frontend/onnx/import.rs` | node by node into a graph: names, scopes, what each node stands for |
+//! | `frontend/onnx/scope.rs` | what names mean in one list of nodes |
+//! | `frontend/onnx/order.rs` | which nodes are needed, and an order for them |
+//! | `frontend/onnx/inputs.rs` | which inputs are inputs, and the sizes that files leave open |
+//! | `frontend/onnx/call.rs` | one node as its op sees it: inputs, attributes, the graph to add to |
+//! | `frontend/onnx/value.rs` | what a name stands for: a tensor, a stored one, or known numbers |
+//! | `frontend/onnx/fold.rs` and below | exact evaluation of shapes and constants |
+//! | `frontend/onnx/functions.rs` | local functions, If, Loop, Scan |
+//! | `frontend/onnx/parameters.rs` | stored tensors: uses, roles, who stores what is shared |
+//! | `frontend/onnx/names.rs` | names given once; blocks from paths |
+//! | `frontend/onnx/unknown.rs` | nodes of unknown cost, and what is said of them |
+//! | `frontend/onnx/ops.rs` and below | from ONNX ops to ours, one file a family |
+//! | `frontend/onnx/writer.rs`, `random.rs` | for tests: files from data, and data from chance |
 //! | [`analysis`] | [`analysis::analyze`]: all results about one graph |
 //! | [`analysis::cost`] | parameters, MACs, FLOPs, activations and CIO of a node, and their sums |
 //! | [`analysis::kernels`] | which ops run as one kernel, which tensors are views of others |
@@ -159,7 +180,8 @@
 //! Most are things that are *not* there:
 //!
 //! 1. `frontend` alone knows an input format, `report` alone an output format. Only `commands` and [`frontend::load`]
-//!    touch files and streams. Everything between is pure.
+//!    touch files and streams. Everything between is pure. The reader of ONNX takes any `Read + Seek` and opens nothing:
+//!    neither weights in the file nor those beside it are read.
 //! 2. No pass names an op. A pass asks [`ops::Operator`]; one that needs `match op` shows a fact missing from the
 //!    trait. The exceptions: the table of conventions and [`ops::peers`], which describe programs that count by name;
 //!    `input`, which is what a graph begins with; and the resize where stages are found.
@@ -179,7 +201,9 @@
 //!
 //! Cost counters have a path on which an op silently costs zero: a default method, a missing handler, an op without
 //! parameters. So here a fact about an op has **no default**. The op that forgets its cost does not compile, and an op
-//! that is not known is an error with a position. What a convention does not count is 0 because that *is* the convention.
+//! that is not known is an error with a position. Where a foreign file has one it stays in the graph as
+//! [`struct@ops::Unknown`]: its cost is [`ops::Cost::unknown`], it is named in every report, and every total that misses
+//! it says "at least". What a convention does not count is 0 because that *is* the convention.
 //!
 //! # How to add an op
 //!
@@ -190,6 +214,9 @@
 //!
 //! The reader, the JSON Schema, `explain` and `ops` follow from these two. A test finds files that are not listed. If
 //! another program counts the op, add it to that program's rules.
+//!
+//! An ONNX op that becomes one of ours: a function in its family's file below `src/frontend/onnx/ops`, and its name in
+//! that file's `find`.
 //!
 //! # How to add a convention
 //!

@@ -30,6 +30,7 @@ use crate::analysis::memory as memory_analysis;
 use crate::analysis::{Analysis, Group, Sum, Traffic};
 use crate::budget::Verdict;
 use crate::graph::{Graph, Node, NodeId, Outlet};
+use crate::ops::Op;
 use crate::ops::attribute::{SettingValue, decimal};
 use crate::published::{self, Fact};
 use crate::source::{LineIndex, SourceMap};
@@ -106,6 +107,51 @@ impl Report<'_> {
     /// A fact's verdict.
     pub fn judge(&self, fact: &Fact) -> published::Verdict {
         fact.judge(self.value(&fact.metric, fact.convention.as_deref()))
+    }
+}
+
+/// A node whose cost is not known.
+#[derive(Serialize)]
+struct UnknownOp<'a> {
+    name: &'a str,
+    op: &'a str,
+}
+
+impl<'a> Report<'a> {
+    /// The nodes whose cost is not known, and what their format calls their op.
+    fn unknown_ops(&self) -> impl Iterator<Item = UnknownOp<'a>> {
+        let Report { graph, analysis, .. } = *self;
+        let nodes = graph.nodes().filter(|(id, _)| analysis.nodes[id.index()].unknown);
+        nodes.map(|(_, node)| UnknownOp { name: &node.name, op: called(node) })
+    }
+
+    /// Why figures are lower bounds, where they are.
+    pub fn at_least(&self) -> Option<String> {
+        let count = self.analysis.total.unknown;
+        if count == 0 {
+            return None;
+        }
+        let mut kinds: Vec<&str> = Vec::new();
+        for unknown in self.unknown_ops() {
+            if !kinds.contains(&unknown.op) && kinds.len() <= MOST_KINDS {
+                kinds.push(unknown.op);
+            }
+        }
+        let more = if kinds.len() > MOST_KINDS { ", …" } else { "" };
+        kinds.truncate(MOST_KINDS);
+        let ops = if count == 1 { "1 op".into() } else { format!("{count} ops") };
+        Some(format!("≥ is at least: the cost of {ops} is unknown ({}{more})", kinds.join(", ")))
+    }
+}
+
+/// Kinds of unknown ops that are named.
+const MOST_KINDS: usize = 4;
+
+/// What an op is called: an unknown one as in its file.
+pub fn called(node: &Node) -> &str {
+    match &*node.op {
+        Op::Unknown(unknown) if !unknown.called.is_empty() => &unknown.called,
+        op => op.name(),
     }
 }
 
@@ -247,6 +293,7 @@ impl Parameters {
 /// The keys that totals and groups share.
 fn costs<M: SerializeMap>(map: &mut M, sum: &Sum) -> Result<(), M::Error> {
     map.serialize_entry("nodes", &sum.nodes)?;
+    map.serialize_entry("at_least", &(sum.unknown > 0))?;
     map.serialize_entry("parameters", &Parameters::new(sum))?;
     map.serialize_entry("buffers", &sum.stored.buffers)?;
     map.serialize_entry("weight_bytes", &sum.stored.bytes)?;
@@ -303,8 +350,8 @@ impl Serialize for Totals<'_, '_> {
             })
             .collect();
         map.serialize_entry("conventions", &conventions)?;
-        // No format that is read can hold an op of unknown cost.
-        map.serialize_entry("unknown_ops", &[""; 0])?;
+        let unknown: Vec<UnknownOp<'_>> = self.0.unknown_ops().collect();
+        map.serialize_entry("unknown_ops", &unknown)?;
         let largest = analysis.largest_layer.as_ref().map(|layer| LargestLayer {
             name: &graph.node(layer.node).name,
             share: layer.share,
@@ -348,6 +395,10 @@ struct Origin<'a> {
     line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     section: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    onnx_index: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    onnx_name: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -361,10 +412,12 @@ struct NodeRow<'a> {
     output_shapes: Vec<&'a [u64]>,
     parameters: u64,
     buffers: u64,
-    macs: u64,
-    flops: u64,
-    activations: u64,
-    cio: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unknown: bool,
+    macs: Option<u64>,
+    flops: Option<u64>,
+    activations: Option<u64>,
+    cio: Option<u64>,
     traffic_bytes: TrafficBytes,
     origin: Origin<'a>,
 }
@@ -384,6 +437,8 @@ impl Serialize for Nodes<'_, '_> {
 fn row<'a>(report: &Report<'a>, id: NodeId, node: &'a Node, lines: &mut LineIndex<'a>) -> NodeRow<'a> {
     let cost = &report.analysis.nodes[id.index()];
     let span = node.origin.span;
+    // Nothing is known is not nothing.
+    let known = |count: u64| (!cost.unknown).then_some(count);
     NodeRow {
         name: &node.name,
         op: node.op.name(),
@@ -394,15 +449,18 @@ fn row<'a>(report: &Report<'a>, id: NodeId, node: &'a Node, lines: &mut LineInde
         output_shapes: node.outputs.iter().map(|output| output.shape.axes()).collect(),
         parameters: cost.stored.learned().unwrap_or(u64::MAX),
         buffers: cost.stored.buffers,
-        macs: cost.macs,
-        flops: cost.flops,
-        activations: cost.activations,
-        cio: cost.cio,
+        unknown: cost.unknown,
+        macs: known(cost.macs),
+        flops: known(cost.flops),
+        activations: known(cost.activations),
+        cio: known(cost.cio),
         traffic_bytes: (&report.analysis.traffic[id.index()]).into(),
         origin: Origin {
             file: span.map(|span| report.sources.get(span.source).name.as_str()),
             line: span.map(|span| lines.line(span)),
             section: node.origin.section,
+            onnx_index: node.origin.onnx_index,
+            onnx_name: node.origin.onnx_name.as_deref(),
         },
     }
 }

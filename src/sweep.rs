@@ -53,6 +53,8 @@ pub struct Outcome {
     pub padded: Option<Padded>,
     /// The accuracies that others published for this point.
     pub accuracies: Vec<Accuracy>,
+    /// Whether the figures miss ops of unknown cost.
+    pub at_least: bool,
 }
 
 /// A published accuracy.
@@ -154,6 +156,7 @@ impl Sweep<'_> {
         let accuracies = loaded.facts.iter().filter(|fact| fact.applies && is_accuracy(&fact.metric));
         Ok(Outcome {
             metrics: self.metrics.iter().map(|metric| report.value(metric, None)).collect(),
+            at_least: analysis.total.unknown > 0,
             padded: padded.transpose().map_err(too_large)?,
             accuracies: accuracies
                 .map(|fact| Accuracy {

@@ -1,9 +1,8 @@
 //! Parameters, multiply-accumulates, FLOPs and memory elements of single nodes, and their sums.
 
 use super::Traffic;
-use crate::graph::Node;
-use crate::ops::{Cost, Elementary, Family, Io, Operator, Role, Weight};
-use crate::tensor::DType;
+use crate::graph::{self, Node};
+use crate::ops::{Cost, Elementary, Family, Io, Operator, Role};
 use crate::units::{Overflow, product};
 
 /// Learned and stored elements.
@@ -51,6 +50,8 @@ pub struct NodeCost {
     pub stored: Stored,
     /// Learned elements that it uses, its own or shared.
     pub used: u64,
+    /// Bytes of all stored tensors that it uses, its own or shared.
+    pub used_bytes: u64,
     /// Multiply-accumulates.
     pub macs: u64,
     /// Floating-point operations.
@@ -61,6 +62,8 @@ pub struct NodeCost {
     pub cio: u64,
     /// The same for convolutions and pools.
     pub cio_with_pools: u64,
+    /// Whether its cost is not known: the other figures are what is known of it.
+    pub unknown: bool,
 }
 
 /// What a node costs, from what its op says of one forward pass and the tensors that it stores.
@@ -68,12 +71,13 @@ pub(super) fn of_node(
     node: &Node,
     io: Io<'_>,
     cost: &Cost,
-    weights: &[Weight],
+    tensors: &[graph::StoredTensor],
 ) -> Result<NodeCost, Overflow> {
-    let stored = stored(io, weights)?;
+    let used = stored(tensors.iter())?;
     let family = node.op.family();
     let moved = || {
-        let read = io.inputs.iter().map(|input| input.elements().get());
+        // A kernel that is computed is no map: the first input alone.
+        let read = io.inputs.iter().take(1).map(|input| input.elements().get());
         let written = io.outputs.iter().map(|output| output.elements().get());
         crate::units::sum(read.chain(written))
     };
@@ -81,20 +85,21 @@ pub(super) fn of_node(
         (family == Family::Convolution, matches!(family, Family::Pooling | Family::GlobalPooling));
     let cio = if is_conv { moved()? } else { 0 };
     Ok(NodeCost {
-        used: stored.learned()?,
-        stored: if node.shares.is_some() { Stored::default() } else { stored },
+        used: used.learned()?,
+        stored: stored(tensors.iter().filter(|tensor| !tensor.shared))?,
+        used_bytes: used.bytes,
         macs: cost.macs,
         flops: cost.flops()?,
         activations: cost.activations,
         cio,
         cio_with_pools: if is_pool { moved()? } else { cio },
+        unknown: cost.unknown,
     })
 }
 
-fn stored(io: Io<'_>, weights: &[Weight]) -> Result<Stored, Overflow> {
+fn stored<'a>(tensors: impl Iterator<Item = &'a graph::StoredTensor>) -> Result<Stored, Overflow> {
     let mut stored = Stored::default();
-    let dtype = weight_dtype(io);
-    for weight in weights {
+    for graph::StoredTensor { weight, dtype, .. } in tensors {
         let elements = weight.shape.elements()?;
         let slot = match weight.role {
             Role::Weight => &mut stored.weights,
@@ -107,13 +112,6 @@ fn stored(io: Io<'_>, weights: &[Weight]) -> Result<Stored, Overflow> {
         add(&mut stored.bytes, product(&[elements, dtype.bits()])?.div_ceil(8))?;
     }
     Ok(stored)
-}
-
-/// Weights have the element type of what they meet: the first input's, or the output's where that holds no fractions.
-pub(super) fn weight_dtype(io: Io<'_>) -> DType {
-    let types = io.inputs.iter().copied().chain(io.outputs).map(|tensor| tensor.dtype);
-    let float = types.clone().find(|dtype| dtype.is_float());
-    float.or_else(|| types.clone().next()).unwrap_or(DType::F32)
 }
 
 /// The sum over some nodes.
@@ -139,6 +137,8 @@ pub struct Sum {
     pub cio_with_pools: u64,
     /// Bytes moved.
     pub traffic: Traffic,
+    /// How many of the nodes have an unknown cost: every figure but those of stored tensors is then a lower bound.
+    pub unknown: u64,
 }
 
 impl Sum {
@@ -150,6 +150,7 @@ impl Sum {
         elementary: &Elementary,
     ) -> Result<(), Overflow> {
         self.nodes += u64::from(!is_source);
+        self.unknown += u64::from(node.unknown);
         self.stored.add(&node.stored)?;
         add(&mut self.used, node.used)?;
         add(&mut self.macs, node.macs)?;
@@ -163,6 +164,7 @@ impl Sum {
     /// Adds another sum.
     pub(super) fn merge(&mut self, other: &Self) -> Result<(), Overflow> {
         self.nodes += other.nodes;
+        self.unknown += other.unknown;
         self.stored.add(&other.stored)?;
         add(&mut self.used, other.used)?;
         add(&mut self.macs, other.macs)?;

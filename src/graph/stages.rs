@@ -1,6 +1,6 @@
 //! Stages for networks whose file names none.
 
-use super::{Graph, NodeId, StageId};
+use super::{BlockId, Graph, NodeId, StageId};
 use crate::ops::{Family, Op, Operator};
 use crate::tensor::TensorType;
 
@@ -47,6 +47,63 @@ impl Graph {
             let stage: StageId = self.stage(&name);
             self.set_stage(id, stage);
         }
+        self.name_stages();
+    }
+
+    /// Gives a stage of an ONNX file the name of the module that holds all of its nodes and no other's.
+    fn name_stages(&mut self) {
+        let mut common: Vec<Option<Option<BlockId>>> = vec![None; self.stages().len()];
+        for (_, node) in self.nodes() {
+            let (Some(stage), Some(_)) = (node.stage, node.origin.onnx_index) else { continue };
+            let slot = &mut common[stage.0 as usize];
+            *slot = Some(match *slot {
+                None => node.block,
+                Some(block) => self.around_both(block, node.block),
+            });
+        }
+        // A module whose nodes lie in several stages names none.
+        let mut owner: Vec<Option<StageId>> = vec![None; self.blocks().len()];
+        let mut shared = vec![false; self.blocks().len()];
+        for (_, node) in self.nodes() {
+            let Some(stage) = node.stage else { continue };
+            let mut block = node.block;
+            while let Some(id) = block {
+                let index = id.0 as usize;
+                if *owner[index].get_or_insert(stage) == stage {
+                    block = self.blocks()[index].parent;
+                } else {
+                    // What lies around is shared too, but only seen once from here on.
+                    block = if std::mem::replace(&mut shared[index], true) {
+                        None
+                    } else {
+                        self.blocks()[index].parent
+                    };
+                }
+            }
+        }
+        for (index, block) in common.into_iter().enumerate() {
+            let Some(Some(mut block)) = block else { continue };
+            if shared[block.0 as usize] {
+                continue;
+            }
+            // The outermost of the modules that hold the same nodes.
+            while let Some(parent) =
+                self.blocks()[block.0 as usize].parent.filter(|parent| !shared[parent.0 as usize])
+            {
+                block = parent;
+            }
+            let name = self.blocks()[block.0 as usize].name.to_string();
+            self.rename_stage(index, &name);
+        }
+    }
+
+    /// The innermost block that both are in.
+    fn around_both(&self, one: Option<BlockId>, other: Option<BlockId>) -> Option<BlockId> {
+        let around = |block: Option<BlockId>| {
+            std::iter::successors(block, |block| self.blocks()[block.0 as usize].parent).collect::<Vec<_>>()
+        };
+        let others = around(other);
+        around(one).into_iter().find(|block| others.contains(block))
     }
 }
 

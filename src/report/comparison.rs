@@ -22,22 +22,53 @@ pub fn letter(network: usize) -> &'static str {
 
 /// The figures of whole networks. Two networks have the change in columns of its own, more have it in theirs.
 pub fn totals(comparison: &Comparison) -> Sheet {
-    figures("Totals", "", &comparison.totals)
+    figures("Totals", "", &comparison.totals, &comparison.at_least)
 }
 
 /// What other programs would print of each.
 pub fn conventions(comparison: &Comparison) -> Sheet {
-    figures("As other programs count, for one image", "convention", &comparison.conventions)
+    figures(
+        "As other programs count, for one image",
+        "convention",
+        &comparison.conventions,
+        &comparison.at_least,
+    )
 }
 
-fn figures(title: &str, first: &'static str, rows: &[FigureRow]) -> Sheet {
+fn figures(title: &str, first: &'static str, rows: &[FigureRow], at_least: &[bool]) -> Sheet {
     let networks = rows.first().map_or(0, |row| row.values.len());
     let cells = rows.iter().map(|row| {
         let mut cells = vec![Cell::Name(row.name.into())];
-        cells.extend(side_by_side(&row.values));
+        let exact = is_exact(&row.path);
+        cells.extend(side_by_side(&row.values).into_iter().enumerate().map(|(index, cell)| {
+            match at_least.get(index) {
+                Some(missing) => cell.or_more(*missing && !exact),
+                // Changes from or to a bound are none that is known.
+                None if !exact && at_least.contains(&true) => Cell::Unknown,
+                None => cell,
+            }
+        }));
         cells
     });
-    Sheet { title: title.into(), columns: columns(first, networks), rows: cells.collect(), notes: Vec::new() }
+    Sheet {
+        title: title.into(),
+        columns: columns(first, networks),
+        rows: cells.collect(),
+        notes: missing(at_least).into_iter().collect(),
+    }
+}
+
+/// Whether a figure is exact even where costs are unknown: what is stored is listed.
+pub(super) fn is_exact(path: &str) -> bool {
+    ["nodes", "parameters.", "buffers", "weight_bytes"].iter().any(|exact| path.starts_with(exact))
+}
+
+/// Which networks' figures are lower bounds.
+fn missing(at_least: &[bool]) -> Option<String> {
+    let letters: Vec<&str> =
+        (0..).zip(at_least).filter(|(_, missing)| **missing).map(|(index, _)| letter(index)).collect();
+    (!letters.is_empty())
+        .then(|| format!("≥ is at least: {} has ops whose cost is unknown", letters.join(", ")))
 }
 
 fn columns(first: &'static str, networks: usize) -> Vec<&'static str> {
@@ -97,7 +128,7 @@ pub fn stages(comparison: &Comparison) -> Vec<Sheet> {
         title: "Stages".into(),
         columns: vec!["stage", "params A", "params B", "%", "MACs A", "MACs B", "%"],
         rows: rows.collect(),
-        notes: Vec::new(),
+        notes: missing(&comparison.at_least).into_iter().collect(),
     };
     vec![sheet]
 }
@@ -115,7 +146,7 @@ pub fn stages_in_full(comparison: &Comparison) -> Vec<(&'static str, Sheet)> {
             title: format!("Stages: {}", sum.name),
             columns: columns("stage", networks),
             rows: rows.collect(),
-            notes: Vec::new(),
+            notes: missing(&comparison.at_least).into_iter().collect(),
         }
     };
     SUMS.iter().map(|sum| (sum.path, sheet(sum))).collect()
@@ -343,6 +374,7 @@ struct Root<'a> {
 #[derive(Serialize)]
 struct Operand<'a> {
     file: &'a str,
+    at_least: bool,
     #[serde(flatten)]
     architecture: Architecture<'a>,
 }
@@ -396,7 +428,11 @@ impl Serialize for Json<'_> {
                 .reports
                 .iter()
                 .zip(self.files)
-                .map(|(report, file)| Operand { file, architecture: Architecture::new(report) })
+                .map(|(report, file)| Operand {
+                    file,
+                    at_least: report.analysis.total.unknown > 0,
+                    architecture: Architecture::new(report),
+                })
                 .collect(),
             totals: totals.map(|row| Row::new(&row.path, row.values.clone())).collect(),
             stages: comparison

@@ -24,6 +24,10 @@ pub enum Cell {
     Ratio(f64),
     /// Nothing.
     Empty,
+    /// What is not known.
+    Unknown,
+    /// A figure that misses something: the true one is this or more.
+    AtLeast(Box<Cell>),
     /// How much a figure grew or shrank.
     Difference(Figure, Figure),
     /// The same over the first figure.
@@ -45,6 +49,11 @@ impl Cell {
             Self::Share(part, whole) => units::percent(*part, *whole),
             Self::Ratio(ratio) => ratio_text(*ratio),
             Self::Empty => String::new(),
+            Self::Unknown => "?".into(),
+            Self::AtLeast(cell) => match cell.human().as_str() {
+                "-" => "≥ 0".into(),
+                text => format!("≥ {text}"),
+            },
             Self::Difference(from, to) => difference(*from, *to),
             Self::Growth(from, to) => growth(*from, *to),
             Self::Grown(from, to) => format!("{} {:>7}", to.cell().human(), growth(*from, *to)),
@@ -62,6 +71,8 @@ impl Cell {
             }
             Self::Ratio(ratio) => ratio.to_string(),
             Self::Empty => String::new(),
+            Self::Unknown => "unknown".into(),
+            Self::AtLeast(cell) => format!("at least {}", cell.exact()),
             Self::Difference(from, to) => match (from, to) {
                 (Figure::Count(from) | Figure::Bytes(from), Figure::Count(to) | Figure::Bytes(to)) => {
                     (i128::from(*to) - i128::from(*from)).to_string()
@@ -71,6 +82,12 @@ impl Cell {
             Self::Growth(from, to) => from.growth(*to).map_or(String::new(), |growth| growth.to_string()),
             Self::Grown(_, to) => to.cell().exact(),
         }
+    }
+
+    /// The same, as a lower bound where `at_least` says so.
+    #[must_use]
+    pub fn or_more(self, at_least: bool) -> Self {
+        if at_least { Self::AtLeast(Box::new(self)) } else { self }
     }
 
     /// Whether it stands at the left of its column.
@@ -120,6 +137,20 @@ fn growth(from: Figure, to: Figure) -> String {
         format!("{sign}{percent:.0} %")
     } else {
         format!("×{}", ratio_text((1.0 + growth).min(99_999.0)))
+    }
+}
+
+impl<Name> Sheet<Name> {
+    /// The same where the figures miss something: `why` says what.
+    #[must_use]
+    pub fn or_more(mut self, why: Option<String>) -> Self {
+        let Some(why) = why else { return self };
+        let is_figure = |cell: &Cell| matches!(cell, Cell::Count(_) | Cell::Digits(_) | Cell::Bytes(_));
+        for cell in self.rows.iter_mut().flatten().filter(|cell| is_figure(cell)) {
+            *cell = std::mem::replace(cell, Cell::Empty).or_more(true);
+        }
+        self.notes.push(why);
+        self
     }
 }
 

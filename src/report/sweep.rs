@@ -148,10 +148,13 @@ pub fn assignments(axes: &[Axis], values: &[String]) -> String {
 }
 
 fn figures(metrics: &[String], outcome: &Outcome) -> Vec<Cell> {
-    let cell = |(metric, value): (&String, &Option<u64>)| match value {
-        None => Cell::Empty,
-        Some(bytes) if metric.contains("bytes") => Cell::Bytes(*bytes),
-        Some(count) => Cell::Count(*count),
+    let cell = |(metric, value): (&String, &Option<u64>)| {
+        let cell = match value {
+            None => return Cell::Empty,
+            Some(bytes) if metric.contains("bytes") => Cell::Bytes(*bytes),
+            Some(count) => Cell::Count(*count),
+        };
+        cell.or_more(outcome.at_least && !super::comparison::is_exact(metric))
     };
     metrics.iter().zip(&outcome.metrics).map(cell).collect()
 }
@@ -178,6 +181,8 @@ struct PointRow<'a> {
     parameters: serde_json::Map<String, serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     figures: Option<serde_json::Map<String, serde_json::Value>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    at_least: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     alignment: Option<Alignment>,
     #[serde(skip_serializing_if = "<[Accuracy]>::is_empty")]
@@ -221,6 +226,7 @@ impl<'a> SweepReport<'a> {
         PointRow {
             parameters: names.zip(point.values.iter().map(|value| json_value(value))).collect(),
             figures,
+            at_least: outcome.is_ok_and(|outcome| outcome.at_least),
             alignment: outcome.ok().and_then(|outcome| Some(alignment(outcome.padded?, self.align?))),
             published: outcome.map_or(&[], |outcome| &outcome.accuracies),
             error: point.outcome.as_ref().err().map(String::as_str),

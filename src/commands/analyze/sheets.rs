@@ -67,10 +67,13 @@ impl Selection<'_> {
             sheets.push(sections::traffic::sheet(report));
         }
         if let Some(found) = report.memory {
+            let start = sheets.len();
             memory_sheets(args, graph, found, self.plain, &mut sheets);
+            let rest = sheets.split_off(start);
+            sheets.extend(rest.into_iter().map(|sheet| sheet.or_more(report.at_least())));
         }
         if let (Some(found), true) = (report.gradient, shows(Section::Gradient)) {
-            sheets.push(report::gradient::summary(found));
+            sheets.push(report::gradient::summary(found).or_more(report.at_least()));
             if args.sections.contains(&Section::Gradient)
                 && args.format != Format::Csv
                 && !graph.stages().is_empty()

@@ -97,6 +97,7 @@ pub(in crate::commands) fn options(budget: &Budget) -> LoadOptions {
         batch: budget.batch,
         dtype: budget.dtype,
         inputs: budget.inputs.iter().map(|(name, shape)| (Some(name.clone()), shape.clone())).collect(),
+        ..LoadOptions::default()
     }
 }
 

@@ -110,7 +110,7 @@ impl Network {
             name: name.into(),
             op: Arc::new(op.into()),
             inputs: SmallVec::new(),
-            origin: Origin { span: Some(options.header), section: None },
+            origin: Origin { span: Some(options.header), ..Origin::default() },
             stage: None,
             block: None,
             shares: None,
@@ -326,7 +326,11 @@ impl Network {
             name,
             op: self.shared(op.into()),
             inputs: inputs.into(),
-            origin: Origin { span: Some(options.header), section: u32::try_from(self.index()).ok() },
+            origin: Origin {
+                span: Some(options.header),
+                section: u32::try_from(self.index()).ok(),
+                ..Origin::default()
+            },
             stage: None,
             block: self.block,
             shares,

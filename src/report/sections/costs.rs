@@ -1,11 +1,11 @@
 //! Costs by layer, stage, block or op.
 
 use super::{indented, learned};
-use crate::analysis::Group;
 use crate::analysis::conventions::Convention;
+use crate::analysis::{Group, Sum};
 use crate::graph::NodeId;
 use crate::report::sheet::{Cell, Sheet};
-use crate::report::{Report, block_name, stage_name};
+use crate::report::{Report, block_name, called, stage_name};
 use crate::units::Overflow;
 
 /// By what rows are grouped.
@@ -48,6 +48,14 @@ pub fn sheet(
     }
 }
 
+/// A count of a group, which may miss ops; of unknown ops alone nothing is known.
+fn count(sum: &Sum, count: u64) -> Cell {
+    if sum.unknown > 0 && sum.unknown == sum.nodes {
+        return Cell::Unknown;
+    }
+    Cell::Count(count).or_more(sum.unknown > 0)
+}
+
 fn groups(report: &Report<'_>, by: By, extra: Option<&Extra>) -> Result<Sheet, Overflow> {
     let (analysis, graph) = (report.analysis, report.graph);
     let (what, groups): (&'static str, &[Group]) = match by {
@@ -69,12 +77,12 @@ fn groups(report: &Report<'_>, by: By, extra: Option<&Extra>) -> Result<Sheet, O
             indented(group),
             Cell::Count(sum.nodes),
             Cell::Count(learned(&sum.stored)),
-            Cell::Count(sum.macs),
+            count(sum, sum.macs),
             Cell::Share(sum.macs, analysis.total.macs),
-            Cell::Count(sum.flops),
+            count(sum, sum.flops),
         ];
         if elements {
-            row.extend([Cell::Count(sum.activations), Cell::Count(sum.cio)]);
+            row.extend([count(sum, sum.activations), count(sum, sum.cio)]);
         }
         rows.push(row);
     }
@@ -116,11 +124,12 @@ fn groups(report: &Report<'_>, by: By, extra: Option<&Extra>) -> Result<Sheet, O
                 }
             }
         }
-        for (row, count) in rows.iter_mut().zip(counts) {
-            row.push(Cell::Count(count));
+        let sums = groups.iter().map(|group| &group.sum).chain([&analysis.total]);
+        for ((row, counted), sum) in rows.iter_mut().zip(counts).zip(sums) {
+            row.push(count(sum, counted));
         }
     }
-    Ok(Sheet { title, columns, rows, notes: Vec::new() })
+    Ok(Sheet { title, columns, rows, notes: report.at_least().into_iter().collect() })
 }
 
 fn layers(report: &Report<'_>, extra: Option<&Extra>, limit: Option<usize>, wide: bool) -> Sheet {
@@ -130,7 +139,8 @@ fn layers(report: &Report<'_>, extra: Option<&Extra>, limit: Option<usize>, wide
     if let Some(limit) = limit {
         let rank = |id: &NodeId| {
             let cost = &analysis.nodes[id.index()];
-            (std::cmp::Reverse(cost.macs), std::cmp::Reverse(cost.flops), *id)
+            // What may cost anything comes first.
+            (!cost.unknown, std::cmp::Reverse(cost.macs), std::cmp::Reverse(cost.flops), *id)
         };
         // A million layers need not be sorted to find ten.
         if limit < all {
@@ -148,27 +158,28 @@ fn layers(report: &Report<'_>, extra: Option<&Extra>, limit: Option<usize>, wide
     }
     let rows = ids.iter().map(|&id| {
         let (node, cost) = (graph.node(id), &analysis.nodes[id.index()]);
+        let known = |count: u64| if cost.unknown { Cell::Unknown } else { Cell::Count(count) };
         let shapes: Vec<String> = node.outputs.iter().map(|output| output.shape.to_string()).collect();
         let mut row = vec![
             Cell::Name(node.name.to_string()),
-            Cell::Name(node.op.name().into()),
+            Cell::Name(called(node).into()),
             Cell::Text(shapes.join(" ")),
             Cell::Count(learned(&cost.stored)),
-            Cell::Count(cost.macs),
-            Cell::Share(cost.macs, analysis.total.macs),
-            Cell::Count(cost.flops),
+            known(cost.macs),
+            if cost.unknown { Cell::Unknown } else { Cell::Share(cost.macs, analysis.total.macs) },
+            known(cost.flops),
         ];
         if wide {
             row.extend([
-                Cell::Count(cost.activations),
-                Cell::Count(cost.cio),
+                known(cost.activations),
+                known(cost.cio),
                 Cell::Bytes(analysis.traffic[id.index()].fused),
                 Cell::Name(stage_name(graph, node).unwrap_or("").into()),
                 Cell::Name(block_name(graph, node).unwrap_or("").into()),
             ]);
         }
         if let Some(extra) = extra {
-            row.push(Cell::Count(extra.counts[id.index()]));
+            row.push(known(extra.counts[id.index()]));
         }
         row
     });
@@ -176,5 +187,6 @@ fn layers(report: &Report<'_>, extra: Option<&Extra>, limit: Option<usize>, wide
         Some(limit) if limit < all => format!("The {} costliest of {all} layers", limit.min(all)),
         _ => "Layers".to_owned(),
     };
-    Sheet { title, columns, rows: rows.collect(), notes: Vec::new() }
+    let notes = report.at_least().into_iter().collect();
+    Sheet { title, columns, rows: rows.collect(), notes }
 }

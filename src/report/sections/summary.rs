@@ -32,6 +32,15 @@ pub fn sheet(report: &Report<'_>) -> Sheet {
         row("buffers", stored.buffers, units::si(stored.buffers), "stored, not learned");
     }
     row("weight bytes", stored.bytes, units::bytes(stored.bytes), "parameters and buffers");
+    let missing = total.unknown > 0;
+    let mut row = |name: &str, count: u64, text: String, remark: &str| {
+        rows.push(vec![
+            Cell::Text(name.into()),
+            Cell::Text(units::grouped(count)).or_more(missing),
+            Cell::Text(text).or_more(missing),
+            Cell::Name(remark.into()),
+        ]);
+    };
     row("MACs", total.macs, units::si(total.macs), "");
     row("FLOPs", total.flops, units::si(total.flops), "2 a MAC, 1 any other operation");
     row("activations", total.activations, units::si(total.activations), "written by convolutions, products");
@@ -39,12 +48,14 @@ pub fn sheet(report: &Report<'_>) -> Sheet {
         row("CIO", total.cio, units::si(total.cio), "read and written by convolutions");
         row("CIO with pools", total.cio_with_pools, units::si(total.cio_with_pools), "");
     }
-    let mut notes = Vec::new();
-    if total.cio > 0 {
+    let mut notes: Vec<String> = report.at_least().into_iter().collect();
+    if total.cio > 0 && total.unknown == 0 {
         #[expect(clippy::cast_precision_loss, reason = "a ratio is approximate by nature")]
         notes.push(format!("MACs / CIO (MoC): {}", ratio_text(total.macs as f64 / total.cio as f64)));
     }
-    if let Some(layer) = &analysis.largest_layer {
+    if let Some(layer) = &analysis.largest_layer
+        && total.unknown == 0
+    {
         notes.push(format!(
             "largest layer: {}, {:.1} % of all MACs, {} times the mean layer",
             graph.node(layer.node).name,

@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod claims;
 pub mod compare;
+pub mod convert;
 pub mod explain;
 #[allow(dead_code, reason = "reports and budgets are about to write")]
 mod files;
@@ -110,6 +111,7 @@ pub fn run(cli: Cli) -> io::Result<Exit> {
         Command::Claims(args) => claims::run(&args, &mut output),
         Command::Sweep(args) => sweep::run(&args, &mut output),
         Command::Gradient(args) => gradient::run(&args, &mut output),
+        Command::Convert(args) => convert::run(&args, &mut output),
         Command::Ops => ops::run(&mut output),
         Command::Explain { topic } => explain::run(topic.as_deref(), &mut output),
         Command::Schema => schema::run(&mut output),

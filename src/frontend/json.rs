@@ -13,6 +13,7 @@ mod recursion;
 mod reference;
 mod resolve;
 pub mod schema;
+pub mod write;
 
 use super::{LoadOptions, Loaded};
 use crate::diagnostic::{Code, Diagnostic, Sink};

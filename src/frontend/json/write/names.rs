@@ -1,0 +1,176 @@
+//! Names: of blocks, and of layers as the reader of the language will give them.
+
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::define::Blocks;
+use super::discover::base;
+use super::tree::{Forest, Item, Kind};
+use crate::diagnostic::is_steering;
+use crate::frontend::json::reference::RESERVED;
+use crate::ops::{Family, Operator};
+
+/// The longest name that is taken over.
+const LONGEST: usize = 80;
+
+/// A name that the language allows.
+pub(super) fn allowed(name: &str) -> String {
+    let name = match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+        Some((base, round)) => format!("{base}_{round}"),
+        None => name.to_owned(),
+    };
+    let letters = name.chars().map(|letter| match letter {
+        letter if RESERVED.contains(&letter) || is_steering(letter) => '_',
+        letter => letter,
+    });
+    let mut name: String = letters.collect();
+    if name.len() > LONGEST {
+        let mut end = LONGEST;
+        while !name.is_char_boundary(end) {
+            end -= 1;
+        }
+        name.truncate(end);
+    }
+    match name.as_str() {
+        "" => "_".into(),
+        "previous" | "input" => format!("{name}_"),
+        _ => name,
+    }
+}
+
+/// A layer's name, and whether the file has to say it.
+#[derive(Clone, Debug)]
+pub(super) struct Name {
+    pub(super) text: Rc<str>,
+    pub(super) said: bool,
+}
+
+/// Gives names in a scope one by one, as the reader does: a name is said where the reader would give another.
+#[derive(Debug, Default)]
+pub(super) struct Namer {
+    /// Each name that is taken and the number that the next of it gets.
+    taken: FxHashMap<String, u32>,
+    /// Names that are looked for further out.
+    forbidden: FxHashSet<String>,
+}
+
+impl Namer {
+    pub(super) fn new(taken: impl IntoIterator<Item = String>, forbidden: FxHashSet<String>) -> Self {
+        Self { taken: taken.into_iter().map(|name| (name, 2)).collect(), forbidden }
+    }
+
+    /// The name of the next layer; `default` is what the reader calls it without one.
+    pub(super) fn name(&mut self, default: &str, wish: Option<&str>) -> Name {
+        let given = self.default(default);
+        if let Some(wish) = wish.map(allowed)
+            && wish != given.0
+            && !self.taken.contains_key(&wish)
+            && !self.forbidden.contains(&wish)
+        {
+            self.taken.insert(wish.clone(), 2);
+            return Name { text: wish.into(), said: true };
+        }
+        let (name, next) = given;
+        if self.forbidden.contains(&name) {
+            let is_free = |name: &String| !self.taken.contains_key(name) && !self.forbidden.contains(name);
+            let mut numbered = (2u32..).map(|number| format!("{default}_{number}"));
+            let name = numbered.find(is_free).unwrap_or(name);
+            self.taken.insert(name.clone(), 2);
+            return Name { text: name.into(), said: true };
+        }
+        if let Some(next) = next {
+            self.taken.insert(default.to_owned(), next);
+        }
+        self.taken.insert(name.clone(), 2);
+        Name { text: name.into(), said: false }
+    }
+
+    /// What the reader would call it, and the next number of that name.
+    fn default(&self, base: &str) -> (String, Option<u32>) {
+        let Some(&number) = self.taken.get(base) else { return (base.to_owned(), None) };
+        let mut number = number;
+        loop {
+            let name = format!("{base}_{number}");
+            number += 1;
+            if !self.taken.contains_key(&name) {
+                return (name, Some(number));
+            }
+        }
+    }
+}
+
+/// A block's name: what its uses are called, or what it does.
+pub(super) fn title(forest: &Forest<'_>, instances: &[&Item], blocks: &Blocks<'_>) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for name in instances.iter().filter_map(|instance| instance.name.as_deref()) {
+        let name = base(name);
+        // What is called by many names is called by none.
+        match counts.iter().position(|(known, _)| *known == name) {
+            Some(index) => counts[index].1 += 1,
+            None if counts.len() < 8 => counts.push((name, 1)),
+            None => {}
+        }
+    }
+    let best = counts.iter().rev().max_by_key(|(_, count)| *count);
+    match best {
+        Some((name, count)) if 2 * count > instances.len() => allowed(name),
+        _ => allowed(&role(forest, instances[0], blocks)),
+    }
+}
+
+/// What a scope does, in the field's words.
+fn role(forest: &Forest<'_>, scope: &Item, blocks: &Blocks<'_>) -> String {
+    let items = scope.children();
+    let op = |item: &Item| matches!(item.kind, Kind::Leaf).then(|| forest.node(item.start).op.name());
+    let of_family = |item: &Item, family| {
+        matches!(item.kind, Kind::Leaf) && forest.node(item.start).op.family() == family
+    };
+    let leaves = items.iter().all(|item| matches!(item.kind, Kind::Leaf));
+    let weights = |item: &Item| of_family(item, Family::Convolution) || of_family(item, Family::Linear);
+    if leaves && items.len() <= 3 && items.iter().any(weights) {
+        let short = |name: &'static str| match name {
+            "conv1d" | "conv2d" => "conv",
+            "conv_transpose2d" => "deconv",
+            "batch_norm" => "bn",
+            "layer_norm" => "ln",
+            "group_norm" => "gn",
+            "leaky_relu" => "leaky",
+            other => other,
+        };
+        let parts: Vec<&str> = items.iter().filter_map(op).map(short).collect();
+        return parts.join("_");
+    }
+    let joins_input = |item: &Item| item.inputs.iter().any(|outlet| scope.inputs.contains(outlet));
+    let last_join = items.iter().rev().take(2).find(|item| op(item) == Some("add"));
+    let repeats = items.iter().any(|item| matches!(item.kind, Kind::Repeat(..)));
+    let inner = |role: &str| {
+        items.iter().any(|item| blocks.of(item).is_some_and(|block| block.name.starts_with(role)))
+    };
+    let grouped = |depthwise: &dyn Fn(u64) -> bool| {
+        let places = scope.start..scope.end;
+        places.into_iter().any(|place| {
+            let groups = forest.node(place).op.settings().into_iter().find(|(name, _)| *name == "groups");
+            groups.and_then(|(_, value)| value.as_u64()).is_some_and(depthwise)
+        })
+    };
+    if items.iter().any(|item| of_family(item, Family::GlobalPooling))
+        && items.last().and_then(op) == Some("mul")
+    {
+        "squeeze_excite".into()
+    } else if repeats && items.iter().any(|item| op(item) == Some("concat")) {
+        "csp".into()
+    } else if repeats || inner("csp") {
+        "stage".into()
+    } else if last_join.is_some_and(joins_input) {
+        if grouped(&|groups| groups > 32) { "inverted_residual".into() } else { "residual".into() }
+    } else if last_join.is_some() {
+        "residual_down".into()
+    } else if items.first().and_then(op) == Some("concat") {
+        "dense_layer".into()
+    } else if grouped(&|groups| groups > 32) {
+        "separable".into()
+    } else {
+        "block".into()
+    }
+}

@@ -55,6 +55,20 @@ pub enum Command {
     },
     /// Print the JSON Schema of architecture files.
     Schema,
+    /// Print the completions of a shell.
+    ///
+    /// For bash: csp-profile completions bash > ~/.local/share/bash-completion/completions/csp-profile
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of the program or of a subcommand, in roff.
+    ///
+    /// To read one: csp-profile man analyze | man -l -
+    Man {
+        /// `analyze`, `compare`, …
+        subcommand: Option<String>,
+    },
 }
 
 /// How a file is read.

@@ -3,11 +3,13 @@
 pub mod analyze;
 pub mod claims;
 pub mod compare;
+pub mod completions;
 pub mod convert;
 pub mod explain;
 #[allow(dead_code, reason = "reports and budgets are about to write")]
 mod files;
 pub mod gradient;
+pub mod man;
 pub mod ops;
 pub mod schema;
 pub mod sweep;
@@ -115,6 +117,8 @@ pub fn run(cli: Cli) -> io::Result<Exit> {
         Command::Ops => ops::run(&mut output),
         Command::Explain { topic } => explain::run(topic.as_deref(), &mut output),
         Command::Schema => schema::run(&mut output),
+        Command::Completions { shell } => completions::run(shell, &mut output),
+        Command::Man { subcommand } => man::run(subcommand.as_deref(), &mut output),
     };
     let result = result.and_then(|exit| output.out.flush().map(|()| exit));
     match result {

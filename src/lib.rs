@@ -58,10 +58,11 @@
 //! | [`frontend`] | from a file to a graph: limits, formats, what the command line changes |
 //! | [`frontend::device`] | device files, and those that come with the program |
 //! | [`frontend::json`] | the architecture language, in the files that follow |
-//! | `frontend/json/document.rs` | what a file says, read key by key |
-//! | `frontend/json/expression.rs` | expressions: parser and exact evaluator |
+//! | `frontend/json/document.rs` | what a file says; `document/` reads it key by key |
+//! | `frontend/json/expression.rs` | expressions: their terms; `expression/` has the parser and the exact evaluator |
 //! | `frontend/json/reference.rs` | references to tensors, as written |
 //! | `frontend/json/command_line.rs` | `--set name=value` |
+//! | `frontend/json/parameters.rs` | the values of the file's parameters |
 //! | `frontend/json/recursion.rs` | blocks that contain themselves |
 //! | `frontend/json/expand.rs` | blocks, repeats and choices written out; names given |
 //! | `frontend/json/resolve.rs` | references looked up |
@@ -92,6 +93,7 @@
 //! | [`report::diagnostics`] | diagnostics drawn with the user's line |
 //! | [`cli`] | the command line: types only |
 //! | [`commands`] | the subcommands, one file each; exit codes; the only code that writes to the terminal |
+//! | `commands/{completions,man}.rs` | what shells and `man` need, from the types of [`cli`] |
 //! | `commands/files.rs` | files written beside their place and renamed |
 //! | `commands/explain/*.md` | the manual pages that `explain` prints beside those of ops and conventions |
 //! | `main.rs` | parse, dispatch, exit code |

@@ -69,7 +69,7 @@ impl Profile {
             graph: &self.loaded.graph,
             analysis: &self.analysis,
             parameters: &self.loaded.parameters,
-            facts: &self.facts,
+            facts: &self.loaded.facts,
             sources,
             format: self.loaded.format,
             memory: self.memory.as_ref(),

@@ -42,7 +42,7 @@ pub struct Report<'a> {
     pub analysis: &'a Analysis,
     /// The values of the file's parameters.
     pub parameters: &'a [(String, SettingValue)],
-    /// The published figures that hold for these parameters and inputs.
+    /// The published figures of the file. Those that hold for other parameters or inputs are counted, not judged.
     pub facts: &'a [Fact],
     /// The texts that nodes come from.
     pub sources: &'a SourceMap,
@@ -90,6 +90,11 @@ impl Report<'_> {
                 None => return memory::value(self.memory?, metric),
             },
         })
+    }
+
+    /// The published figures that hold for these parameters and inputs.
+    pub fn applying(&self) -> impl Iterator<Item = &Fact> {
+        self.facts.iter().filter(|fact| fact.applies)
     }
 
     /// A fact's verdict.
@@ -410,7 +415,7 @@ pub fn verdict_name(verdict: Verdict) -> &'static str {
 impl Serialize for Facts<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let report = self.0;
-        serializer.collect_seq(report.facts.iter().map(|fact| FactRow {
+        serializer.collect_seq(report.applying().map(|fact| FactRow {
             metric: &fact.metric,
             convention: fact.convention.as_deref(),
             value: &fact.value.text,

@@ -9,6 +9,8 @@ mod elaborate;
 mod expand;
 mod expression;
 mod facts;
+mod parameters;
+
 mod recursion;
 mod reference;
 mod resolve;
@@ -58,7 +60,7 @@ pub(super) fn load(
         return None;
     }
     let before = sink.errors();
-    let parameters = expand::parameters(&document, &options.set, sink);
+    let parameters = parameters::parameters(&document, &options.set, sink);
     // A wrong parameter makes wrong everything that uses it: say only the first.
     if sink.errors() > before {
         return None;

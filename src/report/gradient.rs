@@ -256,6 +256,9 @@ pub fn summary(gradient: &Gradient) -> Sheet {
             notes.push("… and so on; --format json has them all".into());
         }
     }
+    if ratios.channel() < 0.0 {
+        notes.push("channel ratio below 0: projections make more channels than anyone reads of them".into());
+    }
     notes.extend(gradient.skipped.iter().map(|reason| format!("left out: {reason}")));
     if gradient.h.approximate {
         notes.push("provenance is approximate: an op joins all channels, origins are an upper bound".into());

@@ -171,12 +171,7 @@ fn place(graph: &Graph, memory: &Memory) -> String {
 /// Peaks, where they are, the arena and the other schedule.
 pub fn summary(graph: &Graph, analysis: &Analysis) -> Sheet {
     let row = |name: &str, bytes: u64, remark: String| {
-        vec![
-            Cell::Text(name.into()),
-            Cell::Text(units::grouped(bytes)),
-            Cell::Bytes(bytes),
-            Cell::Name(remark),
-        ]
+        vec![Cell::Text(name.into()), Cell::Digits(bytes), Cell::Bytes(bytes), Cell::Name(remark)]
     };
     let models = Model::REPORTED.iter().zip(&analysis.models);
     let mut rows: Vec<_> =

@@ -12,6 +12,8 @@ pub enum Cell {
     Name(String),
     /// An exact count.
     Count(u64),
+    /// A count of which people read every digit too.
+    Digits(u64),
     /// An exact number of bytes.
     Bytes(u64),
     /// A part of a whole.
@@ -35,6 +37,7 @@ impl Cell {
             Self::Text(text) | Self::Name(text) => text.clone(),
             Self::Count(0) => "-".into(),
             Self::Count(count) => units::si(*count),
+            Self::Digits(count) => units::grouped(*count),
             Self::Bytes(bytes) => units::bytes(*bytes),
             Self::Share(0, _) => "-".into(),
             Self::Share(part, whole) => units::percent(*part, *whole),
@@ -50,7 +53,7 @@ impl Cell {
     pub fn exact(&self) -> String {
         match self {
             Self::Text(text) | Self::Name(text) => text.clone(),
-            Self::Count(count) | Self::Bytes(count) => count.to_string(),
+            Self::Count(count) | Self::Digits(count) | Self::Bytes(count) => count.to_string(),
             #[expect(clippy::cast_precision_loss, reason = "a share is approximate by nature")]
             Self::Share(part, whole) => {
                 if *whole == 0 { 0.0 } else { *part as f64 / *whole as f64 }.to_string()

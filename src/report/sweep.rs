@@ -62,7 +62,7 @@ impl SweepReport<'_> {
             known.map_or_else(|| metric.clone(), |(_, name)| (*name).to_owned())
         }));
         if self.align.is_some() {
-            columns.extend(["wasted", "%"].map(str::to_owned));
+            columns.extend(["wasted", "of MACs"].map(str::to_owned));
         }
         columns
             .extend(accuracies.iter().map(|name| name.strip_prefix("accuracy.").unwrap_or(name).to_owned()));
@@ -84,7 +84,11 @@ impl SweepReport<'_> {
             let missed =
                 self.outcomes().filter(|outcome| outcome.padded.is_some_and(|padded| padded.layers > 0));
             notes.push(format!("wasted: the MACs that channels padded to multiples of {align} would add;"));
-            notes.push(format!("{} of {} points miss it (`explain sweep`)", missed.count(), rows.len()));
+            notes.push(format!(
+                "{} of {} points have such channels (`explain sweep`)",
+                missed.count(),
+                rows.len()
+            ));
         }
         if !accuracies.is_empty() {
             notes.push(format!("{}: published, not computed", accuracies.join(", ")));

@@ -1,16 +1,19 @@
 //! Single layers put in a topological order, their attributes evaluated, their shapes inferred: the graph.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+mod attributes;
+mod order;
+
+use self::attributes::Attributes;
+use self::order::order;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::document::{Document, Layer, OpLayer, Template};
-use super::expand::{Argument, Expansion, Feed, Instance, Source};
+use super::expand::{Expansion, Feed, Instance, Source};
 use super::expression::{Environment, Expression};
 use super::reference::Reference;
-use super::resolve::{Failed, Key, Later, Resolver, Slot, Slots, key};
+use super::resolve::{Failed, Key, Later, Resolver, Slot, Slots};
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::frontend::LoadOptions;
 use crate::graph::{BlockId, Graph, NewNode, NodeId, Origin, Outlet, StageId};
@@ -127,105 +130,6 @@ fn expressions(op: &OpLayer) -> Vec<&Expression> {
     expressions
 }
 
-/// Kahn's algorithm over the order of declaration; the file's own order wherever that is one.
-fn order(expansion: &Expansion<'_>, needs: &[Option<Needs>], sink: &mut Sink) -> Vec<u32> {
-    let count = needs.len();
-    let sources = |needs: &Needs, visit: &mut dyn FnMut(u32)| {
-        needs.inputs.iter().for_each(|slot| visit(slot.instance));
-        needs.share.iter().for_each(|&instance| visit(instance));
-        needs.types.iter().for_each(|&instance| visit(instance));
-    };
-    let mut sorted = true;
-    let mut waiting = vec![0u32; count];
-    let mut followers = vec![0u32; count + 1];
-    for (index, needs) in needs.iter().enumerate() {
-        if let Some(needs) = needs {
-            sources(needs, &mut |source| {
-                sorted &= (source as usize) < index;
-                waiting[index] += 1;
-                followers[source as usize + 1] += 1;
-            });
-        }
-    }
-    let all = super::expand::as_u32(count);
-    if sorted {
-        return (0..all).collect();
-    }
-    for index in 0..count {
-        followers[index + 1] += followers[index];
-    }
-    let mut targets = vec![0u32; followers[count] as usize];
-    let mut next = followers.clone();
-    for (index, needs) in (0..all).zip(needs) {
-        if let Some(needs) = needs {
-            sources(needs, &mut |source| {
-                let slot = &mut next[source as usize];
-                targets[*slot as usize] = index;
-                *slot += 1;
-            });
-        }
-    }
-    let mut ready: BinaryHeap<Reverse<u32>> =
-        (0..all).filter(|&index| waiting[index as usize] == 0).map(Reverse).collect();
-    let mut order = Vec::with_capacity(count);
-    while let Some(Reverse(index)) = ready.pop() {
-        order.push(index);
-        for &target in &targets[followers[index as usize] as usize..followers[index as usize + 1] as usize] {
-            waiting[target as usize] -= 1;
-            if waiting[target as usize] == 0 {
-                ready.push(Reverse(target));
-            }
-        }
-    }
-    if order.len() < count {
-        report_cycle(expansion, needs, &waiting, sink);
-    }
-    order
-}
-
-/// Names the layers of one circle.
-fn report_cycle(expansion: &Expansion<'_>, needs: &[Option<Needs>], waiting: &[u32], sink: &mut Sink) {
-    let Some(start) = waiting.iter().position(|&count| count > 0) else { return };
-    // Whatever waits has a source that waits: walking back ends in the circle.
-    let mut seen = vec![false; needs.len()];
-    let mut path = vec![start];
-    let mut current = start;
-    while !seen[current] {
-        seen[current] = true;
-        let Some(needs) = &needs[current] else { return };
-        let sources = needs
-            .inputs
-            .iter()
-            .map(|slot| slot.instance)
-            .chain(needs.share)
-            .chain(needs.types.iter().copied());
-        let Some(source) = sources.map(|source| source as usize).find(|&source| waiting[source] > 0) else {
-            return;
-        };
-        current = source;
-        path.push(current);
-    }
-    let first = path.iter().position(|&index| index == current).unwrap_or(0);
-    let mut circle: Vec<usize> = path[first..path.len() - 1].to_vec();
-    circle.reverse();
-    let names: Vec<&str> = circle.iter().map(|&index| &*expansion.instances[index].name).collect();
-    let shown = if names.len() > 6 {
-        format!("{} → … ({} layers)", names[..5].join(" → "), names.len())
-    } else {
-        names.join(" → ")
-    };
-    let mut diagnostic = Diagnostic::error(
-        Code::Cycle,
-        format!("layers depend on each other in a circle: {shown} → {}", names[0]),
-    );
-    for &index in circle.iter().take(6) {
-        if let Source::Op(layer, _) = expansion.instances[index].source {
-            diagnostic = diagnostic.at(layer.span, format!("`{}`", expansion.instances[index].name));
-        }
-    }
-    sink.push(diagnostic.help("a network is a graph without circles: unroll what is recurrent"));
-}
-
 /// The batch: asked for, given with an input's shape, or the file's.
 fn batch(document: &Document, expansion: &Expansion<'_>, options: &LoadOptions, sink: &mut Sink) -> u64 {
     let rank = |index: usize| match &document.inputs.get(index)?.shape.kind {
@@ -239,6 +143,15 @@ fn batch(document: &Document, expansion: &Expansion<'_>, options: &LoadOptions, 
         };
         (rank(index)? + 1 == axes.len()).then(|| axes[0])
     });
+    if let (Some(batch), Some(given)) = (options.batch, given)
+        && batch != given
+    {
+        let message = format!("`--batch` asks for {batch} images, and `--input` for {given}");
+        sink.push(
+            Diagnostic::error(Code::WrongCount, message)
+                .help("leave one of them out, or the batch in `--input`"),
+        );
+    }
     if let Some(batch) = options.batch.or(given) {
         return batch.max(1);
     }
@@ -642,75 +555,5 @@ impl<'d> Builder<'_, 'd> {
                 ),
             }
         }
-    }
-}
-
-/// The values behind names in a layer's attributes.
-struct Attributes<'a, 'e, 'd> {
-    expansion: &'a Expansion<'d>,
-    graph: &'a Graph,
-    nodes: &'a [Option<NodeId>],
-    resolver: &'a std::cell::RefCell<&'a mut Resolver<'e, 'd>>,
-    /// Set when a tensor could not be made.
-    missing: &'a std::cell::Cell<bool>,
-    values: &'a rustc_hash::FxHashMap<Key, Option<SettingValue>>,
-    scope: u32,
-    previous: Feed,
-}
-
-impl Environment for Attributes<'_, '_, '_> {
-    fn parameter(&self, index: usize) -> SettingValue {
-        self.expansion.parameters[index].clone()
-    }
-
-    fn argument(&self, index: usize) -> Result<SettingValue, Diagnostic> {
-        let all = &self.expansion.scopes[self.scope as usize].arguments;
-        match &all[index] {
-            Argument::Value(value) => Ok(value.clone()),
-            // Evaluated before all that use it: a chain of arguments may be long, and one may be used many times.
-            Argument::Later { template, .. } => {
-                self.values.get(&key(all, index)).cloned().flatten().ok_or_else(|| {
-                    self.missing.set(true);
-                    Diagnostic::error(Code::UnknownReference, "the argument is not known")
-                        .at(template.span, "this one")
-                })
-            }
-        }
-    }
-
-    fn index(&self, level: usize) -> u64 {
-        self.expansion.scopes[self.scope as usize].indices[level]
-    }
-
-    fn tensor(&self, reference: &Reference) -> Result<TensorType, Diagnostic> {
-        let absent = || {
-            self.missing.set(true);
-            Diagnostic::error(Code::UnknownReference, "the tensor could not be made")
-                .at(reference.span, "this one")
-        };
-        // Whatever can fail here has failed, and been reported, when the needs were collected.
-        let slots = self
-            .resolver
-            .borrow_mut()
-            .reference(reference, self.scope, self.previous, &mut Sink::default())
-            .map_err(|Failed| absent())?;
-        let &[slot] = slots.as_slice() else {
-            return Err(Diagnostic::error(
-                Code::WrongCount,
-                format!("a size is asked of one tensor, and this is {}", slots.len()),
-            )
-            .at(reference.span, "not one tensor"));
-        };
-        let node = self.nodes[slot.instance as usize].ok_or_else(absent)?;
-        let outputs = &self.graph.node(node).outputs;
-        let port = slot.port().unwrap_or(0) as usize;
-        if slot.port().is_none() && outputs.len() > 1 || port >= outputs.len() {
-            return Err(Diagnostic::error(
-                Code::WrongCount,
-                format!("`{}` has {} outputs: say which", self.graph.node(node).name, outputs.len()),
-            )
-            .at(reference.span, "not one tensor"));
-        }
-        Ok(outputs[port].clone())
     }
 }

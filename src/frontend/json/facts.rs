@@ -214,7 +214,7 @@ pub(super) fn mark(
     let mut facts = std::mem::take(&mut document.facts);
     for fact in &mut facts {
         let mut faults = Sink::default();
-        let expected = super::expand::parameters(document, &fact.set, &mut faults);
+        let expected = super::parameters::parameters(document, &fact.set, &mut faults);
         for fault in faults.diagnostics() {
             let mut diagnostic =
                 Diagnostic::error(Code::PublishedFact, fault.message.replacen("--set ", "", 1))

@@ -8,10 +8,9 @@ use crate::units;
 /// Every convention's figure.
 pub fn sheet(report: &Report<'_>) -> Sheet {
     let rows = CONVENTIONS.iter().zip(&report.analysis.conventions).map(|(convention, &count)| {
-        let text = count.map_or("-".into(), units::grouped);
         vec![
             Cell::Text(convention.name.into()),
-            Cell::Text(text),
+            count.map_or(Cell::Text("-".into()), Cell::Digits),
             Cell::Text(count.map_or(String::new(), units::si)),
             Cell::Text(convention.unit.name().into()),
         ]

@@ -6,7 +6,7 @@ use crate::report::{Report, verdict_name};
 
 /// The published figures and what became of them: all, or only those that do not hold.
 pub fn sheet(report: &Report<'_>, all: bool) -> Sheet {
-    let judged: Vec<_> = report.facts.iter().map(|fact| (fact, report.judge(fact))).collect();
+    let judged: Vec<_> = report.applying().map(|fact| (fact, report.judge(fact))).collect();
     let count = |verdict: Verdict| judged.iter().filter(|(_, found)| *found == verdict).count();
     let shown = judged
         .iter()
@@ -42,6 +42,10 @@ pub fn sheet(report: &Report<'_>, all: bool) -> Sheet {
         .collect();
     let list = if all { "" } else { " (`--sections published` lists them)" };
     notes.insert(0, format!("{} figures: {}{list}", judged.len(), counted.join(", ")));
+    let elsewhere = report.facts.len() - judged.len();
+    if elsewhere > 0 {
+        notes.push(format!("{elsewhere} more hold for other parameters or inputs; the file lists them"));
+    }
     Sheet {
         title: "Published figures".into(),
         columns: vec!["figure", "published", "ours", "verdict", "source"],

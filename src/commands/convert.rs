@@ -6,9 +6,12 @@ use std::path::Path;
 use super::files::{self, Existing};
 use super::{Exit, Output, load, usage};
 use crate::cli::{ConvertArgs, Target};
+use crate::diagnostic::nearest;
 use crate::frontend::Loaded;
 use crate::frontend::json::write::{self, Names};
+use crate::graph::Graph;
 use crate::report::diagnostics::clean;
+use crate::report::diagram::{dot, mermaid};
 use crate::source::SourceMap;
 
 pub(super) fn run(args: &ConvertArgs, output: &mut Output) -> io::Result<Exit> {
@@ -37,7 +40,10 @@ pub(super) fn run(args: &ConvertArgs, output: &mut Output) -> io::Result<Exit> {
             Ok(text) => text,
             Err(exit) => return Ok(exit),
         },
-        Target::Dot | Target::Mermaid => return usage(output, "not yet", None),
+        Target::Dot | Target::Mermaid => match diagram(&loaded.graph, target, args, output)? {
+            Ok(text) => text,
+            Err(exit) => return Ok(exit),
+        },
     };
     match &args.output {
         None => output.out().write_all(text.as_bytes()).map(|()| Exit::Fine),
@@ -63,8 +69,8 @@ fn architecture(loaded: &Loaded, output: &mut Output) -> io::Result<Result<Strin
     let names = if loaded.format == "darknet" { Names::Numbers } else { Names::Paths };
     match write::write(&loaded.graph, names) {
         Ok(written) => {
-            if !written.folded {
-                writeln!(output.err(), "note: what repeats could not be folded into blocks")?;
+            if let Some(why) = written.unfolded {
+                writeln!(output.err(), "note: what repeats is not folded into blocks: {}", clean(&why))?;
             }
             Ok(Ok(written.text))
         }
@@ -76,11 +82,45 @@ fn architecture(loaded: &Loaded, output: &mut Output) -> io::Result<Result<Strin
     }
 }
 
+fn diagram(
+    graph: &Graph,
+    target: Target,
+    args: &ConvertArgs,
+    output: &mut Output,
+) -> io::Result<Result<String, Exit>> {
+    let stage = args.stage.as_deref();
+    if let Some(stage) = stage
+        && !graph.stages().contains(stage)
+    {
+        let near = nearest(stage, graph.stages().iter().map(String::as_str));
+        let help = near.map(|near| format!("did you mean `{near}`?"));
+        return usage(output, &format!("the network has no stage `{stage}`"), help.as_deref()).map(Err);
+    }
+    if target == Target::Dot {
+        return Ok(Ok(dot::render(graph, stage)));
+    }
+    // One file of Mermaid's is one diagram; a page of Markdown holds one a stage.
+    let bare = args.output.as_deref().is_some_and(|path| !extension(path).eq_ignore_ascii_case("md"));
+    Ok(match stage {
+        None if bare => {
+            let message = "a file of Mermaid's holds one diagram, and there is one of each stage";
+            let help = "name a stage with `--stage`, or write a Markdown page, `-o FILE.md`";
+            return usage(output, message, Some(help)).map(Err);
+        }
+        None => Ok(mermaid::page(graph)),
+        Some(stage) if args.output.is_some() && !bare => Ok(mermaid::page_of(graph, stage)),
+        Some(stage) => Ok(mermaid::diagram(graph, Some(stage))),
+    })
+}
+
+fn extension(path: &Path) -> &str {
+    path.extension().and_then(|extension| extension.to_str()).unwrap_or("")
+}
+
 /// What is asked for by name, or by the output's.
 fn target(args: &ConvertArgs) -> Result<Target, String> {
     let of_name = |path: &Path| {
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("");
-        match extension.to_ascii_lowercase().as_str() {
+        match extension(path).to_ascii_lowercase().as_str() {
             "json" => Ok(Target::Json),
             "dot" | "gv" => Ok(Target::Dot),
             "mmd" | "mermaid" | "md" => Ok(Target::Mermaid),

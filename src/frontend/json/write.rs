@@ -47,8 +47,8 @@ pub enum Names {
 pub struct Written {
     /// Its text.
     pub text: String,
-    /// Whether what repeats is folded into blocks; else the layers stand one by one.
-    pub folded: bool,
+    /// Why the layers stand one by one, where what repeats could not be folded into blocks.
+    pub unfolded: Option<String>,
 }
 
 /// Why a network is no architecture file.
@@ -100,13 +100,13 @@ pub fn write(graph: &Graph, names: Names) -> Result<Written, Error> {
         }
     }
     let folded = write_folded(graph, names);
-    if check(graph, &folded).is_ok() {
-        return Ok(Written { text: folded, folded: true });
-    }
+    let Err(obstacle) = check(graph, &folded) else {
+        return Ok(Written { text: folded, unfolded: None });
+    };
     drop(folded);
     let text = write_flat(graph);
     check(graph, &text)?;
-    Ok(Written { text, folded: false })
+    Ok(Written { text, unfolded: Some(obstacle.to_string()) })
 }
 
 fn write_folded(graph: &Graph, names: Names) -> String {
@@ -154,9 +154,7 @@ fn document(forest: &mut Forest<'_>, mut items: Vec<Item>) -> String {
         for (index, (form, block)) in blocks.by_form.iter().enumerate() {
             text.push_str(if index == 0 { "\n" } else { ",\n" });
             let written = emitter.block(*form, block);
-            text::head(&block.name, &written.head, &mut text);
-            text::layers(&written.layers, 6, &mut text);
-            text.push('}');
+            text::block(&block.name, &written.head, &written.layers, &mut text);
         }
         text.push_str("\n  }");
     }

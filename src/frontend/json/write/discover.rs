@@ -21,8 +21,9 @@ const SHORT: usize = 12;
 pub(super) fn discover(forest: &mut Forest<'_>, items: Vec<Item>, named: bool) -> Vec<Item> {
     let order = unit_order(forest);
     let items = rebuild(forest, items, &mut |forest, list| {
+        let list = if named { in_place(forest, list, named) } else { list };
         if named && list.len() <= SHORT {
-            return in_place(forest, list, named);
+            return list;
         }
         let list = units(forest, list, order);
         let list = periods(forest, list);
@@ -264,7 +265,9 @@ fn periods_once(forest: &mut Forest<'_>, items: Vec<Item>) -> Vec<Item> {
             while end + period < items.len() && tokens[end] == tokens[end + period] {
                 end += 1;
             }
-            if end - start >= period {
+            // Equal neighbours are a repeat of one of them.
+            let equal = items[start..start + period].windows(2).all(|pair| pair[0].exact == pair[1].exact);
+            if end - start >= period && !equal {
                 found.push((end + period - start, period, start));
             }
             start = end + 1;
@@ -595,21 +598,19 @@ fn is_whole(lists: &[&[Item]], group: &[(usize, usize, usize)]) -> bool {
     group.iter().all(|&(list, _, length)| lists[list].len() == length)
 }
 
-/// Takes scopes apart that nobody named and that occur once.
+/// Takes scopes apart that nobody named and that the file would use at one place only.
 fn dissolve(forest: &mut Forest<'_>, mut items: Vec<Item>) -> Vec<Item> {
     loop {
-        let mut counts: FxHashMap<u32, u32> = FxHashMap::default();
-        count(&items, &mut counts);
-        let lonely = |form: u32| counts.get(&form) == Some(&1);
+        let mut uses: FxHashMap<u32, u32> = FxHashMap::default();
+        count_uses(&items, &mut uses);
         let mut changed = false;
         items = rebuild(forest, items, &mut |_, list| {
             let mut flat = Vec::with_capacity(list.len());
             for item in list {
+                let once = uses.get(&item.form) == Some(&1) && item.name.is_none() && item.stage.is_none();
                 match item.kind {
-                    // Forms of scopes around what was taken apart are new: they are not in the set, and wait.
-                    Kind::Scope(inner)
-                        if item.name.is_none() && item.stage.is_none() && lonely(item.form) =>
-                    {
+                    // Forms of scopes around what was taken apart are new: they are not counted yet, and wait.
+                    Kind::Scope(inner) if once => {
                         changed = true;
                         flat.extend(inner);
                     }
@@ -624,10 +625,40 @@ fn dissolve(forest: &mut Forest<'_>, mut items: Vec<Item>) -> Vec<Item> {
     }
 }
 
+/// At how many places of the file each scope is used: what is in a block counts once, a repeat is worth a block.
+fn count_uses(items: &[Item], uses: &mut FxHashMap<u32, u32>) {
+    for item in items {
+        match &item.kind {
+            Kind::Leaf => {}
+            Kind::Scope(inner) => {
+                let count = uses.entry(item.form).or_default();
+                *count += 1;
+                if *count == 1 {
+                    count_uses(inner, uses);
+                }
+            }
+            Kind::Repeat(rounds, _) => {
+                count_uses(&rounds[..rounds.len().min(1)], uses);
+                if let Some(first) = rounds.first() {
+                    *uses.entry(first.form).or_default() += 1;
+                }
+            }
+        }
+    }
+}
+
+/// How many scopes there are of each form; a repeat needs a block even for one round.
 pub(super) fn count(items: &[Item], counts: &mut FxHashMap<u32, u32>) {
     for item in items {
-        if let Kind::Scope(_) = item.kind {
-            *counts.entry(item.form).or_default() += 1;
+        match &item.kind {
+            Kind::Leaf => {}
+            Kind::Scope(_) => *counts.entry(item.form).or_default() += 1,
+            Kind::Repeat(rounds, _) => {
+                let scope = rounds.first().filter(|round| matches!(round.kind, Kind::Scope(_)));
+                if let Some(scope) = scope {
+                    *counts.entry(scope.form).or_default() += 1;
+                }
+            }
         }
         count(item.children(), counts);
     }

@@ -91,17 +91,15 @@ fn shape(value: &Value, numeric: bool, skeleton: &mut String, cells: &mut Vec<Va
     }
 }
 
-/// A number that was a single-precision one is written with the digits of one.
+/// A number with the digits that someone gave it: those of a single-precision one, or no more than 13. What a
+/// calculation leaves behind them counts nowhere, and an exact fraction of 17 digits would not be read as the same.
 fn shortest(value: Value) -> Value {
-    let Value::Number(number) = &value else { return value };
-    if !number.is_f64() {
-        return value;
-    }
-    let Some(wide) = number.as_f64() else { return value };
+    let Some(wide) = value.as_f64().filter(|_| value.is_f64()) else { return value };
     #[expect(clippy::cast_possible_truncation, reason = "compared with the original")]
     let narrow = wide as f32;
-    if f64::from(narrow).to_bits() != wide.to_bits() {
-        return value;
-    }
-    narrow.to_string().parse::<f64>().map_or(value, Value::from)
+    let text = match f64::from(narrow).to_bits() == wide.to_bits() {
+        true => narrow.to_string(),
+        false => format!("{wide:.12e}"),
+    };
+    text.parse::<f64>().map_or(value, Value::from)
 }

@@ -166,7 +166,9 @@ fn role(forest: &Forest<'_>, scope: &Item, blocks: &Blocks<'_>) -> String {
         if grouped(&|groups| groups > 32) { "inverted_residual".into() } else { "residual".into() }
     } else if last_join.is_some() {
         "residual_down".into()
-    } else if items.first().and_then(op) == Some("concat") {
+    } else if items.first().and_then(op) == Some("concat")
+        || items.last().is_some_and(|last| op(last) == Some("concat") && joins_input(last))
+    {
         "dense_layer".into()
     } else if grouped(&|groups| groups > 32) {
         "separable".into()

@@ -79,7 +79,7 @@ fn layer(line: &Line, indent: usize, text: &mut String) {
 }
 
 /// A long list or object in several lines.
-pub(super) fn wrapped(member: &str, indent: usize, text: &mut String) {
+fn wrapped(member: &str, indent: usize, text: &mut String) {
     let mut column = indent;
     let (mut start, mut depth, mut quoted, mut escaped) = (0, 0usize, false, false);
     let mut pieces = Vec::new();
@@ -115,19 +115,23 @@ pub(super) fn wrapped(member: &str, indent: usize, text: &mut String) {
     }
 }
 
-/// A block's head up to its list of layers: in one line where it fits in one.
-pub(super) fn head(name: &str, members: &[(&'static str, String)], text: &mut String) {
-    let line: Vec<String> = members.iter().map(|(key, value)| format!("\"{key}\": {value}, ")).collect();
+/// A block: its head stands in one line where it fits in one.
+pub(super) fn block(name: &str, head: &[(&'static str, String)], lines: &[Line], text: &mut String) {
+    let line: Vec<String> = head.iter().map(|(key, value)| format!("\"{key}\": {value}, ")).collect();
     let line = format!("    {}: {{{}\"layers\": [", quoted(name), line.concat());
     if line.chars().count() <= WIDTH {
         text.push_str(&line);
+        layers(lines, 6, text);
+        text.push('}');
         return;
     }
     let _ = write!(text, "    {}: {{", quoted(name));
-    for (key, value) in members {
+    for (key, value) in head {
         text.push_str("\n      ");
         wrapped(&format!("\"{key}\": {value}"), 8, text);
         text.push(',');
     }
     text.push_str("\n      \"layers\": [");
+    layers(lines, 8, text);
+    text.push_str("\n    }");
 }

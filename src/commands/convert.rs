@@ -119,13 +119,11 @@ fn extension(path: &Path) -> &str {
 
 /// What is asked for by name, or by the output's.
 fn target(args: &ConvertArgs) -> Result<Target, String> {
-    let of_name = |path: &Path| {
-        match extension(path).to_ascii_lowercase().as_str() {
-            "json" => Ok(Target::Json),
-            "dot" | "gv" => Ok(Target::Dot),
-            "mmd" | "mermaid" | "md" => Ok(Target::Mermaid),
-            _ => Err(format!("the name `{}` does not say what to write", path.display())),
-        }
+    let of_name = |path: &Path| match extension(path).to_ascii_lowercase().as_str() {
+        "json" => Ok(Target::Json),
+        "dot" | "gv" => Ok(Target::Dot),
+        "mmd" | "mermaid" | "md" => Ok(Target::Mermaid),
+        _ => Err(format!("the name `{}` does not say what to write", path.display())),
     };
     match (args.to, &args.output) {
         (Some(target), _) => Ok(target),

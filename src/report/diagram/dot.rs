@@ -43,7 +43,9 @@ pub fn render(graph: &Graph, stage: Option<&str>) -> String {
 
 /// Whether a stage is the given one or within it.
 pub(super) fn is_within(stage: Option<&str>, outer: &str) -> bool {
-    stage.and_then(|stage| stage.strip_prefix(outer)).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    stage
+        .and_then(|stage| stage.strip_prefix(outer))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn boxes(graph: &Graph, cluster: &Cluster, depth: usize, count: &mut usize, text: &mut String) {

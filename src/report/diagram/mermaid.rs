@@ -65,7 +65,11 @@ pub fn diagram(graph: &Graph, stage: Option<&str>) -> String {
                 let name = escaped(&graph.node(input.node).name);
                 let _ = writeln!(text, "  n{from}([\"{name}<br>{}\"])", shape(graph, input));
             }
-            let port = if graph.node(input.node).outputs.len() > 1 { format!("|{}|", input.port) } else { String::new() };
+            let port = if graph.node(input.node).outputs.len() > 1 {
+                format!("|{}|", input.port)
+            } else {
+                String::new()
+            };
             let _ = writeln!(arrows, "  n{from} -->{port} n{}", id.index());
         }
     }

@@ -228,7 +228,11 @@ fn block<'t>(
         .map(|(name, &column)| {
             let Description { sort, default, .. } = &described[column];
             let default = default.clone().filter(|default| rows.iter().any(|row| row[column] == *default));
-            let usual = || (Column { rows: &rows, column }).usual().filter(|_| !matches!(sort, Sort::Count | Sort::Channels | Sort::Groups));
+            let usual = || {
+                (Column { rows: &rows, column })
+                    .usual()
+                    .filter(|_| !matches!(sort, Sort::Count | Sort::Channels | Sort::Groups))
+            };
             Argument { name, default: default.or_else(usual), sort: *sort }
         })
         .collect();

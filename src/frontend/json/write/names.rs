@@ -102,9 +102,16 @@ impl Namer {
 
 /// A block's name: what its uses are called, or what it does.
 pub(super) fn title(forest: &Forest<'_>, instances: &[&Item], blocks: &Blocks<'_>) -> String {
+    // `conv_bn_relu6_2` is a second `conv_bn_relu6`; `conv1` and `conv2` are a `conv`.
+    let common = most(instances, unnumbered).or_else(|| most(instances, base));
+    allowed(&common.map_or_else(|| role(forest, instances[0], blocks), str::to_owned))
+}
+
+/// What more than half of some scopes are called.
+fn most<'i>(instances: &[&'i Item], part: impl Fn(&'i str) -> &'i str) -> Option<&'i str> {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for name in instances.iter().filter_map(|instance| instance.name.as_deref()) {
-        let name = base(name);
+        let name = part(name);
         // What is called by many names is called by none.
         match counts.iter().position(|(known, _)| *known == name) {
             Some(index) => counts[index].1 += 1,
@@ -112,10 +119,18 @@ pub(super) fn title(forest: &Forest<'_>, instances: &[&Item], blocks: &Blocks<'_
             None => {}
         }
     }
-    let best = counts.iter().rev().max_by_key(|(_, count)| *count);
-    match best {
-        Some((name, count)) if 2 * count > instances.len() => allowed(name),
-        _ => allowed(&role(forest, instances[0], blocks)),
+    counts.into_iter().find(|(_, count)| 2 * count > instances.len()).map(|(name, _)| name)
+}
+
+/// A name without its round, and without the number of a second one of its name.
+fn unnumbered(name: &str) -> &str {
+    let name = name.split('[').next().unwrap_or(name);
+    match name.rsplit_once('_') {
+        Some((first, number)) if !first.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            first
+        }
+        _ if name.bytes().all(|byte| byte.is_ascii_digit()) => "block",
+        _ => name,
     }
 }
 

@@ -9,9 +9,12 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use csp_profile::analysis::gradient::{Gradient, WeightGraph};
 use csp_profile::analysis::{Analysis, analyze, memory, traffic};
 use csp_profile::diagnostic::Sink;
-use csp_profile::frontend::{LoadOptions, Loaded, load_bytes};
+use csp_profile::frontend::{self, LoadOptions, Loaded, load_bytes};
 use csp_profile::source::SourceMap;
 use csp_profile::source::json::parse;
+
+#[path = "../tests/common/onnx.rs"]
+mod onnx;
 
 fn load(text: &str) -> Loaded {
     let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
@@ -119,6 +122,64 @@ fn json(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A file of DenseNet-121's size: 121 layers of two convolutions, with their norms folded or not.
+fn dense_model(payloads: bool) -> onnx::model::Model {
+    use onnx::writer::{model, node, weight, zeros};
+    let tensor = |name: &str, dims: &[i64]| if payloads { zeros(name, dims) } else { weight(name, dims) };
+    let mut graph = onnx::model::Graph::default().input("t0", &[1, 64, 56, 56]).output("t121");
+    for index in 0..121 {
+        let name = |part: &str| format!("/features/denseblock/denselayer{index}/{part}");
+        let (before, after) = (format!("t{index}"), format!("t{}", index + 1));
+        let channels = 64 + 32 * i64::from(index);
+        let statistics = ["scale", "bias", "mean", "var"].map(|part| name(part));
+        let norm = [&before[..], &statistics[0], &statistics[1], &statistics[2], &statistics[3]];
+        let (normal, relu, wide, narrow) = (name("bn"), name("relu"), name("w1"), name("w2"));
+        let (middle, grown) = (name("c1"), name("c2"));
+        graph = graph
+            .node(
+                node("BatchNormalization", &norm, &[&normal]).named(&name("norm1/bn")).with("epsilon", 1e-5),
+            )
+            .node(node("Relu", &[&normal], &[&relu]).named(&name("relu1/Relu")))
+            .node(
+                node("Conv", &[&relu, &wide], &[&middle])
+                    .named(&name("conv1/Conv"))
+                    .with("kernel_shape", vec![1, 1]),
+            )
+            .node(
+                node("Conv", &[&middle, &narrow], &[&grown])
+                    .named(&name("conv2/Conv"))
+                    .with("kernel_shape", vec![3, 3])
+                    .with("pads", vec![1, 1, 1, 1]),
+            )
+            .node(node("Concat", &[&before, &grown], &[&after]).named(&name("Concat")).with("axis", 1))
+            .initializer(tensor(&wide, &[128, channels, 1, 1]))
+            .initializer(tensor(&narrow, &[32, 128, 3, 3]));
+        graph = statistics.iter().fold(graph, |graph, name| graph.initializer(tensor(name, &[channels])));
+    }
+    model(17, graph)
+}
+
+/// Weights cost nothing: both take the time of the graph.
+fn onnx_files(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("onnx");
+    group.sample_size(20);
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    for (name, payloads) in [("without weights", false), ("with weights", true)] {
+        let mut encoded = onnx::writer::encode(&dense_model(payloads));
+        let path = folder.join(format!("bench {name}.onnx"));
+        // Zeros that are sought past take no space on a disk.
+        encoded.write_sparse(&mut std::fs::File::create(&path).unwrap()).unwrap();
+        println!("{name}: {} bytes", encoded.len());
+        group.bench_function(BenchmarkId::new("load", name), |bencher| {
+            bencher.iter(|| {
+                let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+                frontend::load(&path, &LoadOptions::default(), &mut sources, &mut sink).unwrap()
+            });
+        });
+    }
+    group.finish();
+}
+
 fn scale(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("scale");
     group.sample_size(10);
@@ -136,6 +197,6 @@ fn scale(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
-    targets = networks, passes, json, scale
+    targets = networks, passes, json, onnx_files, scale
 }
 criterion_main!(benches);

@@ -19,9 +19,9 @@ pub use cost::{NodeCost, Stored, Sum};
 pub use kernels::Kernels;
 pub use traffic::Traffic;
 
-use crate::graph::{CalledAs, Graph, NodeId};
+use crate::graph::{CalledAs, Graph, NodeId, StoredTensor};
 use crate::ops::peers::{self, Quantities};
-use crate::ops::{Family, Io, Operator, Weight, Weights};
+use crate::ops::{Family, Io, Operator, Weights};
 use crate::units::Overflow;
 use conventions::{CONVENTIONS, Convention};
 
@@ -89,8 +89,8 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
     for (id, node) in graph.nodes() {
         let inputs = graph.input_types(node);
         let io = Io { inputs: &inputs, outputs: &node.outputs };
-        let (full, weights) = (node.op.cost(io)?, node.op.weights(&inputs));
-        let cost = cost::of_node(node, io, &full, &weights)?;
+        let (full, tensors) = (node.op.cost(io)?, graph.stored(node, &inputs));
+        let cost = cost::of_node(node, io, &full, &tensors)?;
         let is_source = node.op.family() == Family::Source;
         let elementary = &full.elementary;
         ops.entry(node.op.name())
@@ -106,14 +106,12 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
         let grown = grows[id.index()] || node.inputs.iter().any(|outlet| grows[outlet.node.index()]);
         grows[id.index()] = grown;
         let called_as = node.called_as.unwrap_or_else(|| conventions::usual_call(node.op.name()));
-        let own: &[Weight] = if node.shares.is_some() { &[] } else { &weights };
-        let counted = peers::quantities(&node.op, io, &full, own)?;
+        let counted = peers::quantities(&node.op, io, &full, &own(&tensors))?;
         let class = classes.entry((node.op.name(), called_as, grown)).or_insert(Quantities::NONE);
         *class = class.checked_add(&counted)?;
         nodes.push(cost);
     }
-    let stored: Vec<u64> = nodes.iter().map(|cost| cost.stored.bytes).collect();
-    let (traffic, kernels) = traffic::traffic(graph, &stored)?;
+    let (traffic, kernels) = traffic::traffic(graph, &nodes)?;
     for ((_, node), moved) in graph.nodes().zip(&traffic) {
         let op = ops.get_mut(node.op.name()).map(|(_, sum)| sum);
         let stage = node.stage.map(|stage| &mut stages[stage.0 as usize]);
@@ -147,6 +145,11 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
     })
 }
 
+/// The tensors that a node itself stores.
+fn own(tensors: &[StoredTensor]) -> Weights {
+    tensors.iter().filter(|tensor| !tensor.shared).map(|tensor| tensor.weight.clone()).collect()
+}
+
 /// Adds each group to the one around it.
 fn roll_up(sums: &mut [Sum], parent: impl Fn(usize) -> Option<u32>) -> Result<(), Overflow> {
     for index in (0..sums.len()).rev() {
@@ -178,8 +181,8 @@ pub fn counts_by_node(graph: &Graph, convention: &Convention) -> Result<Vec<u64>
         .map(|(_, node)| {
             let inputs = graph.input_types(node);
             let io = Io { inputs: &inputs, outputs: &node.outputs };
-            let weights = if node.shares.is_some() { Weights::new() } else { node.op.weights(&inputs) };
-            let quantities = peers::quantities(&node.op, io, &node.op.cost(io)?, &weights)?;
+            let tensors = graph.stored(node, &inputs);
+            let quantities = peers::quantities(&node.op, io, &node.op.cost(io)?, &own(&tensors))?;
             convention.count(node.op.name(), node.called_as, &quantities)
         })
         .collect()

@@ -86,6 +86,19 @@ pub struct LoadArgs {
     /// Element type of the inputs that do not name one: f32, f16, bf16, i8, ….
     #[arg(long, value_name = "TYPE", value_parser = dtype)]
     pub dtype: Option<crate::tensor::DType>,
+    /// What to do with ops whose cost is not known: count the rest and say "at least", or refuse the file.
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
+    pub unknown: Unknown,
+}
+
+/// What becomes of ops whose cost is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Unknown {
+    /// Name them, and say "at least" of every total that misses them.
+    #[default]
+    Warn,
+    /// Refuse the file.
+    Deny,
 }
 
 /// `analyze`.

@@ -16,9 +16,9 @@ pub mod sweep;
 
 use std::io::{self, Write};
 
-use crate::cli::{Cli, Color, Command, LoadArgs};
+use crate::cli::{Cli, Color, Command, LoadArgs, Unknown};
 use crate::diagnostic::{Code, Sink};
-use crate::frontend::{self, LoadOptions, Loaded};
+use crate::frontend::{self, LoadOptions, Loaded, UnknownOps};
 use crate::report::diagnostics;
 use crate::source::SourceMap;
 
@@ -129,7 +129,17 @@ pub fn run(cli: Cli) -> io::Result<Exit> {
 
 /// How the command line wants a file to be read.
 pub(crate) fn options(args: &LoadArgs) -> LoadOptions {
-    LoadOptions { set: args.set.clone(), batch: args.batch, dtype: args.dtype, inputs: args.inputs.clone() }
+    let unknown = match args.unknown {
+        Unknown::Warn => UnknownOps::Warn,
+        Unknown::Deny => UnknownOps::Deny,
+    };
+    LoadOptions {
+        set: args.set.clone(),
+        batch: args.batch,
+        dtype: args.dtype,
+        inputs: args.inputs.clone(),
+        unknown,
+    }
 }
 
 /// Reads a file and shows what is wrong with it. Without a network, the exit says why.

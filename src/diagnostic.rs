@@ -45,6 +45,12 @@ codes! {
     FileTooLarge = "file-too-large",
     /// The format of the file is not known.
     UnknownFormat = "unknown-format",
+    /// The bytes of a binary file do not follow its format.
+    Malformed = "malformed",
+    /// The file ends before its content does.
+    Truncated = "truncated",
+    /// The operating system stopped giving the file's bytes.
+    Unreadable = "unreadable",
     /// A key stands twice in one object.
     DuplicateKey = "duplicate-key",
     /// Two things in one scope have the same name.
@@ -97,6 +103,10 @@ codes! {
     VanishingSize = "vanishing-size",
     /// The wrong number of inputs or outputs.
     WrongCount = "wrong-count",
+    /// A size that the file leaves open and the command line must give.
+    DynamicSize = "dynamic-size",
+    /// A cost that depends on data.
+    DataDependent = "data-dependent",
     /// Something that is defined and never used.
     Unused = "unused",
     /// A published figure that the file itself does not meet.
@@ -112,6 +122,17 @@ pub struct Label {
     pub text: String,
 }
 
+/// A place in a binary file, which has no lines to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePlace {
+    /// The file's path.
+    pub path: String,
+    /// The offset of a byte, where one is known.
+    pub byte: Option<u64>,
+    /// The part of the file: "node 17 `/layer1/conv` of the graph"; may be empty.
+    pub part: String,
+}
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -123,6 +144,8 @@ pub struct Diagnostic {
     pub message: String,
     /// Places; the first is the primary one.
     pub labels: Vec<Label>,
+    /// Where in a binary file, which no label can point into.
+    pub place: Option<FilePlace>,
     /// The ways out.
     pub help: Vec<String>,
 }
@@ -135,6 +158,7 @@ impl Diagnostic {
             severity: Severity::Error,
             message: message.into(),
             labels: Vec::new(),
+            place: None,
             help: Vec::new(),
         }
     }
@@ -149,6 +173,12 @@ impl Diagnostic {
     pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {
         self.labels.push(Label { span, text: text.into() });
         self
+    }
+
+    /// Says where in a binary file.
+    #[must_use]
+    pub fn in_file(self, path: impl Into<String>, byte: Option<u64>, part: impl Into<String>) -> Self {
+        Self { place: Some(FilePlace { path: path.into(), byte, part: part.into() }), ..self }
     }
 
     /// Adds a way out.

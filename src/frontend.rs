@@ -2,14 +2,16 @@
 
 mod darknet;
 pub mod device;
+mod format;
 pub mod json;
 pub(crate) mod onnx;
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
+use self::format::Format;
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::graph::Graph;
 use crate::ops::attribute::SettingValue;
@@ -34,6 +36,18 @@ pub struct LoadOptions {
     pub dtype: Option<DType>,
     /// Shapes of inputs, with or without the batch; without a name, of the first.
     pub inputs: Vec<(Option<String>, Vec<u64>)>,
+    /// What to do with ops whose cost is not known.
+    pub unknown: UnknownOps,
+}
+
+/// What becomes of a file with ops whose cost is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownOps {
+    /// They are named, and every total that misses them says "at least".
+    #[default]
+    Warn,
+    /// They are errors.
+    Deny,
 }
 
 /// What a file says.
@@ -96,12 +110,25 @@ pub fn load(
     sources: &mut SourceMap,
     sink: &mut Sink,
 ) -> Result<Option<Loaded>, Error> {
-    let Some(bytes) = read(path, sink)? else { return Ok(None) };
+    let mut file = open(path)?;
+    let shown = path.display().to_string();
     let name = path.file_stem().map_or("network".into(), |stem| stem.to_string_lossy().into_owned());
-    Ok(load_bytes(&path.display().to_string(), &name, bytes, options, sources, sink))
+    let io = |error| Error::Io { path: path.into(), error };
+    let mut head = Vec::new();
+    file.by_ref().take(format::HEAD as u64).read_to_end(&mut head).map_err(io)?;
+    match head_format(&shown, &head, sink) {
+        None => return Ok(None),
+        Some(Format::Onnx) if file.rewind().is_ok() => {
+            return Ok(onnx::load(&mut file, &shown, &name, options, sources, sink));
+        }
+        // Of a pipe, which cannot go back, a model is read as a text is.
+        Some(_) => {}
+    }
+    file.take(MAX_FILE_BYTES + 1 - head.len() as u64).read_to_end(&mut head).map_err(io)?;
+    Ok(load_bytes(&shown, &name, head, options, sources, sink))
 }
 
-/// Reads a text that is in memory already. `path` is what diagnostics call it, `name` the network's name by default.
+/// Reads a file that is in memory already. `path` is what diagnostics call it, `name` the network's name by default.
 pub fn load_bytes(
     path: &str,
     name: &str,
@@ -110,10 +137,36 @@ pub fn load_bytes(
     sources: &mut SourceMap,
     sink: &mut Sink,
 ) -> Option<Loaded> {
+    let format = head_format(path, &bytes[..bytes.len().min(format::HEAD)], sink)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        sink.push(too_large(path));
+        sink.push(too_large(path, format));
         return None;
     }
+    match format {
+        Format::Onnx => onnx::load(&mut Cursor::new(bytes), path, name, options, sources, sink),
+        Format::Text => load_text(path, name, bytes, options, sources, sink),
+    }
+}
+
+/// The format of a file that begins so; absent where the sink has an error.
+fn head_format(path: &str, head: &[u8], sink: &mut Sink) -> Option<Format> {
+    match format::recognise(path, head) {
+        Ok(format) => Some(format),
+        Err(diagnostic) => {
+            sink.push(*diagnostic);
+            None
+        }
+    }
+}
+
+fn load_text(
+    path: &str,
+    name: &str,
+    bytes: Vec<u8>,
+    options: &LoadOptions,
+    sources: &mut SourceMap,
+    sink: &mut Sink,
+) -> Option<Loaded> {
     // Half the bytes of an ASCII text in UTF-16 are 0.
     let is_utf16 = matches!(
         *bytes,
@@ -187,6 +240,19 @@ fn empty(path: &str) -> Diagnostic {
 /// # Errors
 /// When the file cannot be read at all.
 pub fn read(path: &Path, sink: &mut Sink) -> Result<Option<Vec<u8>>, Error> {
+    let mut bytes = Vec::new();
+    // Pipes and devices have no length to trust: the limit holds for what comes.
+    let io = |error| Error::Io { path: path.into(), error };
+    open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        sink.push(too_large(&path.display().to_string(), Format::Text));
+        return Ok(None);
+    }
+    Ok(Some(bytes))
+}
+
+/// Opens a file, and no folder.
+fn open(path: &Path) -> Result<File, Error> {
     let io = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound(path.into()),
         std::io::ErrorKind::IsADirectory => Error::Folder(path.into()),
@@ -197,17 +263,14 @@ pub fn read(path: &Path, sink: &mut Sink) -> Result<Option<Vec<u8>>, Error> {
     if metadata.is_dir() {
         return Err(Error::Folder(path.into()));
     }
-    let mut bytes = Vec::new();
-    // Pipes and devices have no length to trust: the limit holds for what comes.
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        sink.push(too_large(&path.display().to_string()));
-        return Ok(None);
-    }
-    Ok(Some(bytes))
+    Ok(file)
 }
 
-fn too_large(path: &str) -> Diagnostic {
+fn too_large(path: &str, format: Format) -> Diagnostic {
+    let help = match format {
+        Format::Text => "say what repeats with `blocks` and `repeat`",
+        Format::Onnx => "give the file by its name: weights are not read then",
+    };
     Diagnostic::error(Code::FileTooLarge, format!("`{path}` is larger than {} MiB", MAX_FILE_BYTES >> 20))
-        .help("say what repeats with `blocks` and `repeat`")
+        .help(help)
 }

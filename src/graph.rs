@@ -13,9 +13,9 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use smallvec::SmallVec;
 
 use crate::diagnostic::Code;
-use crate::ops::{Io, Mismatch, Op, Operator, Outputs};
+use crate::ops::{Io, Mismatch, Op, Operator, Outputs, Weight};
 use crate::source::Span;
-use crate::tensor::{TensorShape, TensorType};
+use crate::tensor::{DType, TensorShape, TensorType};
 use crate::units::Overflow;
 
 /// A node of a [`Graph`]: its place in the topological order.
@@ -49,6 +49,30 @@ pub struct Origin {
     pub span: Option<Span>,
     /// The index of the format's own layer, where one layer becomes several nodes (darknet).
     pub section: Option<u32>,
+    /// The index of the ONNX node in the file's graph; of the calling node for one in a function or a subgraph.
+    pub onnx_index: Option<u32>,
+    /// That node's name, or its first output's where it has none.
+    pub onnx_name: Option<Arc<str>>,
+}
+
+/// A stored tensor that a node uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredTensor {
+    /// Its name within the layer, its shape and what it is for.
+    pub weight: Weight,
+    /// The type of its elements as they are stored.
+    pub dtype: DType,
+    /// Whether another node's use counts as its storage.
+    pub shared: bool,
+}
+
+/// What a file itself says of a node, where it says more than the op: ONNX lists every tensor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// The stored tensors that it uses, in place of those of [`Operator::weights`].
+    pub stored: Vec<StoredTensor>,
+    /// Bytes of all inputs and outputs of the file's nodes that it stands for, tensors without axes apart.
+    pub bytes: u64,
 }
 
 /// How PyTorch code called an op. Programs that hook modules, or patch functions, count by it.
@@ -123,6 +147,8 @@ pub struct Node {
     pub shares: Option<NodeId>,
     /// How PyTorch calls it, where that is known.
     pub called_as: Option<CalledAs>,
+    /// What the file says of it beyond its op.
+    pub given: Option<Box<Given>>,
 }
 
 impl Node {
@@ -204,6 +230,7 @@ impl Graph {
             block,
             shares,
             called_as,
+            given: None,
         });
         let id =
             NodeId(u32::try_from(index.index()).expect("fewer than 2^32 nodes: readers stop at two million"));
@@ -300,6 +327,17 @@ impl Graph {
         BlockId(u32::try_from(self.blocks.len() - 1).expect("fewer blocks than nodes"))
     }
 
+    /// Takes the last node back, which nothing reads.
+    pub(crate) fn pop(&mut self) -> Option<Node> {
+        let last = self.len().checked_sub(1)?;
+        self.network.remove_node(NodeIndex::new(last))
+    }
+
+    /// Takes block instances back that no node is in.
+    pub(crate) fn truncate_blocks(&mut self, blocks: usize) {
+        self.blocks.truncate(blocks);
+    }
+
     /// All stages' names in the order of their first use.
     pub fn stages(&self) -> &IndexSet<String> {
         &self.stages
@@ -368,8 +406,30 @@ impl Graph {
         node.inputs.iter().map(|&outlet| self.tensor(outlet)).collect()
     }
 
+    /// The stored tensors that a node uses, given the types it reads.
+    pub fn stored(&self, node: &Node, inputs: &[&TensorType]) -> SmallVec<[StoredTensor; 2]> {
+        if let Some(given) = &node.given {
+            return given.stored.iter().cloned().collect();
+        }
+        let dtype = weight_dtype(Io { inputs, outputs: &node.outputs });
+        let weights = node.op.weights(inputs).into_iter();
+        weights.map(|weight| StoredTensor { weight, dtype, shared: node.shares.is_some() }).collect()
+    }
+
+    /// Says of a node what its file does.
+    pub(crate) fn give(&mut self, id: NodeId, given: Given) {
+        self.network[id.petgraph()].given = Some(Box::new(given));
+    }
+
     /// Sets the stage of nodes that have none.
     pub(crate) fn set_stage(&mut self, id: NodeId, stage: StageId) {
         self.network[id.petgraph()].stage = Some(stage);
     }
+}
+
+/// Weights have the element type of what they meet: the first input's, or the output's where that holds no fractions.
+fn weight_dtype(io: Io<'_>) -> DType {
+    let types = io.inputs.iter().copied().chain(io.outputs).map(|tensor| tensor.dtype);
+    let float = types.clone().find(|dtype| dtype.is_float());
+    float.or_else(|| types.clone().next()).unwrap_or(DType::F32)
 }

@@ -321,6 +321,10 @@ struct Origin<'a> {
     line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     section: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    onnx_index: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    onnx_name: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -376,6 +380,8 @@ fn row<'a>(report: &Report<'a>, id: NodeId, node: &'a Node, lines: &mut LineInde
             file: span.map(|span| report.sources.get(span.source).name.as_str()),
             line: span.map(|span| lines.line(span)),
             section: node.origin.section,
+            onnx_index: node.origin.onnx_index,
+            onnx_name: node.origin.onnx_name.as_deref(),
         },
     }
 }

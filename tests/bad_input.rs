@@ -19,6 +19,10 @@ use std::time::{Duration, Instant};
 
 use csp_profile::diagnostic::Sink;
 
+#[path = "common/onnx.rs"]
+mod onnx;
+use onnx::writer::{Message, Style, encode, model, node, zeros};
+
 /// Longer is a hang. Generous: the test build is slow, and so may be the machine.
 const TIME: Duration = Duration::from_secs(100);
 /// More is a blow-up.
@@ -43,6 +47,7 @@ fn bad_input() {
     collect(&folder, &folder, &mut cases);
     assert!(cases.len() >= 60, "{} files only", cases.len());
     cases.extend(made(&folder));
+    cases.extend(made_onnx(&folder));
     let failures = Mutex::new(Vec::new());
     let queue = Mutex::new(cases.iter());
     std::thread::scope(|scope| {
@@ -375,6 +380,70 @@ fn made(expected: &Path) -> Vec<Case> {
     add("latin1", b"{\n  \"description\": \"R\xe9seau\",\n  \"inputs\": {}}");
     add("bytes", &[0, 159, 146, 150, 0, 1, 2, 3]);
     unreadable(&folder, expected, &mut cases);
+    cases
+}
+
+/// ONNX files that are damaged, and other files under that name.
+fn made_onnx(expected: &Path) -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("made_onnx");
+    fs::create_dir_all(&folder).unwrap();
+    let conv = || node("Conv", &["x", "w"], &["y"]).named("/layer1/conv").with("pads", vec![1; 4]);
+    let graph = || onnx::model::Graph::default().input("x", &[1, 3, 8, 8]).output("y").node(conv());
+    let whole = encode(&model(17, graph().initializer(zeros("w", &[64, 3, 3, 3])))).to_vec();
+    let in_conv = |name: &str, attribute: &[u8]| {
+        let file = Message::write(Style::Raw, |out| {
+            out.int(1, 8);
+            out.text(2, "test");
+            out.message(7, |out| {
+                out.message(1, |out| {
+                    out.text(3, name);
+                    out.text(4, "Conv");
+                    out.bytes(5, attribute);
+                });
+            });
+        });
+        file.to_vec()
+    };
+    let nested = (0..70).fold(onnx::model::Graph::default(), |inner, _| {
+        onnx::model::Graph::default().node(node("If", &["c"], &["y"]).with("then_branch", inner))
+    });
+    let zip = b"PK\x03\x04\0\0\x08\x08\0\0model/data.pkl";
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 553437328\n";
+    let graph_def = b"\x0a\x1c\x0a\x05input\x12\x0bPlaceholder*\x06\x0a\x01a\x12\x01b";
+    let files: &[(&str, &[u8])] = &[
+        ("empty", b""),
+        ("zeros", &[0; 1000]),
+        ("git_lfs_pointer", pointer),
+        ("web_page", b"<!DOCTYPE html>\n<html><title>404</title></html>"),
+        ("torch_save", zip),
+        ("safetensors", b"\x12\0\0\0\0\0\0\0{\"w\":{\"shape\":[1]}}"),
+        ("tensorflow", graph_def),
+        (
+            "textual",
+            b"<\n  ir_version: 8,\n  opset_import: [\"\": 17]\n>\nagraph (float[N] x) => (float[N] y) {}",
+        ),
+        ("python", b"import torch\n"),
+        ("cut_off_in_the_graph", &whole[..60]),
+        ("cut_off_in_the_weights", &whole[..whole.len() - 1000]),
+        ("without_graph", b"\x08\x08\x12\x04test"),
+        ("garbage", b"\x08\x08\x12\x04test\x3a\x05\xff\xfe\xfd\xfc\xfb"),
+        ("number_for_a_list", &in_conv("/layer1/conv", b"\x0a\x04pads\x45\0\0\0\0")),
+        ("attribute_cut_off", &in_conv("/layer1/conv", b"\x0a\x04pads\x42\x09\x01")),
+        ("name_that_steers", &in_conv("\u{1b}[31m\u{202e}conv\n", b"\x0a\x04pads\x42\x09\x01")),
+        ("name_too_long", &in_conv(&"n".repeat(70_000), b"\x0a\x04pads")),
+        ("name_not_utf8", &in_conv("conv", b"\x0a\x04pad\xff")),
+        ("graphs_in_graphs", &encode(&model(17, nested)).to_vec()),
+    ];
+    let mut cases = Vec::new();
+    for (name, bytes) in files {
+        fs::write(folder.join(format!("{name}.onnx")), bytes).unwrap();
+        cases.push(Case {
+            name: format!("onnx/{name}"),
+            expected: expected.join(format!("made_onnx/{name}.stderr")),
+            folder: folder.clone(),
+            args: ["analyze".into(), format!("{name}.onnx").into()].into(),
+        });
+    }
     cases
 }
 

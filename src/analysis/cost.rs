@@ -1,9 +1,8 @@
 //! Parameters, multiply-accumulates, FLOPs and memory elements of single nodes, and their sums.
 
 use super::Traffic;
-use crate::graph::Node;
-use crate::ops::{Cost, Elementary, Family, Io, Operator, Role, Weight};
-use crate::tensor::DType;
+use crate::graph::{self, Node};
+use crate::ops::{Cost, Elementary, Family, Io, Operator, Role};
 use crate::units::{Overflow, product};
 
 /// Learned and stored elements.
@@ -51,6 +50,8 @@ pub struct NodeCost {
     pub stored: Stored,
     /// Learned elements that it uses, its own or shared.
     pub used: u64,
+    /// Bytes of all stored tensors that it uses, its own or shared.
+    pub used_bytes: u64,
     /// Multiply-accumulates.
     pub macs: u64,
     /// Floating-point operations.
@@ -68,12 +69,13 @@ pub(super) fn of_node(
     node: &Node,
     io: Io<'_>,
     cost: &Cost,
-    weights: &[Weight],
+    tensors: &[graph::StoredTensor],
 ) -> Result<NodeCost, Overflow> {
-    let stored = stored(io, weights)?;
+    let used = stored(tensors.iter())?;
     let family = node.op.family();
     let moved = || {
-        let read = io.inputs.iter().map(|input| input.elements().get());
+        // A kernel that is computed is no map: the first input alone.
+        let read = io.inputs.iter().take(1).map(|input| input.elements().get());
         let written = io.outputs.iter().map(|output| output.elements().get());
         crate::units::sum(read.chain(written))
     };
@@ -81,8 +83,9 @@ pub(super) fn of_node(
         (family == Family::Convolution, matches!(family, Family::Pooling | Family::GlobalPooling));
     let cio = if is_conv { moved()? } else { 0 };
     Ok(NodeCost {
-        used: stored.learned()?,
-        stored: if node.shares.is_some() { Stored::default() } else { stored },
+        used: used.learned()?,
+        stored: stored(tensors.iter().filter(|tensor| !tensor.shared))?,
+        used_bytes: used.bytes,
         macs: cost.macs,
         flops: cost.flops()?,
         activations: cost.activations,
@@ -91,10 +94,9 @@ pub(super) fn of_node(
     })
 }
 
-fn stored(io: Io<'_>, weights: &[Weight]) -> Result<Stored, Overflow> {
+fn stored<'a>(tensors: impl Iterator<Item = &'a graph::StoredTensor>) -> Result<Stored, Overflow> {
     let mut stored = Stored::default();
-    let dtype = weight_dtype(io);
-    for weight in weights {
+    for graph::StoredTensor { weight, dtype, .. } in tensors {
         let elements = weight.shape.elements()?;
         let slot = match weight.role {
             Role::Weight => &mut stored.weights,
@@ -107,13 +109,6 @@ fn stored(io: Io<'_>, weights: &[Weight]) -> Result<Stored, Overflow> {
         add(&mut stored.bytes, product(&[elements, dtype.bits()])?.div_ceil(8))?;
     }
     Ok(stored)
-}
-
-/// Weights have the element type of what they meet: the first input's, or the output's where that holds no fractions.
-pub(super) fn weight_dtype(io: Io<'_>) -> DType {
-    let types = io.inputs.iter().copied().chain(io.outputs).map(|tensor| tensor.dtype);
-    let float = types.clone().find(|dtype| dtype.is_float());
-    float.or_else(|| types.clone().next()).unwrap_or(DType::F32)
 }
 
 /// The sum over some nodes.

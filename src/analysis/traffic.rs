@@ -11,6 +11,7 @@
 //!
 //! Linear in nodes and edges.
 
+use super::cost::NodeCost;
 use super::kernels::{Kernels, kernels, readers};
 use crate::graph::{Graph, Node, NodeId};
 use crate::ops::{Family, Operator, Storage, peers};
@@ -43,18 +44,18 @@ impl Traffic {
     }
 }
 
-/// The traffic of each node, and the kernels behind `fused`. `stored` are the bytes that each node stores itself.
+/// The traffic of each node, and the kernels behind `fused`. `costs` tell the bytes that each node stores and uses.
 ///
 /// # Errors
 /// When a sum does not fit in 64 bits.
-pub fn traffic(graph: &Graph, stored: &[u64]) -> Result<(Vec<Traffic>, Kernels), Overflow> {
+pub fn traffic(graph: &Graph, costs: &[NodeCost]) -> Result<(Vec<Traffic>, Kernels), Overflow> {
     let kernels = kernels(graph)?;
     let folded = folded(graph);
     let mut all = Vec::with_capacity(graph.len());
     for (id, node) in graph.nodes() {
         // Weights that are shared move for each that reads them, but exist once.
-        let own = stored[id.index()];
-        let read = node.shares.map_or(own, |shared| stored[shared.index()]);
+        let NodeCost { stored, used_bytes: read, .. } = costs[id.index()];
+        let own = stored.bytes;
         all.push(Traffic {
             unfused: unfused(graph, node, read)?,
             fused: fused(graph, &kernels, id, node, read)?,
@@ -131,15 +132,19 @@ fn folded(graph: &Graph) -> Vec<bool> {
 }
 
 fn onnxsim(graph: &Graph, folded: &[bool], id: NodeId, node: &Node, stored: u64) -> Result<u64, Overflow> {
-    if node.op.family() == Family::Source || folded[id.index()] || peers::is_left_out(&node.op) {
+    let written_otherwise = node.op.family() == Family::Source || peers::is_left_out(&node.op);
+    if folded[id.index()] || (written_otherwise && node.given.is_none()) {
         return Ok(0);
     }
     let types = graph.input_types(node);
-    let weights = node.op.weights(&types);
+    let tensors = graph.stored(node, &types);
     // A folded batch norm leaves a bias, one element for each channel.
-    let biased = weights.iter().any(|weight| weight.role == crate::ops::Role::Bias);
+    let biased = tensors.iter().any(|tensor| tensor.weight.role == crate::ops::Role::Bias);
     let gains_bias = node.op.family() == Family::Convolution && !biased && next_is_folded(graph, folded, id);
     let bias = if gains_bias { bias_bytes(&node.outputs[0]) } else { 0 };
+    if let Some(given) = &node.given {
+        return add(&[given.bytes, bias]);
+    }
     let tensors = add(&[bytes(types.iter().copied())?, bytes(&node.outputs)?])?;
     add(&[tensors, stored, bias, peers::between_exported(&node.op, node.outputs[0].bytes().get())])
 }
@@ -166,8 +171,7 @@ mod tests {
         let loaded = load_bytes("t.json", "t", text.into(), &options, &mut sources, &mut sink);
         let graph = loaded.unwrap_or_else(|| panic!("{:?}", sink.diagnostics())).graph;
         let analysis = crate::analysis::analyze(&graph).unwrap();
-        let stored: Vec<u64> = analysis.nodes.iter().map(|node| node.stored.bytes).collect();
-        let (nodes, _) = traffic(&graph, &stored).unwrap();
+        let (nodes, _) = traffic(&graph, &analysis.nodes).unwrap();
         nodes.iter().try_fold(Traffic::default(), |sum, node| sum.checked_add(node)).unwrap()
     }
 

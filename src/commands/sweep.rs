@@ -53,12 +53,7 @@ pub(super) fn run(args: &SweepArgs, output: &mut Output) -> io::Result<Exit> {
             return Ok(if error.is_usage() { exit } else { Exit::World });
         }
     };
-    let options = LoadOptions {
-        set: Vec::new(),
-        batch: args.load.batch,
-        dtype: args.load.dtype,
-        inputs: args.load.inputs.clone(),
-    };
+    let options = LoadOptions { set: Vec::new(), ..super::options(&args.load) };
     let sweep = Sweep {
         path: &path,
         name: &name,

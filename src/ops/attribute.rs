@@ -231,6 +231,23 @@ impl AttributeType for bool {
     }
 }
 
+impl AttributeType for String {
+    const NUMERIC: bool = false;
+    const EXPECTS: &'static str = "a text";
+    fn schema() -> Value {
+        json!({"type": "string"})
+    }
+    fn read(name: &'static str, setting: &Setting) -> Result<Self, Diagnostic> {
+        match &setting.value {
+            SettingValue::Text(text) => Ok(text.as_ref().into()),
+            _ => Err(setting.wrong_type(name, Self::EXPECTS)),
+        }
+    }
+    fn write(&self) -> Value {
+        json!(self)
+    }
+}
+
 impl AttributeType for DType {
     const NUMERIC: bool = false;
     const EXPECTS: &'static str = "an element type such as \"f32\"";

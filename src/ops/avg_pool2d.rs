@@ -12,7 +12,7 @@ attributes! {
     /// The mean of each window.
     ///
     /// ## Formula
-    /// `h' = ⌊(h + top + bottom − kernel) / stride⌋ + 1`; with `ceil_mode` rounded up, but a window that would start
+    /// `h' = ⌊(h + top + bottom − dilation·(kernel − 1) − 1) / stride⌋ + 1`; with `ceil_mode` rounded up, but a window that would start
     /// in the padding after is dropped. With `count_include_pad` the divisor is always `kh·kw`, else the number of
     /// window elements that lie in the input.
     ///
@@ -30,6 +30,8 @@ attributes! {
         padding: Padding = Padding::all(0),
         /// Whether the output's size is rounded up.
         ceil_mode: bool = false,
+        /// Distance between the window's taps.
+        dilation: Pair = Pair::both(1),
         /// Whether padding counts in the divisor.
         count_include_pad: bool = true,
     }
@@ -38,7 +40,8 @@ attributes! {
 impl AvgPool2d {
     fn windows(&self) -> [Window; 2] {
         let ([kh, kw], [sh, sw]) = (self.kernel.get(), self.stride.unwrap_or(self.kernel).get());
-        [Window { kernel: kh, stride: sh, dilation: 1 }, Window { kernel: kw, stride: sw, dilation: 1 }]
+        let [dh, dw] = self.dilation.get();
+        [Window { kernel: kh, stride: sh, dilation: dh }, Window { kernel: kw, stride: sw, dilation: dw }]
     }
 }
 
@@ -94,6 +97,7 @@ mod tests {
             stride: None,
             padding: Padding::all(0),
             ceil_mode: false,
+            dilation: Pair::both(1),
             count_include_pad: true,
         };
         // 128·28·28 = 100,352 outputs; 3 add and 1 div each.

@@ -54,7 +54,7 @@ impl Conv1d {
 
 impl Operator for Conv1d {
     fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
+        1..=2
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
@@ -74,14 +74,16 @@ impl Operator for Conv1d {
             .output(length, padding, false)?
             .ok_or_else(|| window::vanishes(input, "length", length, padding, window))?;
         product(&[out, self.taps(channels)?])?;
+        conv2d::check_kernel(inputs, &[out, channels / self.groups, self.kernel.get()])?;
         one(input.reshaped([batch, out, output]))
     }
 
     fn weights(&self, inputs: &[&TensorType]) -> Weights {
         let out = self.out_channels.get();
-        let kernel = [out, inputs[0].channels() / self.groups, self.kernel.get()];
+        let shape = [out, inputs[0].channels() / self.groups, self.kernel.get()];
+        let kernel = (inputs.len() == 1).then(|| Weight::new("weight", shape, Role::Weight));
         let bias = self.bias.then(|| Weight::new("bias", [out], Role::Bias));
-        [Weight::new("weight", kernel, Role::Weight)].into_iter().chain(bias).collect()
+        kernel.into_iter().chain(bias).collect()
     }
 
     fn family(&self) -> Family {

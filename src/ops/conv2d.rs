@@ -8,14 +8,14 @@ use super::{
     one,
 };
 use crate::diagnostic::Code;
-use crate::tensor::TensorType;
+use crate::tensor::{DType, TensorShape, TensorType};
 use crate::units::{Overflow, product};
 
 attributes! {
     /// Two-dimensional convolution.
     ///
     /// Slides `out_channels` kernels over `[n, c, h, w]`. With `groups` = g the channels fall into g groups and each
-    /// kernel reads one of them; g = c is a depthwise convolution.
+    /// kernel reads one of them; g = c is a depthwise convolution. A second input is the kernel, in place of a stored one.
     ///
     /// ## Formula
     /// `h' = ⌊(h + top + bottom − dilation·(kernel − 1) − 1) / stride⌋ + 1`, the width likewise.
@@ -42,6 +42,8 @@ attributes! {
         groups: NonZeroU64 = NonZeroU64::MIN,
         /// Whether a bias is added to each output channel.
         bias: bool = true,
+        /// Type of the output's elements; the input's if not given. Products of integers often have wider ones.
+        dtype: Option<DType> = None,
     }
 }
 
@@ -79,9 +81,21 @@ pub(super) fn check_groups(
     Ok(())
 }
 
+/// Refuses a kernel that comes as a second input in another shape than the op says.
+pub(super) fn check_kernel(inputs: &[&TensorType], expected: &[u64]) -> Result<(), Box<Mismatch>> {
+    match inputs.get(1) {
+        Some(kernel) if kernel.shape.axes() != expected => Err(Mismatch::new(
+            Code::ShapeMismatch,
+            format!("the kernel must be {}, but is {}", TensorShape::from(expected), kernel.shape),
+        )
+        .input(1, format!("this is {}", kernel.shape))),
+        _ => Ok(()),
+    }
+}
+
 impl Operator for Conv2d {
     fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
+        1..=2
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
@@ -93,14 +107,17 @@ impl Operator for Conv2d {
         check_groups(input, channels, out, groups)?;
         let [height, width] = window::output_2d(input, self.windows(), self.padding, false)?;
         product(&[out, self.taps(channels)?])?;
-        one(input.reshaped([batch, out, height, width]))
+        let [kh, kw] = self.kernel.get();
+        check_kernel(inputs, &[out, channels / groups, kh, kw])?;
+        one(TensorType::new([batch, out, height, width], self.dtype.unwrap_or(input.dtype)))
     }
 
     fn weights(&self, inputs: &[&TensorType]) -> Weights {
         let ([kh, kw], out) = (self.kernel.get(), self.out_channels.get());
-        let kernel = Weight::new("weight", [out, inputs[0].channels() / self.groups, kh, kw], Role::Weight);
+        let shape = [out, inputs[0].channels() / self.groups, kh, kw];
+        let kernel = (inputs.len() == 1).then(|| Weight::new("weight", shape, Role::Weight));
         let bias = self.bias.then(|| Weight::new("bias", [out], Role::Bias));
-        [kernel].into_iter().chain(bias).collect()
+        kernel.into_iter().chain(bias).collect()
     }
 
     fn family(&self) -> Family {
@@ -129,7 +146,7 @@ impl Operator for Conv2d {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::tests::check;
+    use crate::ops::tests::{check, check_types};
 
     fn conv(out_channels: u64, kernel: u64, stride: u64, padding: u64) -> Conv2d {
         Conv2d {
@@ -140,6 +157,7 @@ mod tests {
             dilation: Pair::both(1),
             groups: NonZeroU64::MIN,
             bias: false,
+            dtype: None,
         }
     }
 
@@ -170,6 +188,19 @@ mod tests {
         check(row, &[&[2, 2, 5, 9]]).outputs("2x4x5x9").learned(4 * 2 * 7).macs(2 * 4 * 5 * 9 * 14);
         check(Conv2d { padding: Padding::Same, ..conv(8, 3, 2, 0) }, &[&[1, 3, 7, 8]]).outputs("1x8x4x4");
         check(Conv2d { dilation: Pair::both(2), ..conv(8, 3, 1, 2) }, &[&[1, 3, 7, 8]]).outputs("1x8x7x8");
+    }
+
+    #[test]
+    fn a_kernel_that_is_computed_and_products_of_integers() {
+        let computed = Conv2d { bias: true, ..conv(4, 3, 1, 1) };
+        check(computed.clone(), &[&[1, 2, 5, 5], &[4, 2, 3, 3]])
+            .outputs("1x4x5x5")
+            .learned(4)
+            .macs(4 * 25 * 18)
+            .channels(&Channels::Weighted { groups: 1 });
+        check(computed, &[&[1, 2, 5, 5], &[4, 2, 3, 1]]).refused("the kernel must be 4x2x3x3, but is 4x2x3x1");
+        let wide = Conv2d { dtype: Some(DType::I32), ..conv(4, 3, 1, 1) };
+        check_types(wide, &[TensorType::new([1, 2, 5, 5], DType::U8)]).dtype(DType::I32).macs(4 * 25 * 18);
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl ConvTranspose2d {
 
 impl Operator for ConvTranspose2d {
     fn arity(&self) -> RangeInclusive<usize> {
-        1..=1
+        1..=2
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
@@ -105,14 +105,17 @@ impl Operator for ConvTranspose2d {
         let out = self.out_channels.get();
         conv2d::check_groups(input, channels, out, self.groups.get())?;
         product(&[channels, self.taps()?])?;
+        let [kh, kw] = self.kernel.get();
+        conv2d::check_kernel(inputs, &[channels, out / self.groups, kh, kw])?;
         one(input.reshaped([batch, out, self.size(input, 0)?, self.size(input, 1)?]))
     }
 
     fn weights(&self, inputs: &[&TensorType]) -> Weights {
         let ([kh, kw], out) = (self.kernel.get(), self.out_channels.get());
-        let kernel = [inputs[0].channels(), out / self.groups, kh, kw];
+        let shape = [inputs[0].channels(), out / self.groups, kh, kw];
+        let kernel = (inputs.len() == 1).then(|| Weight::new("weight", shape, Role::Weight));
         let bias = self.bias.then(|| Weight::new("bias", [out], Role::Bias));
-        [Weight::new("weight", kernel, Role::Weight)].into_iter().chain(bias).collect()
+        kernel.into_iter().chain(bias).collect()
     }
 
     fn family(&self) -> Family {

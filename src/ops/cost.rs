@@ -98,12 +98,20 @@ pub struct Cost {
     pub biased: u64,
     /// Input elements that pooling windows visit, padding included.
     pub window: u64,
+    /// Whether that is not all: the op's cost is not known.
+    pub unknown: bool,
 }
 
 impl Cost {
     /// Data is moved at most.
-    pub const NONE: Self =
-        Self { macs: 0, elementary: Elementary([0; Kind::ALL.len()]), activations: 0, biased: 0, window: 0 };
+    pub const NONE: Self = Self {
+        macs: 0,
+        elementary: Elementary([0; Kind::ALL.len()]),
+        activations: 0,
+        biased: 0,
+        window: 0,
+        unknown: false,
+    };
 
     /// Matrix products or convolutions: `outputs` elements of `length` multiply-accumulates each.
     pub fn products(outputs: u64, length: u64) -> Result<Self, Overflow> {
@@ -148,6 +156,7 @@ impl Cost {
             activations: add(self.activations, other.activations)?,
             biased: add(self.biased, other.biased)?,
             window: add(self.window, other.window)?,
+            unknown: self.unknown || other.unknown,
         })
     }
 }

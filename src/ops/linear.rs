@@ -7,7 +7,7 @@ use super::{
     one,
 };
 use crate::diagnostic::Code;
-use crate::tensor::TensorType;
+use crate::tensor::{DType, TensorType};
 use crate::units::{Overflow, product};
 
 attributes! {
@@ -27,6 +27,8 @@ attributes! {
         out_features: NonZeroU64,
         /// Whether a bias is added.
         bias: bool = true,
+        /// Type of the output's elements; the input's if not given. Products of integers often have wider ones.
+        dtype: Option<DType> = None,
     }
 }
 
@@ -47,7 +49,8 @@ impl Operator for Linear {
                 .input(0, format!("this is {}", input.shape)));
         };
         product(&[features(input), self.out_features.get()])?;
-        one(input.reshaped(input.shape.with_axis(last, self.out_features.get())))
+        let shape = input.shape.with_axis(last, self.out_features.get());
+        one(TensorType { shape, dtype: self.dtype.unwrap_or(input.dtype) })
     }
 
     fn weights(&self, inputs: &[&TensorType]) -> Weights {
@@ -87,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_head_of_resnet50() {
-        let head = Linear { out_features: NonZeroU64::new(1000).unwrap(), bias: true };
+        let head = Linear { out_features: NonZeroU64::new(1000).unwrap(), bias: true, dtype: None };
         check(head.clone(), &[&[1, 2048]])
             .outputs("1x1000")
             .learned(2_049_000)

@@ -4,7 +4,7 @@ use super::attribute::attributes;
 use super::shape;
 use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, one};
 use crate::diagnostic::Code;
-use crate::tensor::{TensorShape, TensorType};
+use crate::tensor::{DType, TensorShape, TensorType};
 use crate::units::{Overflow, product};
 
 attributes! {
@@ -25,6 +25,8 @@ attributes! {
         transpose_a: bool = false,
         /// Whether the last two axes of the second input are swapped.
         transpose_b: bool = false,
+        /// Type of the output's elements; the input's if not given. Products of integers often have wider ones.
+        dtype: Option<DType> = None,
     }
 }
 
@@ -62,7 +64,10 @@ impl Operator for Matmul {
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
-        let dtype = shape::common_dtype(inputs)?;
+        let dtype = match self.dtype {
+            Some(dtype) => dtype,
+            None => shape::common_dtype(inputs)?,
+        };
         let (a, b) = (self.operand(inputs, 0)?, self.operand(inputs, 1)?);
         let error = |message: String| {
             Mismatch::new(Code::ShapeMismatch, message)
@@ -122,10 +127,9 @@ impl Operator for Matmul {
 mod tests {
     use super::*;
     use crate::ops::tests::{check, check_types};
-    use crate::tensor::DType;
 
-    const PLAIN: Matmul = Matmul { transpose_a: false, transpose_b: false };
-    const TURNED: Matmul = Matmul { transpose_a: false, transpose_b: true };
+    const PLAIN: Matmul = Matmul { transpose_a: false, transpose_b: false, dtype: None };
+    const TURNED: Matmul = Matmul { transpose_a: false, transpose_b: true, dtype: None };
 
     #[test]
     fn the_scores_of_vit_b_16() {

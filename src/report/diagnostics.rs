@@ -1,8 +1,8 @@
 //! Diagnostics drawn at the user's text.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, renderer::DecorStyle};
 
-use crate::diagnostic::{Diagnostic, Severity, is_steering};
+use crate::diagnostic::{Diagnostic, FilePlace, Severity, is_steering};
 use crate::source::{SourceId, SourceMap, Span};
 
 /// Lines longer than four times this are shown in part: a file may be one line of megabytes.
@@ -31,6 +31,9 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
     } else {
         title.elements(windows.iter().map(|window| window.snippet(diagnostic, &texts)))
     };
+    if let Some(place) = &diagnostic.place {
+        group = group.element(Origin::path(in_file(place)));
+    }
     let help: Vec<String> = diagnostic.help.iter().map(|help| wrap(&clean(help))).collect();
     for help in &help {
         group = group.element(Level::HELP.message(help));
@@ -43,6 +46,13 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
         }
         _ => drawn,
     }
+}
+
+/// `net.onnx, byte 1234, in node 17 `/conv` of the graph`
+fn in_file(place: &FilePlace) -> String {
+    let byte = place.byte.map_or(String::new(), |byte| format!(", byte {byte}"));
+    let part = if place.part.is_empty() { String::new() } else { format!(", in {}", place.part) };
+    clean(&format!("{}{byte}{part}", place.path))
 }
 
 /// The parts of the texts that are shown: one for each file, or one for each place where they lie far apart.

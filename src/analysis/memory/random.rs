@@ -40,6 +40,7 @@ pub(in crate::analysis) fn conv(graph: &mut Graph, from: Outlet, channels: u64) 
         dilation: Pair::both(1),
         groups: NonZeroU64::MIN,
         bias: false,
+        dtype: None,
     };
     push(graph, op, &[from])
 }

@@ -7,9 +7,8 @@
 
 use super::layout::{self, Block, Layout};
 use super::liveness::{Span, base_spans, curve};
-use crate::analysis::cost::weight_dtype;
 use crate::analysis::schedule::Schedule;
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, NodeId, StoredTensor};
 use crate::ops::{Family, Io, Kept, KeptInputs, Operator, Role, Storage};
 use crate::units::{Overflow, product, sum};
 
@@ -164,9 +163,9 @@ impl<'a> Trained<'a> {
             let inputs = graph.input_types(node);
             let io = Io { inputs: &inputs, outputs: &node.outputs };
             let backward = node.op.backward(io)?;
-            let weights = node.op.weights(&inputs);
+            let tensors = graph.stored(node, &inputs);
             let flows = node.inputs.iter().filter(|input| is_learning(&facts, input.node)).count();
-            let learns = flows > 0 || weights.iter().any(|weight| weight.role != Role::Buffer);
+            let learns = flows > 0 || tensors.iter().any(|tensor| tensor.weight.role != Role::Buffer);
             add(&mut macs.forward, node.op.cost(io)?.macs)?;
             // All of it where all inputs have a gradient; a product of one that has and one that has not, half.
             if backward.grad_input_macs > 0 && flows > 0 {
@@ -179,12 +178,11 @@ impl<'a> Trained<'a> {
             if learns {
                 add(&mut macs.grad_weight, backward.grad_weight_macs)?;
             }
-            if node.shares.is_none() {
-                let dtype = weight_dtype(io);
-                for weight in weights.iter().filter(|weight| weight.role != Role::Buffer) {
-                    let bits = product(&[weight.shape.elements()?, dtype.bits()])?;
-                    add(&mut gradient_bytes, bits.div_ceil(8))?;
-                }
+            let own = tensors.iter().filter(|tensor| !tensor.shared);
+            for StoredTensor { weight, dtype, .. } in own.filter(|tensor| tensor.weight.role != Role::Buffer)
+            {
+                let bits = product(&[weight.shape.elements()?, dtype.bits()])?;
+                add(&mut gradient_bytes, bits.div_ceil(8))?;
             }
             let storage = backward.storage.unwrap_or_else(|| node.op.storage());
             shares.push(matches!(storage, Storage::Alias | Storage::PartOfInput));

@@ -2,7 +2,7 @@
 //! the file unless they are small or integers, which shapes may be computed from.
 
 /// `ModelProto`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Model {
     /// The version of the format.
     pub(crate) ir_version: i64,
@@ -17,7 +17,7 @@ pub(crate) struct Model {
 }
 
 /// `GraphProto`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Graph {
     pub(crate) name: String,
     pub(crate) nodes: Vec<Node>,
@@ -29,7 +29,7 @@ pub(crate) struct Graph {
 }
 
 /// `FunctionProto`: a body that nodes of its domain and name stand for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Function {
     pub(crate) domain: String,
     pub(crate) name: String,
@@ -45,7 +45,7 @@ pub(crate) struct Function {
 }
 
 /// `NodeProto`. An empty name among inputs and outputs is one that is left out.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) op_type: String,
@@ -57,14 +57,14 @@ pub(crate) struct Node {
 }
 
 /// `AttributeProto`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Attribute {
     pub(crate) name: String,
     pub(crate) value: Value,
 }
 
 /// The value of an attribute.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Float(f32),
     Int(i64),
@@ -77,12 +77,13 @@ pub(crate) enum Value {
     Strings(Vec<Vec<u8>>),
     /// `ref_attr_name`: the caller's attribute of that name.
     Caller(String),
-    /// A kind that no op of a network uses (sparse tensors, types), by its number in `AttributeType`.
+    /// A kind that no op of a network uses (lists of tensors, types, texts of more than 64 KiB), by its number in
+    /// `AttributeType`. A sparse tensor is a [`Tensor`] without data.
     Other(i64),
 }
 
-/// `TensorProto` without its payload, unless that is small.
-#[derive(Clone, Debug, Default)]
+/// `TensorProto` without its payload, unless that is small. A sparse one has its whole shape and no data.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tensor {
     pub(crate) name: String,
     pub(crate) dims: Vec<i64>,
@@ -97,7 +98,9 @@ pub(crate) enum Data {
     /// Nowhere: the file names a shape and a type alone.
     #[default]
     Absent,
-    /// Here: little-endian as in `raw_data`, whichever field held them.
+    /// Here: little-endian as in `raw_data`, whichever field held them. Their number is as the file has it, and need
+    /// not fit the shape. Payloads of at most 1 KiB are here, and larger ones of integers of more than 8 bits and of
+    /// truth values up to 512 KiB, until a file has 4 MiB of these.
     Here(Vec<u8>),
     /// In this file, `length` bytes from `offset` in the encoding of the field.
     Skipped {
@@ -106,6 +109,16 @@ pub(crate) enum Data {
         /// In bytes.
         length: u64,
         /// The field of `TensorProto` that holds them: 9 is `raw_data`, 4 `float_data`.
+        field: u32,
+    },
+    /// In this file, as several records of a field, among the `length` bytes from the head of the first one: texts,
+    /// and numbers of writers that do not pack them.
+    Records {
+        /// From the file's first byte.
+        offset: u64,
+        /// In bytes, with the records' heads.
+        length: u64,
+        /// The field of `TensorProto`.
         field: u32,
     },
     /// In another file. Never opened for an analysis.
@@ -118,7 +131,7 @@ pub(crate) enum Data {
 }
 
 /// `ValueInfoProto` of a tensor.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ValueInfo {
     pub(crate) name: String,
     /// The number in `TensorProto.DataType`; 0 where it is not known or the value is no tensor.
@@ -136,4 +149,37 @@ pub(crate) enum Dim {
     /// A symbol: `batch`, `s53`.
     Symbol(String),
     Unknown,
+}
+
+/// The numbers of `TensorProto.DataType`.
+#[allow(missing_docs, reason = "the names are those of the format")]
+pub(crate) mod data_type {
+    pub(crate) const FLOAT: i32 = 1;
+    pub(crate) const UINT8: i32 = 2;
+    pub(crate) const INT8: i32 = 3;
+    pub(crate) const UINT16: i32 = 4;
+    pub(crate) const INT16: i32 = 5;
+    pub(crate) const INT32: i32 = 6;
+    pub(crate) const INT64: i32 = 7;
+    pub(crate) const STRING: i32 = 8;
+    pub(crate) const BOOL: i32 = 9;
+    pub(crate) const FLOAT16: i32 = 10;
+    pub(crate) const DOUBLE: i32 = 11;
+    pub(crate) const UINT32: i32 = 12;
+    pub(crate) const UINT64: i32 = 13;
+    pub(crate) const COMPLEX64: i32 = 14;
+    pub(crate) const COMPLEX128: i32 = 15;
+    pub(crate) const BFLOAT16: i32 = 16;
+    pub(crate) const FLOAT8E4M3FN: i32 = 17;
+    pub(crate) const FLOAT8E4M3FNUZ: i32 = 18;
+    pub(crate) const FLOAT8E5M2: i32 = 19;
+    pub(crate) const FLOAT8E5M2FNUZ: i32 = 20;
+    pub(crate) const UINT4: i32 = 21;
+    pub(crate) const INT4: i32 = 22;
+    pub(crate) const FLOAT4E2M1: i32 = 23;
+    pub(crate) const FLOAT8E8M0: i32 = 24;
+    pub(crate) const UINT2: i32 = 25;
+    pub(crate) const INT2: i32 = 26;
+    pub(crate) const FLOAT6E2M3: i32 = 27;
+    pub(crate) const FLOAT6E3M2: i32 = 28;
 }

@@ -1,0 +1,544 @@
+//! From what an ONNX file says to our graph: node by node, each handed to the function of its op.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::call::{Call, Fault, Stop, Values};
+use super::model::{self, Function, Model, Node};
+use super::names::Names;
+use super::parameters::{Parameters, Use};
+use super::unknown::Unknowns;
+use super::value::{Kind, Value};
+use super::{fold, functions, inputs, ops, order};
+use crate::diagnostic::{Code, Diagnostic, Sink};
+use crate::frontend::{LoadOptions, Loaded, UnknownOps};
+use crate::graph::{Given, Graph, NewNode, NodeId, Origin, Outlet};
+use crate::ops::{Constant, Op, Role};
+
+/// Nodes of the graph, those of functions at every call and of loops at every turn.
+const MOST_NODES: usize = 2_000_000;
+/// Nodes that are walked back from a computed weight to the tensors it is made of.
+const LONGEST_TRACE: usize = 64;
+
+/// The names that one list of nodes can see.
+pub(super) struct Frame<'f, 'm> {
+    pub(super) values: RefCell<HashMap<&'m str, Value>>,
+    /// The graph around a subgraph.
+    pub(super) around: Option<&'f Frame<'f, 'm>>,
+    /// The caller's attributes, in a function.
+    pub(super) attributes: HashMap<&'m str, &'m model::Value>,
+    pub(super) opsets: &'m [(String, i64)],
+    /// What stands before the names of nodes: the calls that led here.
+    pub(super) prefix: String,
+    /// How many calls and subgraphs are around.
+    pub(super) depth: usize,
+    /// Inputs of a function that the caller leaves out.
+    pub(super) absent: RefCell<Vec<&'m str>>,
+}
+
+impl<'m> Frame<'_, 'm> {
+    pub(super) fn find(&self, name: &str) -> Option<Value> {
+        let mut frame = Some(self);
+        while let Some(current) = frame {
+            if let Some(value) = current.values.borrow().get(name) {
+                return Some(value.clone());
+            }
+            frame = current.around;
+        }
+        None
+    }
+
+    pub(super) fn set(&self, name: &'m str, value: Value) {
+        self.values.borrow_mut().insert(name, value);
+    }
+
+    /// An input that the caller leaves out.
+    pub(super) fn leave_out(&self, name: &'m str) {
+        self.absent.borrow_mut().push(name);
+    }
+
+    fn is_left_out(&self, name: &str) -> bool {
+        self.absent.borrow().contains(&name) || self.around.is_some_and(|around| around.is_left_out(name))
+    }
+
+    fn opset(&self, domain: &str) -> i64 {
+        let same = |other: &str| plain_domain(other) == domain;
+        self.opsets.iter().find(|(other, _)| same(other)).map_or(NEWEST, |(_, version)| *version)
+    }
+}
+
+/// What is assumed of a domain whose version the file does not say.
+const NEWEST: i64 = 23;
+
+/// `ai.onnx` is the domain without a name.
+pub(super) fn plain_domain(domain: &str) -> &str {
+    if domain == "ai.onnx" { "" } else { domain }
+}
+
+/// The state of one import.
+pub(super) struct Importer<'m> {
+    pub(super) graph: Graph,
+    pub(super) parameters: Parameters<'m>,
+    pub(super) functions: HashMap<(&'m str, &'m str, &'m str), &'m Function>,
+    pub(super) unknowns: Unknowns,
+    /// Sizes of symbols, from inputs.
+    pub(super) symbols: HashMap<&'m str, u64>,
+    /// What the exporter knew of values, by name.
+    pub(super) declared: HashMap<&'m str, &'m model::ValueInfo>,
+    /// Elements that may still be folded.
+    pub(super) fold_budget: u64,
+    names: Names,
+    /// By node, the bytes of the file's nodes that it stands for.
+    bytes: Vec<u64>,
+    /// Bytes of nodes that left no node behind.
+    pending: u64,
+    /// Values that got a constant of their own, in that order.
+    materialized: Vec<Value>,
+    /// The node that the node being taken added last.
+    latest: Option<NodeId>,
+    /// The index of the node of the file's graph that is being taken.
+    index: u32,
+    /// Nodes that were taken.
+    visited: usize,
+    /// Warnings about single nodes.
+    pub(super) remarks: Vec<Diagnostic>,
+    path: &'m str,
+}
+
+/// A state to return to.
+pub(super) struct Mark {
+    nodes: usize,
+    blocks: usize,
+    uses: usize,
+    materialized: usize,
+    pending: u64,
+    unknowns: usize,
+    remarks: usize,
+}
+
+/// Builds the graph of a model. Without one the sink says why.
+pub(crate) fn import(
+    model: &Model,
+    path: &str,
+    name: &str,
+    options: &LoadOptions,
+    sink: &mut Sink,
+) -> Option<Loaded> {
+    match build(model, path, name, options, sink) {
+        Ok(graph) => {
+            (!sink.has_errors()).then(|| Loaded { graph, format: "onnx", parameters: Vec::new(), facts: Vec::new() })
+        }
+        Err(diagnostic) => {
+            sink.push(*diagnostic);
+            None
+        }
+    }
+}
+
+fn build<'m>(
+    model: &'m Model,
+    path: &'m str,
+    name: &str,
+    options: &LoadOptions,
+    sink: &mut Sink,
+) -> Result<Graph, Box<Diagnostic>> {
+    if let Some((name, _)) = options.set.first() {
+        let message = format!("there is no parameter `{name}`: an ONNX file has none");
+        return Err(Box::new(Diagnostic::error(Code::UnknownParameter, message).in_file(path, None, "")));
+    }
+    let mut importer = Importer {
+        graph: Graph::new(name, 1),
+        parameters: Parameters::default(),
+        functions: (model.functions.iter())
+            .map(|function| ((plain_domain(&function.domain), &*function.name, &*function.overload), function))
+            .collect(),
+        unknowns: Unknowns::default(),
+        symbols: HashMap::new(),
+        declared: model.graph.values.iter().chain(&model.graph.outputs).map(|info| (&*info.name, info)).collect(),
+        fold_budget: 1 << 24,
+        names: Names::default(),
+        bytes: Vec::new(),
+        pending: 0,
+        materialized: Vec::new(),
+        latest: None,
+        index: 0,
+        visited: 0,
+        remarks: Vec::new(),
+        path,
+    };
+    importer.graph.reserve(model.graph.nodes.len(), 2 * model.graph.nodes.len());
+    let frame = Frame {
+        values: RefCell::default(),
+        around: None,
+        attributes: HashMap::new(),
+        opsets: &model.opsets,
+        prefix: String::new(),
+        depth: 0,
+        absent: RefCell::default(),
+    };
+    importer.initializers(&frame, &model.graph);
+    inputs::add(&mut importer, &frame, &model.graph, options).map_err(|diagnostic| {
+        Box::new(if diagnostic.place.is_none() { diagnostic.in_file(path, None, "") } else { *diagnostic })
+    })?;
+    let outputs = order::output_names(&model.graph);
+    importer.run(&frame, &model.graph.nodes, &outputs)?;
+    for output in &outputs {
+        let Some(value) = frame.find(output) else {
+            let message = format!("nothing makes the output `{output}`");
+            let error = Diagnostic::error(Code::UnknownReference, message);
+            return Err(Box::new(error.in_file(path, None, "the graph")));
+        };
+        if value.tensor().is_some_and(|tensor| !tensor.shape.axes().contains(&0)) {
+            let outlet = importer.outlet(&frame, &value).map_err(|stop| importer.failure(None, stop))?;
+            importer.graph.outputs.push(outlet);
+        }
+    }
+    for diagnostic in importer.remarks.drain(..) {
+        sink.push(diagnostic);
+    }
+    let deny = options.unknown == UnknownOps::Deny;
+    importer.unknowns.report(deny, path).into_iter().for_each(|diagnostic| sink.push(diagnostic));
+    Ok(importer.finish())
+}
+
+impl<'m> Importer<'m> {
+    /// Takes up a graph's stored tensors.
+    pub(super) fn initializers(&mut self, frame: &Frame<'_, 'm>, graph: &'m model::Graph) {
+        for tensor in &graph.initializers {
+            let value = self.stored(tensor, false);
+            frame.set(&tensor.name, value);
+        }
+    }
+
+    /// A tensor of the file.
+    pub(super) fn stored(&mut self, tensor: &'m model::Tensor, is_constant: bool) -> Value {
+        match self.parameters.add(tensor, is_constant) {
+            Some(stored) => Value::new(Kind::Stored(stored)),
+            None => Value::without_size("the stored tensor has a shape or an element type that is not known"),
+        }
+    }
+
+    /// Takes the nodes that the outputs need.
+    pub(super) fn run(
+        &mut self,
+        frame: &Frame<'_, 'm>,
+        nodes: &'m [Node],
+        outputs: &[&str],
+    ) -> Result<(), Box<Diagnostic>> {
+        let order = order::needed(nodes, outputs).map_err(|circle| {
+            let names: Vec<&str> = circle.iter().take(6).map(|&index| label(&nodes[index])).collect();
+            let message = format!("nodes depend on each other in a circle: {}", names.join(", "));
+            Box::new(Diagnostic::error(Code::Cycle, message).in_file(self.path, None, "the graph"))
+        })?;
+        for index in order {
+            if frame.depth == 0 {
+                self.index = u32::try_from(index).unwrap_or(u32::MAX);
+            }
+            self.visited += 1;
+            if self.visited > MOST_NODES {
+                let message = format!("more than {MOST_NODES} nodes, those of functions and loops at every turn");
+                let stop = Stop::fault(Code::TooLarge, message);
+                return Err(self.failure(Some(&nodes[index]), stop));
+            }
+            self.node(frame, &nodes[index])?;
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, frame: &Frame<'_, 'm>, node: &'m Node) -> Result<(), Box<Diagnostic>> {
+        let mut inputs: SmallVec<[Option<Value>; 4]> = SmallVec::with_capacity(node.inputs.len());
+        for name in &node.inputs {
+            let value = if name.is_empty() { None } else { frame.find(name) };
+            if value.is_none() && !name.is_empty() && !frame.is_left_out(name) {
+                let stop = Stop::fault(Code::UnknownReference, format!("nothing makes its input `{name}`"));
+                return Err(self.failure(Some(node), stop));
+            }
+            inputs.push(value);
+        }
+        let read: u64 = inputs.iter().flatten().map(Value::onnxsim_bytes).fold(0, u64::saturating_add);
+        self.latest = None;
+        let outputs = self.outputs(frame, node, inputs)?;
+        let mut written = 0u64;
+        for (index, name) in node.outputs.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+            let missing = || Value::without_size("the output is not followed");
+            let value = outputs.get(index).cloned().unwrap_or_else(missing);
+            written = written.saturating_add(value.onnxsim_bytes());
+            if frame.values.borrow_mut().insert(name, value).is_some() {
+                let stop = Stop::fault(Code::DuplicateName, format!("the name `{name}` stands for two values"));
+                return Err(self.failure(Some(node), stop));
+            }
+        }
+        let is_call = self.functions.contains_key(&(plain_domain(&node.domain), &*node.op_type, &*node.overload));
+        self.pending = self.pending.saturating_add(if is_call { 0 } else { read.saturating_add(written) });
+        if let Some(latest) = self.latest {
+            self.bytes.resize(self.graph.len(), 0);
+            let bytes = &mut self.bytes[latest.index()];
+            *bytes = bytes.saturating_add(std::mem::take(&mut self.pending));
+        }
+        Ok(())
+    }
+
+    /// What a node makes.
+    fn outputs(
+        &mut self,
+        frame: &Frame<'_, 'm>,
+        node: &'m Node,
+        inputs: SmallVec<[Option<Value>; 4]>,
+    ) -> Result<Values, Box<Diagnostic>> {
+        let domain = plain_domain(&node.domain);
+        let opset = frame.opset(domain);
+        let handler = ops::find(domain, &node.op_type);
+        let function = self.functions.get(&(domain, &*node.op_type, &*node.overload)).copied();
+        let mut call = Call { importer: self, frame, node, inputs, opset };
+        if domain.is_empty()
+            && let Some(values) = fold::fold(&mut call)
+        {
+            return Ok(values);
+        }
+        if handler.is_none()
+            && let Some(function) = function
+        {
+            return functions::call(call, function);
+        }
+        if handler.is_none() && functions::has_bodies(domain, &node.op_type) {
+            return functions::control(call);
+        }
+        let mark = call.importer.mark();
+        let result = match handler {
+            Some(handler) => handler(&mut call),
+            None => Err(Stop::unknown("the op is not known")),
+        };
+        match result {
+            Ok(values) => Ok(values),
+            Err(Stop::Unknown(reason)) => {
+                let Call { inputs, .. } = call;
+                self.rewind(mark);
+                self.unknown(frame, node, &inputs, &reason)
+            }
+            Err(stop) => Err(self.failure(Some(node), stop)),
+        }
+    }
+
+    /// A node whose cost is not known.
+    pub(super) fn unknown(
+        &mut self,
+        frame: &Frame<'_, 'm>,
+        node: &'m Node,
+        inputs: &[Option<Value>],
+        reason: &str,
+    ) -> Result<Values, Box<Diagnostic>> {
+        let mut values = Values::new();
+        let (mut types, mut ports) = (Vec::new(), Vec::new());
+        for name in &node.outputs {
+            let declared = self.declared.get(name.as_str()).filter(|_| frame.depth == 0);
+            let declared = declared.and_then(|info| inputs::declared(info, &self.symbols));
+            ports.push(declared.is_some().then_some(types.len()));
+            types.extend(declared);
+        }
+        let mut read = Vec::new();
+        let mut uses = Vec::new();
+        for value in inputs.iter().flatten() {
+            match value.kind() {
+                Kind::Computed(outlet, _) => read.push(*outlet),
+                // What an op of its own learns is no bias and no norm, as far as anybody can tell.
+                Kind::Stored(stored) => uses.extend(self.parameters.plain_role(stored).map(|role| Use {
+                    storage: stored.storage,
+                    name: "weight",
+                    role,
+                })),
+                _ => {}
+            }
+        }
+        let full = match plain_domain(&node.domain) {
+            "" => node.op_type.clone(),
+            domain => format!("{domain}::{}", node.op_type),
+        };
+        let op = crate::ops::Unknown::new(&full, &types);
+        let added = self.add(frame, node, op.into(), &read).map_err(|stop| self.failure(Some(node), stop))?;
+        for used in uses {
+            self.parameters.note(added, used);
+        }
+        self.unknowns.add(&full, reason, self.index, label(node));
+        for port in ports {
+            values.push(match port {
+                Some(port) => {
+                    let outlet = Outlet { node: added, port: u32::try_from(port).unwrap_or(u32::MAX) };
+                    Value::computed(outlet, self.graph.tensor(outlet).clone())
+                }
+                None => Value::without_size(&format!("it comes from `{}` ({full})", label(node))),
+            });
+        }
+        Ok(values)
+    }
+
+    /// Adds a node.
+    pub(super) fn add(
+        &mut self,
+        frame: &Frame<'_, 'm>,
+        node: &'m Node,
+        op: Op,
+        inputs: &[Outlet],
+    ) -> Result<NodeId, Stop> {
+        let path = format!("{}{}", frame.prefix, label(node));
+        let block = self.names.block(&mut self.graph, &path);
+        let new = NewNode {
+            name: self.names.unique(&path),
+            op: Arc::new(op),
+            inputs: inputs.iter().copied().collect(),
+            origin: Origin {
+                onnx_index: Some(self.index),
+                onnx_name: Some(label(node).into()),
+                ..Origin::default()
+            },
+            stage: None,
+            block,
+            shares: None,
+            called_as: None,
+        };
+        let id = self.graph.add(new)?;
+        self.latest = Some(id);
+        Ok(id)
+    }
+
+    /// A value as a tensor of our graph.
+    pub(super) fn outlet(&mut self, frame: &Frame<'_, 'm>, value: &Value) -> Result<Outlet, Stop> {
+        if let Some(outlet) = value.outlet() {
+            return Ok(outlet);
+        }
+        let Some(tensor) = value.tensor() else { return Err(Stop::unknown("an input has no known size")) };
+        let (name, uses) = match value.kind() {
+            Kind::Stored(stored) => {
+                let role = self.parameters.plain_role(stored);
+                let used = role.map(|role| Use { storage: stored.storage, name: "value", role });
+                let with = stored.with.iter().map(|&storage| Use { storage, name: "scale", role: Role::Buffer });
+                (self.parameters.name(stored.storage), used.into_iter().chain(with).collect())
+            }
+            _ => ("constant", Vec::new()),
+        };
+        let trainable = tensor.dtype.is_float() && uses.iter().any(|used| used.role != Role::Buffer);
+        let op = Constant { shape: tensor.shape, dtype: tensor.dtype, trainable };
+        let name = if name.is_empty() { "constant" } else { name };
+        let new = NewNode {
+            name: self.names.unique(&format!("{}{name}", frame.prefix)),
+            op: Arc::new(op.into()),
+            inputs: SmallVec::new(),
+            origin: Origin { onnx_index: Some(self.index), onnx_name: Some(name.into()), ..Origin::default() },
+            stage: None,
+            block: None,
+            shares: None,
+            called_as: None,
+        };
+        let node = self.graph.add(new)?;
+        for used in uses {
+            self.parameters.note(node, used);
+        }
+        let outlet = Outlet { node, port: 0 };
+        value.set_outlet(outlet);
+        self.materialized.push(value.clone());
+        Ok(outlet)
+    }
+
+    /// Says what a tensor is for that is computed from stored ones alone: they are found through the nodes between.
+    pub(super) fn trace(&mut self, outlet: Outlet, name: &'static str, role: Role) {
+        let elements = self.graph.tensor(outlet).elements().get();
+        let mut open = vec![outlet.node];
+        for _ in 0..LONGEST_TRACE {
+            let Some(id) = open.pop() else { return };
+            let node = self.graph.node(id);
+            if node.inputs.is_empty() {
+                if self.parameters.turn(id, elements, name, role) {
+                    return;
+                }
+            } else {
+                // The first input last: weights stand first.
+                open.extend(node.inputs.iter().rev().map(|input| input.node));
+            }
+        }
+    }
+
+    /// Keeps a name from being given again.
+    pub(super) fn take_name(&mut self, name: &str) {
+        self.names.unique(name);
+    }
+
+    /// What is wrong with a node, as a diagnostic.
+    pub(super) fn failure(&self, node: Option<&Node>, stop: Stop) -> Box<Diagnostic> {
+        let Fault { code, message, help } = match stop {
+            Stop::Fault(fault) => *fault,
+            Stop::Unknown(message) => Fault { code: Code::UnknownOp, message, help: None },
+        };
+        let diagnostic = Diagnostic::error(code, message).in_file(self.path, None, self.place(node));
+        Box::new(match help {
+            Some(help) => diagnostic.help(help),
+            None => diagnostic,
+        })
+    }
+
+    /// Where a node is: `node 17 `/conv1/Conv` (Conv)`.
+    pub(super) fn place(&self, node: Option<&Node>) -> String {
+        node.map_or("the graph".into(), |node| {
+            format!("node {} `{}` ({})", self.index, label(node), node.op_type)
+        })
+    }
+
+    /// A warning about a node.
+    pub(super) fn remark(&mut self, node: &Node, code: Code, message: String) {
+        let place = self.place(Some(node));
+        self.remarks.push(Diagnostic::warning(code, message).in_file(self.path, None, place));
+    }
+
+    /// The state to return to.
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            nodes: self.graph.len(),
+            blocks: self.graph.blocks().len(),
+            uses: self.parameters.uses(),
+            materialized: self.materialized.len(),
+            pending: self.pending,
+            unknowns: self.unknowns.len(),
+            remarks: self.remarks.len(),
+        }
+    }
+
+    /// Takes back what was added since.
+    pub(super) fn rewind(&mut self, mark: Mark) {
+        for value in self.materialized.drain(mark.materialized..) {
+            value.clear_outlet();
+        }
+        while self.graph.len() > mark.nodes {
+            if let Some(node) = self.graph.pop() {
+                self.names.release(&node.name);
+            }
+        }
+        self.names.forget_blocks(mark.blocks);
+        self.graph.truncate_blocks(mark.blocks);
+        self.parameters.forget(mark.uses);
+        self.bytes.truncate(mark.nodes);
+        self.pending = mark.pending;
+        self.latest = None;
+        self.unknowns.truncate(mark.unknowns);
+        self.remarks.truncate(mark.remarks);
+    }
+
+    /// The graph, with what each node stores.
+    fn finish(mut self) -> Graph {
+        self.bytes.resize(self.graph.len(), 0);
+        let ids: Vec<NodeId> = self.graph.nodes().map(|(id, _)| id).collect();
+        let stored = self.parameters.finish(&self.graph);
+        for ((id, stored), bytes) in ids.into_iter().zip(stored).zip(self.bytes) {
+            self.graph.give(id, Given { stored, bytes });
+        }
+        self.graph
+    }
+}
+
+/// A node's name, or its first output's where it has none.
+pub(super) fn label(node: &Node) -> &str {
+    match node.name.as_str() {
+        "" => node.outputs.iter().find(|name| !name.is_empty()).map_or("node", String::as_str),
+        name => name,
+    }
+}

@@ -1,0 +1,132 @@
+//! Elements picked by indices, and written to them.
+
+use super::Handler;
+use super::layout::place;
+use crate::frontend::onnx::call::{Call, Stop, Values};
+use crate::frontend::onnx::value::{Kind, Known};
+use crate::ops::{
+    CumSum, Embedding, Gather, GatherElements, GatherNd, GridSample, OneHot, ResizeMode, Role, Scatter, ScatterReduction, Squeeze,
+    TopK,
+};
+
+pub(super) fn find(op: &str) -> Option<Handler> {
+    Some(match op {
+        "Gather" => gather,
+        "GatherElements" => |call| {
+            let op = GatherElements { axis: call.int("axis", 0) };
+            let inputs = [call.outlet(0)?, call.outlet(1)?];
+            let output = call.add(op, &inputs)?;
+            call.one(output)
+        },
+        "GatherND" => |call| {
+            let op = GatherNd { batch_dims: u64::try_from(call.int("batch_dims", 0)).unwrap_or(0) };
+            let inputs = [call.outlet(0)?, call.outlet(1)?];
+            let output = call.add(op, &inputs)?;
+            call.one(output)
+        },
+        "ScatterElements" | "ScatterND" | "Scatter" => scatter,
+        "TopK" => top_k,
+        "OneHot" => one_hot,
+        "CumSum" => |call| {
+            let axis = *call.whole(1, "axis")?.first().unwrap_or(&0);
+            let input = call.outlet(0)?;
+            let output = call.add(CumSum { axis }, &[input])?;
+            call.one(output)
+        },
+        "GridSample" => grid_sample,
+        "NonZero" | "NonMaxSuppression" | "Unique" | "Compress" => |call| {
+            call.tensor(0)?;
+            Err(Stop::unknown("how much it finds depends on data"))
+        },
+        _ => return None,
+    })
+}
+
+/// Indices that are known and few become a list; a table of vectors that is stored is an embedding.
+fn gather(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
+    const MOST_LISTED: usize = 4096;
+    let (table, axis) = (call.tensor(0)?, call.int("axis", 0));
+    let listed: Option<Known> = match call.input(1)?.kind() {
+        Kind::Known(known) => Some((**known).clone()),
+        Kind::Stored(stored) => stored.known.as_deref().cloned(),
+        _ => None,
+    };
+    let few = listed.filter(|known| known.dims.len() < 2 && known.elements.len() <= MOST_LISTED);
+    if let Some(known) = few
+        && let Some(indices) = known.whole()
+    {
+        let indices = Some(indices.to_vec());
+        let input = call.outlet(0)?;
+        let mut output = call.add(Gather { axis, indices }, &[input])?;
+        if known.dims.is_empty() {
+            // One index takes the axis away.
+            output = call.add(Squeeze { axes: vec![axis] }, &[output])?;
+        }
+        return call.one(output);
+    }
+    let indices = call.outlet(1)?;
+    let uses = call.uses(0, "weight", Role::Other);
+    if let (&[rows, length], Some(0), false) = (table.shape.axes(), place(axis, table.shape.rank()), uses.is_empty())
+        && table.dtype.is_float()
+    {
+        let positive = super::convolution::positive;
+        let op = Embedding {
+            num_embeddings: positive(rows, "rows")?,
+            embedding_dim: positive(length, "columns")?,
+            dtype: table.dtype,
+        };
+        let output = call.add_using(op, &[indices], &uses)?;
+        return call.one(output);
+    }
+    let input = call.outlet(0)?;
+    let output = call.add(Gather { axis, indices: None }, &[input, indices])?;
+    call.one(output)
+}
+
+fn scatter(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
+    let reduction = match call.text("reduction").unwrap_or("none") {
+        "add" => ScatterReduction::Add,
+        "mul" => ScatterReduction::Mul,
+        "max" => ScatterReduction::Max,
+        "min" => ScatterReduction::Min,
+        _ => ScatterReduction::None,
+    };
+    let inputs = [call.outlet(0)?, call.outlet(1)?, call.outlet(2)?];
+    let output = call.add(Scatter { reduction }, &inputs)?;
+    call.one(output)
+}
+
+/// k is an attribute before operator set 10.
+fn top_k(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
+    let k = match call.attribute("k") {
+        Some(_) => call.int("k", 0),
+        None => *call.whole(1, "k")?.first().unwrap_or(&0),
+    };
+    let k = super::convolution::positive(u64::try_from(k).unwrap_or(0), "k")?;
+    let op = TopK { k, axis: call.int("axis", -1) };
+    let input = call.outlet(0)?;
+    let output = call.add(op, &[input])?;
+    Ok(call.all(output))
+}
+
+fn one_hot(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
+    #[expect(clippy::cast_possible_truncation, reason = "a number of classes")]
+    let depth = call.number(1).map(|depth| depth as i64);
+    let depth = depth.ok_or_else(|| Stop::unknown("its depth depends on data"))?;
+    let classes = super::convolution::positive(u64::try_from(depth).unwrap_or(0), "depth")?;
+    let op = OneHot { classes, axis: call.int("axis", -1), dtype: call.tensor(2)?.dtype };
+    let input = call.outlet(0)?;
+    let output = call.add(op, &[input])?;
+    call.one(output)
+}
+
+fn grid_sample(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
+    let mode = match call.text("mode").unwrap_or("linear") {
+        "nearest" => ResizeMode::Nearest,
+        "cubic" | "bicubic" => ResizeMode::Cubic,
+        _ => ResizeMode::Linear,
+    };
+    let inputs = [call.outlet(0)?, call.outlet(1)?];
+    let output = call.add(GridSample { mode }, &inputs)?;
+    call.one(output)
+}

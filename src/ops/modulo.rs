@@ -1,0 +1,51 @@
+use super::attribute::{attributes};
+use super::elementwise::{Elementwise, broadcast};
+use super::{Family, Io, Kept, Kind, Mismatch, Outputs};
+use crate::tensor::{TensorType};
+
+attributes! {
+    /// The remainder of a division.
+    ///
+    /// ## Formula
+    /// `y = x₀ − x₁·⌊x₀/x₁⌋`, broadcast as NumPy does.
+    ///
+    /// ## Counted
+    /// FLOPs for each output: 1 div, 1 round, 1 mul and 1 sub.
+    ///
+    /// ## Source
+    /// `torch.remainder`, `fmod`; ONNX Mod.
+    Modulo = "modulo" {}
+}
+
+impl Elementwise for Modulo {
+    const TENSORS: usize = 2;
+    const FAMILY: Family = Family::Arithmetic;
+
+    fn output(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
+        broadcast(inputs)
+    }
+
+    fn operations(&self) -> &'static [(Kind, u64)] {
+        &[(Kind::Div, 1), (Kind::Round, 1), (Kind::Mul, 1), (Kind::Sub, 1)]
+    }
+
+    fn eager(&self, _: Io<'_>) -> Kept {
+        Kept::INPUTS
+    }
+
+    fn minimal(&self) -> Kept {
+        // The slope to the divisor is −⌊x₀/x₁⌋.
+        Kept::INPUTS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::tests::check;
+
+    #[test]
+    fn counts() {
+        check(Modulo {}, &[&[2, 3], &[3]]).outputs("2x3").macs(0).flops(24).keeps(Kept::INPUTS, Kept::INPUTS);
+    }
+}

@@ -69,6 +69,11 @@
 //! | `frontend/json/elaborate.rs` | attributes evaluated in order of need, the graph built |
 //! | `frontend/json/facts.rs` | the `published` list of a file |
 //! | [`frontend::json::schema`] | the JSON Schema of architecture files, from the reader's own tables |
+//! | [`frontend::json::write`] | any network as an architecture file; it is read again before it is given out |
+//! | `frontend/json/write/tree.rs`, `leaf.rs` | layers in scopes; forms, which scopes that differ in numbers share |
+//! | `frontend/json/write/scopes.rs`, `discover.rs` | scopes that a network has: by stage and name, or found |
+//! | `frontend/json/write/define.rs`, `names.rs` | blocks and their arguments; names as the reader will give them |
+//! | `frontend/json/write/emit.rs`, `text.rs` | references spelled, lines laid out |
 //! | [`analysis`] | [`analysis::analyze`]: all results about one graph |
 //! | [`analysis::cost`] | parameters, MACs, FLOPs, activations and CIO of a node, and their sums |
 //! | [`analysis::kernels`] | which ops run as one kernel, which tensors are views of others |
@@ -90,6 +95,7 @@
 //! | [`report::sheet`] | a table as data, before any format |
 //! | [`report::sections`] | the tables of `analyze`, one file a section |
 //! | [`report::table`], [`report::csv`], [`report::markdown`] | one renderer each |
+//! | [`report::diagram`] | a network as boxes in boxes: DOT and Mermaid |
 //! | [`report::diagnostics`] | diagnostics drawn with the user's line |
 //! | [`cli`] | the command line: types only |
 //! | [`commands`] | the subcommands, one file each; exit codes; the only code that writes to the terminal |

@@ -66,7 +66,11 @@ fn exists(message: &str, output: &mut Output) -> io::Result<Exit> {
 }
 
 fn architecture(loaded: &Loaded, output: &mut Output) -> io::Result<Result<String, Exit>> {
-    let names = if loaded.format == "darknet" { Names::Numbers } else { Names::Paths };
+    let names = match loaded.format {
+        "darknet" => Names::Numbers,
+        "onnx" => Names::Modules,
+        _ => Names::Paths,
+    };
     match write::write(&loaded.graph, names) {
         Ok(written) => {
             if let Some(why) = written.unfolded {

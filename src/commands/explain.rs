@@ -19,6 +19,7 @@ const TOPICS: &[(&str, &str, &str)] = &[
     ("memory", "Peaks, arena, training: what is in memory when", include_str!("explain/memory.md")),
     ("compare", "How networks are set side by side", include_str!("explain/compare.md")),
     ("sweep", "How combinations of parameters are counted", include_str!("explain/sweep.md")),
+    ("convert", "Any network as an architecture file or a diagram", include_str!("explain/convert.md")),
     ("report", "The keys of the JSON report", include_str!("explain/report.md")),
 ];
 

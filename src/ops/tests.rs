@@ -249,7 +249,22 @@ fn extreme_attributes_are_refused_or_counted() {
         SettingValue::List(vec![setting(list(&[1]))]),
     ]);
     let words = [
-        "", "same", "ij,jk->ik", "...i,i...", "add", "max", "sum", "mean", "nearest", "linear", "cubic", "reflect", "f64", "u4", "i64", "tanh",
+        "",
+        "same",
+        "ij,jk->ik",
+        "...i,i...",
+        "add",
+        "max",
+        "sum",
+        "mean",
+        "nearest",
+        "linear",
+        "cubic",
+        "reflect",
+        "f64",
+        "u4",
+        "i64",
+        "tanh",
     ];
     values.extend(words.map(|word| SettingValue::Text(word.into())));
     let huge = 1 << 61;

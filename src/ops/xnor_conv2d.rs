@@ -47,6 +47,7 @@ impl XnorConv2d {
             dilation: self.dilation,
             groups: NonZeroU64::MIN,
             bias: self.bias,
+            dtype: None,
         }
     }
 }

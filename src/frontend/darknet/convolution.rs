@@ -83,7 +83,8 @@ pub(super) fn convolutional(options: &mut Options<'_>, network: &mut Network) ->
     let op: Op = if xnor {
         XnorConv2d { out_channels, kernel, stride, padding, dilation, bias }.into()
     } else {
-        Conv2d { out_channels, kernel, stride, padding, dilation, groups: nonzero(groups), bias }.into()
+        Conv2d { out_channels, kernel, stride, padding, dilation, groups: nonzero(groups), bias, dtype: None }
+            .into()
     };
     let shared = shared?;
     let conv = network.add_sharing("", op, &[input], shared.conv, options)?;
@@ -180,7 +181,7 @@ pub(super) fn connected(options: &mut Options<'_>, network: &mut Network) -> Opt
     let activation = activation::read(options, "logistic");
     let input = network.previous()?.outlet;
     let input = network.flat(input, "flatten", options)?;
-    let op = Linear { out_features: nonzero(outputs), bias: !norm };
+    let op = Linear { out_features: nonzero(outputs), bias: !norm, dtype: None };
     let mut output = network.add("", op, &[input], options)?;
     if norm {
         output = network.add("batch_norm", normalization(), &[output], options)?;

@@ -160,7 +160,7 @@ impl Network {
             name: name.into(),
             op: Arc::new(op.into()),
             inputs: SmallVec::new(),
-            origin: Origin { span: Some(options.header), section: None },
+            origin: Origin { span: Some(options.header), section: None, ..Origin::default() },
             stage: None,
             block: None,
             shares: None,
@@ -366,7 +366,11 @@ impl Network {
             name: name.into(),
             op: Arc::new(op.into()),
             inputs: inputs.into(),
-            origin: Origin { span: Some(options.header), section: u32::try_from(index).ok() },
+            origin: Origin {
+                span: Some(options.header),
+                section: u32::try_from(index).ok(),
+                ..Origin::default()
+            },
             stage: None,
             block: self.block,
             shares,

@@ -57,7 +57,14 @@ pub(super) fn maxpool(options: &mut Options<'_>, network: &mut Network) -> Optio
 pub(super) fn local_avgpool(options: &mut Options<'_>, network: &mut Network) -> Option<Layer> {
     let Window { kernel, stride, padding, .. } = window(options);
     let input = network.previous_map(options)?;
-    let op = AvgPool2d { kernel, stride: Some(stride), padding, ceil_mode: false, count_include_pad: false };
+    let op = AvgPool2d {
+        kernel,
+        stride: Some(stride),
+        padding,
+        ceil_mode: false,
+        count_include_pad: false,
+        dilation: Pair::both(1),
+    };
     network.add("", op, &[input], options).map(Layer::map)
 }
 

@@ -36,8 +36,10 @@ const MOST_SEARCHED: usize = 1_000_000;
 /// What is taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
-    /// The names of layers are paths of scopes that say something.
+    /// The names of layers are paths of scopes, in this language's own way.
     Paths,
+    /// They are paths of PyTorch's modules, and end with ONNX's word for the op.
+    Modules,
     /// They only number the layers: darknet files have none.
     Numbers,
 }
@@ -110,9 +112,9 @@ pub fn write(graph: &Graph, names: Names) -> Result<Written, Error> {
 }
 
 fn write_folded(graph: &Graph, names: Names) -> String {
-    let named = names == Names::Paths;
+    let named = names != Names::Numbers;
     let mut forest = Forest::new(graph);
-    let mut items = scopes::build(&mut forest, named);
+    let mut items = scopes::build(&mut forest, names);
     if graph.len() <= MOST_SEARCHED {
         items = discover::discover(&mut forest, items, named);
     }
@@ -121,7 +123,7 @@ fn write_folded(graph: &Graph, names: Names) -> String {
 
 fn write_flat(graph: &Graph) -> String {
     let mut forest = Forest::new(graph);
-    let items = scopes::build(&mut forest, false);
+    let items = scopes::build(&mut forest, Names::Numbers);
     document(&mut forest, items)
 }
 
@@ -182,7 +184,8 @@ fn settle(items: &mut [Item], counts: &rustc_hash::FxHashMap<u32, u32>) {
 }
 
 fn input_name(node: &Node, namer: &mut Namer) -> String {
-    namer.name("image", Some(&node.name)).text.to_string()
+    let wish = Some(&*node.name).filter(|name| *name != "input");
+    namer.name("image", wish, false).text.to_string()
 }
 
 /// An input's shape without the batch, and its type where it is not the usual one.

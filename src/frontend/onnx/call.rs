@@ -210,7 +210,12 @@ impl Call<'_, '_, '_> {
     }
 
     /// The same, and it uses these stored tensors.
-    pub(super) fn add_using(&mut self, op: impl Into<Op>, inputs: &[Outlet], uses: &[Use]) -> Result<Outlet, Stop> {
+    pub(super) fn add_using(
+        &mut self,
+        op: impl Into<Op>,
+        inputs: &[Outlet],
+        uses: &[Use],
+    ) -> Result<Outlet, Stop> {
         let node = self.importer.add(self.frame, self.node, op.into(), inputs)?;
         for &used in uses {
             self.importer.parameters.note(node, used);

@@ -69,7 +69,9 @@ fn shape(call: &Call<'_, '_, '_>) -> Option<Known> {
     let tensor: TensorType = call.inputs.first()?.as_ref()?.tensor()?;
     let axes = tensor.shape.axes();
     let rank = i64::try_from(axes.len()).ok()?;
-    let place = |axis: i64| usize::try_from((if axis < 0 { axis.saturating_add(rank) } else { axis }).clamp(0, rank)).ok();
+    let place = |axis: i64| {
+        usize::try_from((if axis < 0 { axis.saturating_add(rank) } else { axis }).clamp(0, rank)).ok()
+    };
     let (start, end) = (place(call.int("start", 0))?, place(call.int("end", rank))?);
     let part = axes.get(start..end.max(start))?;
     part.iter().map(|&size| i64::try_from(size).ok()).collect::<Option<Vec<_>>>().map(Known::list)
@@ -95,7 +97,9 @@ fn list(call: &Call<'_, '_, '_>, name: &str, input: Option<&Known>) -> Option<Ve
 /// The same elements in another type.
 fn cast(known: &Known, to: DType) -> Option<Known> {
     let elements = match (&known.elements, to.is_float()) {
-        (Elements::Float(list), true) => Elements::Float(list.iter().map(|&number| rounded(number, to)).collect()),
+        (Elements::Float(list), true) => {
+            Elements::Float(list.iter().map(|&number| rounded(number, to)).collect())
+        }
         (Elements::Whole(_), true) => {
             Elements::Float(known.floats().into_iter().map(|number| rounded(number, to)).collect())
         }
@@ -107,9 +111,9 @@ fn cast(known: &Known, to: DType) -> Option<Known> {
             Elements::Whole(list.iter().map(|&number| i64::from(number != 0.0)).collect())
         }
         #[expect(clippy::cast_possible_truncation, reason = "a cast to whole numbers rounds towards zero")]
-        (Elements::Float(list), false) => {
-            Elements::Whole(list.iter().map(|&number| number.is_finite().then_some(number as i64)).collect::<Option<_>>()?)
-        }
+        (Elements::Float(list), false) => Elements::Whole(
+            list.iter().map(|&number| number.is_finite().then_some(number as i64)).collect::<Option<_>>()?,
+        ),
     };
     Some(Known { dims: known.dims.clone(), dtype: to, elements })
 }

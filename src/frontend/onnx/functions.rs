@@ -88,10 +88,9 @@ pub(super) fn control(call: Call<'_, '_, '_>) -> Result<Values> {
 fn body<'m>(call: &Call<'_, '_, 'm>, name: &str) -> Result<&'m Graph> {
     match call.attribute(name) {
         Some(model::Value::Graph(graph)) => Ok(graph),
-        _ => Err(call.importer.failure(
-            Some(call.node),
-            Stop::fault(Code::Missing, format!("it has no graph `{name}`")),
-        )),
+        _ => Err(call
+            .importer
+            .failure(Some(call.node), Stop::fault(Code::Missing, format!("it has no graph `{name}`")))),
     }
 }
 

@@ -128,9 +128,12 @@ pub(crate) fn import(
     sink: &mut Sink,
 ) -> Option<Loaded> {
     match build(model, path, name, options, sink) {
-        Ok(graph) => {
-            (!sink.has_errors()).then(|| Loaded { graph, format: "onnx", parameters: Vec::new(), facts: Vec::new() })
-        }
+        Ok(graph) => (!sink.has_errors()).then(|| Loaded {
+            graph,
+            format: "onnx",
+            parameters: Vec::new(),
+            facts: Vec::new(),
+        }),
         Err(diagnostic) => {
             sink.push(*diagnostic);
             None
@@ -153,11 +156,19 @@ fn build<'m>(
         graph: Graph::new(name, 1),
         parameters: Parameters::default(),
         functions: (model.functions.iter())
-            .map(|function| ((plain_domain(&function.domain), &*function.name, &*function.overload), function))
+            .map(|function| {
+                ((plain_domain(&function.domain), &*function.name, &*function.overload), function)
+            })
             .collect(),
         unknowns: Unknowns::default(),
         symbols: HashMap::new(),
-        declared: model.graph.values.iter().chain(&model.graph.outputs).map(|info| (&*info.name, info)).collect(),
+        declared: model
+            .graph
+            .values
+            .iter()
+            .chain(&model.graph.outputs)
+            .map(|info| (&*info.name, info))
+            .collect(),
         fold_budget: 1 << 24,
         names: Names::default(),
         bytes: Vec::new(),
@@ -239,7 +250,8 @@ impl<'m> Importer<'m> {
             }
             self.visited += 1;
             if self.visited > MOST_NODES {
-                let message = format!("more than {MOST_NODES} nodes, those of functions and loops at every turn");
+                let message =
+                    format!("more than {MOST_NODES} nodes, those of functions and loops at every turn");
                 let stop = Stop::fault(Code::TooLarge, message);
                 return Err(self.failure(Some(&nodes[index]), stop));
             }
@@ -267,11 +279,13 @@ impl<'m> Importer<'m> {
             let value = outputs.get(index).cloned().unwrap_or_else(missing);
             written = written.saturating_add(value.onnxsim_bytes());
             if frame.values.borrow_mut().insert(name, value).is_some() {
-                let stop = Stop::fault(Code::DuplicateName, format!("the name `{name}` stands for two values"));
+                let stop =
+                    Stop::fault(Code::DuplicateName, format!("the name `{name}` stands for two values"));
                 return Err(self.failure(Some(node), stop));
             }
         }
-        let is_call = self.functions.contains_key(&(plain_domain(&node.domain), &*node.op_type, &*node.overload));
+        let is_call =
+            self.functions.contains_key(&(plain_domain(&node.domain), &*node.op_type, &*node.overload));
         self.pending = self.pending.saturating_add(if is_call { 0 } else { read.saturating_add(written) });
         if let Some(latest) = self.latest {
             self.bytes.resize(self.graph.len(), 0);
@@ -413,7 +427,8 @@ impl<'m> Importer<'m> {
             Kind::Stored(stored) => {
                 let role = self.parameters.plain_role(stored);
                 let used = role.map(|role| Use { storage: stored.storage, name: "value", role });
-                let with = stored.with.iter().map(|&storage| Use { storage, name: "scale", role: Role::Buffer });
+                let with =
+                    stored.with.iter().map(|&storage| Use { storage, name: "scale", role: Role::Buffer });
                 (self.parameters.name(stored.storage), used.into_iter().chain(with).collect())
             }
             _ => ("constant", Vec::new()),
@@ -425,7 +440,11 @@ impl<'m> Importer<'m> {
             name: self.names.unique(&format!("{}{name}", frame.prefix)),
             op: Arc::new(op.into()),
             inputs: SmallVec::new(),
-            origin: Origin { onnx_index: Some(self.index), onnx_name: Some(name.into()), ..Origin::default() },
+            origin: Origin {
+                onnx_index: Some(self.index),
+                onnx_name: Some(name.into()),
+                ..Origin::default()
+            },
             stage: None,
             block: None,
             shares: None,

@@ -22,8 +22,11 @@ pub(super) fn add<'m>(
     graph: &'m Graph,
     options: &LoadOptions,
 ) -> Result<()> {
-    let inputs: Vec<&'m ValueInfo> =
-        graph.inputs.iter().filter(|input| !frame.values.borrow().contains_key(input.name.as_str())).collect();
+    let inputs: Vec<&'m ValueInfo> = graph
+        .inputs
+        .iter()
+        .filter(|input| !frame.values.borrow().contains_key(input.name.as_str()))
+        .collect();
     for (name, _) in &options.inputs {
         if let Some(name) = name
             && !inputs.iter().any(|input| input.name == *name)
@@ -53,7 +56,8 @@ pub(super) fn add<'m>(
     }
     let batch = options.batch.unwrap_or(1);
     for (index, (input, axes)) in inputs.iter().zip(asked).enumerate() {
-        let tensor = TensorType { shape: shape(importer, input, axes, batch, options)?, dtype: element(input)? };
+        let tensor =
+            TensorType { shape: shape(importer, input, axes, batch, options)?, dtype: element(input)? };
         if index == 0 {
             importer.graph.batch = tensor.shape.axis(0).unwrap_or(1);
         }
@@ -68,7 +72,10 @@ pub(super) fn add<'m>(
             called_as: None,
         };
         let node = importer.graph.add(new).map_err(|mismatch| {
-            Box::new(Diagnostic::error(mismatch.code, format!("input `{}`: {}", input.name, mismatch.message)))
+            Box::new(Diagnostic::error(
+                mismatch.code,
+                format!("input `{}`: {}", input.name, mismatch.message),
+            ))
         })?;
         importer.take_name(&input.name);
         frame.set(&input.name, Value::computed(Outlet { node, port: 0 }, tensor));
@@ -122,7 +129,8 @@ fn shape<'m>(
     let Some(dims) = &input.dims else {
         let message = format!("the file does not say how many axes the input `{}` has", input.name);
         return Err(Box::new(
-            Diagnostic::error(Code::DynamicSize, message).help(flag(&input.name, &[Dim::Unknown, Dim::Known(3)])),
+            Diagnostic::error(Code::DynamicSize, message)
+                .help(flag(&input.name, &[Dim::Unknown, Dim::Known(3)])),
         ));
     };
     let mut axes = Vec::with_capacity(dims.len());
@@ -176,7 +184,11 @@ fn flag(name: &str, dims: &[Dim]) -> String {
     // A name that a shell would take apart is quoted.
     let plain = name.chars().all(|letter| letter.is_alphanumeric() || "_-./:".contains(letter));
     let shape = sizes.join("x");
-    if plain { format!("for example `--input {name}={shape}`") } else { format!("for example `--input '{name}={shape}'`") }
+    if plain {
+        format!("for example `--input {name}={shape}`")
+    } else {
+        format!("for example `--input '{name}={shape}'`")
+    }
 }
 
 /// `batchx3x?x?`, as the file has it.

@@ -47,9 +47,7 @@ pub(super) fn find(domain: &str, op: &str) -> Option<Handler> {
     match domain {
         "" => ONNX.iter().find_map(|table| table(op)),
         // onnxruntime's own ops.
-        "com.microsoft" => {
-            fused::find(op).or_else(|| quantized::find_microsoft(op))
-        }
+        "com.microsoft" => fused::find(op).or_else(|| quantized::find_microsoft(op)),
         _ => None,
     }
 }

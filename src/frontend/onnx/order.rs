@@ -38,7 +38,8 @@ pub(super) fn needed(nodes: &[Node], outputs: &[&str]) -> Result<Vec<usize>, Vec
             open.extend(&sources[index]);
         }
     }
-    let sorted = (0..nodes.len()).all(|index| !is_needed[index] || sources[index].iter().all(|&source| source < index));
+    let sorted = (0..nodes.len())
+        .all(|index| !is_needed[index] || sources[index].iter().all(|&source| source < index));
     let listed = (0..nodes.len()).filter(|&index| is_needed[index]);
     if sorted { Ok(listed.collect()) } else { sort(&listed.collect::<Vec<_>>(), &sources) }
 }
@@ -101,7 +102,8 @@ mod tests {
 
     #[test]
     fn dead_nodes_go_and_others_follow_what_they_read() {
-        let nodes = [node(&["b"], &["c"]), node(&["x"], &["dead"]), node(&["a"], &["b"]), node(&["x"], &["a"])];
+        let nodes =
+            [node(&["b"], &["c"]), node(&["x"], &["dead"]), node(&["a"], &["b"]), node(&["x"], &["a"])];
         assert_eq!(needed(&nodes, &["c"]), Ok(vec![3, 2, 0]));
         assert_eq!(needed(&nodes[1..2], &[]), Ok(vec![0]));
         let circle = [node(&["b"], &["a"]), node(&["a"], &["b"])];

@@ -37,8 +37,7 @@ impl<'m> Parameters<'m> {
     /// Takes up a tensor; `None` where its shape or type is none of ours.
     pub(super) fn add(&mut self, tensor: &'m Tensor, is_constant: bool) -> Option<Stored> {
         let dims: Option<Vec<u64>> = tensor.dims.iter().map(|&size| u64::try_from(size).ok()).collect();
-        let of_file =
-            TensorType { shape: TensorShape::new(dims?), dtype: dtype(tensor.data_type)? };
+        let of_file = TensorType { shape: TensorShape::new(dims?), dtype: dtype(tensor.data_type)? };
         of_file.check().ok()?;
         let storage = u32::try_from(self.storages.len()).ok()?;
         self.storages.push(Storage { tensor, of_file: of_file.clone(), is_constant });

@@ -57,10 +57,8 @@ impl Unknowns {
         }
         let mut behind = self.0.iter().filter(follows);
         if let Some(first) = behind.next() {
-            let message = format!(
-                "{} nodes behind those have no known size, and so no known cost",
-                1 + behind.count()
-            );
+            let message =
+                format!("{} nodes behind those have no known size, and so no known cost", 1 + behind.count());
             let place = format!("node {} `{}`", first.index, first.name);
             told.push(make(Code::UnknownOp, message).in_file(path, None, place));
         }
@@ -68,7 +66,9 @@ impl Unknowns {
             told.push(if deny {
                 last.help("`--unknown warn` counts what is known and says \"at least\"")
             } else {
-                last.help("every total that misses them says \"at least\"; `--unknown deny` makes this an error")
+                last.help(
+                    "every total that misses them says \"at least\"; `--unknown deny` makes this an error",
+                )
             });
         }
         told

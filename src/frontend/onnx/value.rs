@@ -142,12 +142,12 @@ impl Elements {
     /// Those at the given places, in that order.
     pub(super) fn pick(&self, places: &[usize]) -> Option<Self> {
         Some(match self {
-            Self::Whole(list) => Self::Whole(
-                places.iter().map(|&place| list.get(place).copied()).collect::<Option<_>>()?,
-            ),
-            Self::Float(list) => Self::Float(
-                places.iter().map(|&place| list.get(place).copied()).collect::<Option<_>>()?,
-            ),
+            Self::Whole(list) => {
+                Self::Whole(places.iter().map(|&place| list.get(place).copied()).collect::<Option<_>>()?)
+            }
+            Self::Float(list) => {
+                Self::Float(places.iter().map(|&place| list.get(place).copied()).collect::<Option<_>>()?)
+            }
         })
     }
 }
@@ -188,7 +188,8 @@ impl Known {
     pub(super) fn of_file(tensor: &Tensor) -> Option<Self> {
         let Data::Here(bytes) = &tensor.data else { return None };
         let dtype = dtype(tensor.data_type)?;
-        let dims: Vec<u64> = tensor.dims.iter().map(|&size| u64::try_from(size).ok()).collect::<Option<_>>()?;
+        let dims: Vec<u64> =
+            tensor.dims.iter().map(|&size| u64::try_from(size).ok()).collect::<Option<_>>()?;
         let count = crate::units::product(&dims).ok().filter(|&count| count <= MOST_KNOWN)?;
         let count = usize::try_from(count).ok()?;
         let elements = decode(tensor.data_type, bytes, count)?;
@@ -212,7 +213,9 @@ fn decode(data_type: i32, bytes: &[u8], count: usize) -> Option<Elements> {
         T::FLOAT => Elements::Float(numbers!(f32, f64::from)),
         T::DOUBLE => Elements::Float(numbers!(f64, |number| number)),
         T::FLOAT16 => Elements::Float(numbers!(u16, half)),
-        T::BFLOAT16 => Elements::Float(numbers!(u16, |bits| f64::from(f32::from_bits(u32::from(bits) << 16)))),
+        T::BFLOAT16 => {
+            Elements::Float(numbers!(u16, |bits| f64::from(f32::from_bits(u32::from(bits) << 16))))
+        }
         T::INT64 => Elements::Whole(numbers!(i64, |number| number)),
         // Values past the signed range are no sizes.
         T::UINT64 => Elements::Whole(numbers!(u64, |number| i64::try_from(number).unwrap_or(i64::MAX))),
@@ -275,7 +278,8 @@ mod tests {
             data: Data::Here(bytes.to_vec()),
             ..Tensor::default()
         };
-        let floats = |data_type, bytes: &[u8]| Known::of_file(&tensor(data_type, &[1], bytes)).unwrap().floats();
+        let floats =
+            |data_type, bytes: &[u8]| Known::of_file(&tensor(data_type, &[1], bytes)).unwrap().floats();
         assert_eq!(floats(T::FLOAT, &1.5f32.to_le_bytes()), [1.5]);
         // 0x3c00 is 1, 0xc100 is -2.5, 0x0001 is 2^-24 in half precision; 0x3fc0 is 1.5 in bf16.
         assert_eq!(floats(T::FLOAT16, &0x3c00u16.to_le_bytes()), [1.0]);

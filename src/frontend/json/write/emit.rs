@@ -106,8 +106,11 @@ impl<'f, 'g, 't> Emitter<'f, 'g, 't> {
 
     fn name(&mut self, namer: &mut Namer, item: &Item, wish: Option<&str>) -> Name {
         let default = self.default_name(item);
-        let wish = wish.filter(|wish| !is_numbered(wish, &default));
-        namer.name(&default, wish)
+        // A group without a name or label is no scope.
+        let needed =
+            matches!(item.kind, Kind::Scope(_)) && item.stage.is_none() && self.blocks.of(item).is_none();
+        let wish = wish.filter(|wish| needed || !is_numbered(wish, &default));
+        namer.name(&default, wish.or(needed.then_some("group")), needed)
     }
 
     /// What the reader calls an item that has no name.

@@ -60,30 +60,27 @@ impl Namer {
         Self { taken: taken.into_iter().map(|name| (name, 2)).collect(), forbidden }
     }
 
-    /// The name of the next layer; `default` is what the reader calls it without one.
-    pub(super) fn name(&mut self, default: &str, wish: Option<&str>) -> Name {
-        let given = self.default(default);
-        if let Some(wish) = wish.map(allowed)
-            && wish != given.0
-            && !self.taken.contains_key(&wish)
-            && !self.forbidden.contains(&wish)
-        {
-            self.taken.insert(wish.clone(), 2);
-            return Name { text: wish.into(), said: true };
-        }
-        let (name, next) = given;
-        if self.forbidden.contains(&name) {
-            let is_free = |name: &String| !self.taken.contains_key(name) && !self.forbidden.contains(name);
-            let mut numbered = (2u32..).map(|number| format!("{default}_{number}"));
-            let name = numbered.find(is_free).unwrap_or(name);
-            self.taken.insert(name.clone(), 2);
-            return Name { text: name.into(), said: true };
+    /// The name of the next layer; `default` is what the reader calls it without one, if it does not need one.
+    pub(super) fn name(&mut self, default: &str, wish: Option<&str>, needed: bool) -> Name {
+        let (given, next) = self.default(default);
+        let wish = wish.map(allowed).filter(|wish| *wish != given || needed);
+        let is_free =
+            |this: &Self, name: &String| !this.taken.contains_key(name) && !this.forbidden.contains(name);
+        let said = wish.as_ref().filter(|wish| is_free(self, wish)).cloned().or_else(|| {
+            let base = wish.as_deref().unwrap_or(default);
+            let numbered =
+                || (2u32..).map(|number| format!("{base}_{number}")).find(|name| is_free(self, name));
+            (needed || self.forbidden.contains(&given)).then(numbered).flatten()
+        });
+        if let Some(said) = said {
+            self.taken.insert(said.clone(), 2);
+            return Name { text: said.into(), said: true };
         }
         if let Some(next) = next {
             self.taken.insert(default.to_owned(), next);
         }
-        self.taken.insert(name.clone(), 2);
-        Name { text: name.into(), said: false }
+        self.taken.insert(given.clone(), 2);
+        Name { text: given.into(), said: false }
     }
 
     /// What the reader would call it, and the next number of that name.

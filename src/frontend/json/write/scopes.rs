@@ -2,35 +2,79 @@
 
 use std::rc::Rc;
 
-use super::tree::{Forest, Item};
+use super::Names;
+use super::tree::{Forest, Item, Kind};
+use crate::ops::{Family, Operator};
 
-/// Names of more parts than this end in one part.
-const MOST_PARTS: usize = 24;
+/// Scopes deeper within each other than this are one.
+const DEEPEST: usize = 24;
 
 struct Builder<'f, 'g> {
     forest: &'f mut Forest<'g>,
-    named: bool,
+    names: Names,
+    paths: Vec<Path>,
+}
+
+/// A node's name: the scopes around it, and its own.
+#[derive(Clone, Default)]
+struct Path {
+    scopes: Rc<[Rc<str>]>,
+    leaf: Option<Rc<str>>,
 }
 
 /// All layers in their stages and, where names count, in the scopes that their names are paths of.
-pub(super) fn build(forest: &mut Forest<'_>, named: bool) -> Vec<Item> {
+pub(super) fn build(forest: &mut Forest<'_>, names: Names) -> Vec<Item> {
     let (start, end) = (forest.inputs, super::tree::as_u32(forest.order.len()));
-    Builder { forest, named }.range(start, end, 0, 0)
+    let paths = paths(forest, names);
+    Builder { forest, names, paths }.range(start, end, 0, 0)
+}
+
+/// The paths of all nodes by place.
+fn paths(forest: &Forest<'_>, names: Names) -> Vec<Path> {
+    let places = 0..super::tree::as_u32(forest.order.len());
+    let mut paths: Vec<Path> = places.clone().map(|place| path(&forest.node(place).name, names)).collect();
+    if names == Names::Modules {
+        // A constant is named after the weights of a module, elsewhere: it stands in the scope of what reads it next.
+        let mut next = Rc::default();
+        for place in places.rev() {
+            let path = &mut paths[place as usize];
+            if forest.node(place).op.family() == Family::Source {
+                path.scopes = Rc::clone(&next);
+            } else {
+                next = Rc::clone(&path.scopes);
+                path.leaf = None;
+            }
+        }
+    }
+    paths
+}
+
+fn path(name: &str, names: Names) -> Path {
+    if names == Names::Numbers {
+        return Path::default();
+    }
+    let mut parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
+    let leaf = parts.pop().unwrap_or(name);
+    parts.truncate(DEEPEST);
+    let scopes = parts.iter().enumerate().map(|(index, part)| {
+        // PyTorch's exporter repeats a list's name in its modules': `layer1/layer1.0`.
+        let own = match index.checked_sub(1) {
+            Some(around) if names == Names::Modules => {
+                part.strip_prefix(parts[around]).and_then(|part| part.strip_prefix('.'))
+            }
+            _ => None,
+        };
+        let own = own.unwrap_or(part);
+        let number = names == Names::Modules && own.bytes().all(|byte| byte.is_ascii_digit());
+        if number { format!("block{own}").into() } else { own.into() }
+    });
+    Path { scopes: scopes.collect(), leaf: Some(leaf.into()) }
 }
 
 impl<'g> Builder<'_, 'g> {
-    /// The part of a node's name at a depth, and whether it is the last.
-    fn part(&self, place: u32, depth: usize) -> (&'g str, bool) {
-        let name: &'g str = &self.forest.node(place).name;
-        let mut parts = name.split('/').filter(|part| !part.is_empty());
-        let part = parts.nth(depth).unwrap_or(name);
-        (part, parts.next().is_none() || depth >= MOST_PARTS)
-    }
-
     /// The scope of a node at a depth.
-    fn scope_name(&self, place: u32, depth: usize) -> Option<&'g str> {
-        let (part, is_last) = self.part(place, depth);
-        (self.named && !is_last).then_some(part)
+    fn scope_name(&self, place: u32, depth: usize) -> Option<Rc<str>> {
+        self.paths[place as usize].scopes.get(depth).cloned()
     }
 
     /// The label of a node's stage at a depth.
@@ -58,7 +102,7 @@ impl<'g> Builder<'_, 'g> {
                 Some(_) => self.run(start, end, |this, place| this.scope_name(place, parts)),
                 None => start + 1,
             };
-            let name = scope.map(Rc::from);
+            let name = scope.clone();
             let item = match label {
                 None => {
                     // A scope ends where a stage begins that goes on behind it.
@@ -69,11 +113,11 @@ impl<'g> Builder<'_, 'g> {
                         Some(_) => {
                             let inner = self.range(start, until, parts + 1, labels);
                             start = until;
-                            self.forest.scope(inner, name, None)
+                            self.scope(inner, name, None)
                         }
                         None => {
                             start += 1;
-                            self.leaf(start - 1, parts)
+                            self.leaf(start - 1)
                         }
                     }
                 }
@@ -82,13 +126,13 @@ impl<'g> Builder<'_, 'g> {
                     let single = stage_end == start + 1 && scope.is_none();
                     if single && self.label(start, labels + 1).is_none() {
                         start = stage_end;
-                        let mut leaf = self.leaf(start - 1, parts);
+                        let mut leaf = self.leaf(start - 1);
                         leaf.stage = Some(label);
                         leaf
                     } else if scope_end > stage_end && self.aligned(start, scope_end, end, labels).is_some() {
                         let inner = self.range(start, scope_end, parts + 1, labels);
                         start = scope_end;
-                        self.forest.scope(inner, name, None)
+                        self.scope(inner, name, None)
                     } else {
                         // A name that goes on behind the stage, or that all of it has, says nothing within it.
                         let covers = scope.is_some() && scope_end >= stage_end;
@@ -96,7 +140,7 @@ impl<'g> Builder<'_, 'g> {
                         start = stage_end;
                         let name = if covers && scope_end == stage_end { name } else { None };
                         let name = name.unwrap_or_else(|| label.clone());
-                        self.forest.scope(inner, Some(name), Some(label))
+                        self.scope(inner, Some(name), Some(label))
                     }
                 }
             };
@@ -113,8 +157,24 @@ impl<'g> Builder<'_, 'g> {
             .then_some(scope_end)
     }
 
-    fn leaf(&mut self, place: u32, parts: usize) -> Item {
-        let name = self.named.then(|| self.part(place, parts).0.into());
+    /// A scope; the module of a single op is that op.
+    fn scope(&mut self, mut inner: Vec<Item>, name: Option<Rc<str>>, stage: Option<Rc<str>>) -> Item {
+        if self.names == Names::Modules
+            && inner.len() == 1
+            && let Some(leaf) = inner.pop_if(|leaf| matches!(leaf.kind, Kind::Leaf) && leaf.stage.is_none())
+        {
+            return Item { name: leaf.name.or(name), stage, ..leaf };
+        }
+        if let [Item { kind: Kind::Scope(only), stage: None, .. }] = inner.as_mut_slice()
+            && self.names == Names::Modules
+        {
+            inner = std::mem::take(only);
+        }
+        self.forest.scope(inner, name, stage)
+    }
+
+    fn leaf(&mut self, place: u32) -> Item {
+        let name = self.paths[place as usize].leaf.clone();
         self.forest.single(place, name)
     }
 }

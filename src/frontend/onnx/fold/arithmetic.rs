@@ -7,7 +7,11 @@ use crate::tensor::DType;
 use crate::units::product;
 
 /// The result of an op; `None` where it is none of these, `Some(None)` where its values cannot be followed.
-pub(super) fn evaluate(call: &Call<'_, '_, '_>, op: &str, inputs: &[Option<&Known>]) -> Option<Option<Known>> {
+pub(super) fn evaluate(
+    call: &Call<'_, '_, '_>,
+    op: &str,
+    inputs: &[Option<&Known>],
+) -> Option<Option<Known>> {
     let first = inputs[0]?;
     let second = inputs.get(1).copied().flatten();
     let two = |whole: fn(i64, i64) -> Option<i64>, float: fn(f64, f64) -> f64| {
@@ -17,13 +21,19 @@ pub(super) fn evaluate(call: &Call<'_, '_, '_>, op: &str, inputs: &[Option<&Know
         second.and_then(|second| comparison(first, second, whole, float))
     };
     let all = |whole: fn(i64, i64) -> Option<i64>, float: fn(f64, f64) -> f64| {
-        inputs.iter().skip(1).try_fold(first.clone(), |result, next| binary(&result, (*next)?, whole, float, false))
+        inputs
+            .iter()
+            .skip(1)
+            .try_fold(first.clone(), |result, next| binary(&result, (*next)?, whole, float, false))
     };
     let truth = |function: fn(bool, bool) -> bool| {
-        let whole = |a: i64, b: i64, function: fn(bool, bool) -> bool| Some(i64::from(function(a != 0, b != 0)));
+        let whole =
+            |a: i64, b: i64, function: fn(bool, bool) -> bool| Some(i64::from(function(a != 0, b != 0)));
         second.and_then(|second| {
             let (dims, pairs) = paired(first, second)?;
-            let (Elements::Whole(a), Elements::Whole(b)) = (&first.elements, &second.elements) else { return None };
+            let (Elements::Whole(a), Elements::Whole(b)) = (&first.elements, &second.elements) else {
+                return None;
+            };
             let list = pairs.into_iter().map(|(i, j)| whole(a[i], b[j], function)).collect::<Option<_>>()?;
             Some(Known { dims, dtype: DType::Bool, elements: Elements::Whole(list) })
         })
@@ -37,7 +47,9 @@ pub(super) fn evaluate(call: &Call<'_, '_, '_>, op: &str, inputs: &[Option<&Know
         "Mod" if call.int("fmod", 0) == 1 => two(i64::checked_rem, |a, b| a % b),
         // The remainder has the divisor's sign.
         "Mod" => two(
-            |a, b| a.checked_rem(b).map(|rest| if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest }),
+            |a, b| {
+                a.checked_rem(b).map(|rest| if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })
+            },
             |a, b| a - b * (a / b).floor(),
         ),
         "Pow" => two(|a, b| a.checked_pow(u32::try_from(b).ok()?), f64::powf),
@@ -54,7 +66,11 @@ pub(super) fn evaluate(call: &Call<'_, '_, '_>, op: &str, inputs: &[Option<&Know
         "Not" => unary(first, |number| Some(i64::from(number == 0)), |number| number),
         "Neg" => unary(first, i64::checked_neg, |number| -number),
         "Abs" => unary(first, i64::checked_abs, f64::abs),
-        "Sign" => unary(first, |number| Some(number.signum()), |number| if number == 0.0 { 0.0 } else { number.signum() }),
+        "Sign" => unary(
+            first,
+            |number| Some(number.signum()),
+            |number| if number == 0.0 { 0.0 } else { number.signum() },
+        ),
         "Floor" => unary(first, Some, f64::floor),
         "Ceil" => unary(first, Some, f64::ceil),
         "Round" => unary(first, Some, f64::round_ties_even),
@@ -80,7 +96,9 @@ pub(super) fn evaluate(call: &Call<'_, '_, '_>, op: &str, inputs: &[Option<&Know
 
 fn unary(known: &Known, whole: fn(i64) -> Option<i64>, float: fn(f64) -> f64) -> Option<Known> {
     let elements = match &known.elements {
-        Elements::Whole(list) => Elements::Whole(list.iter().map(|&number| whole(number)).collect::<Option<_>>()?),
+        Elements::Whole(list) => {
+            Elements::Whole(list.iter().map(|&number| whole(number)).collect::<Option<_>>()?)
+        }
         Elements::Float(list) => {
             Elements::Float(list.iter().map(|&number| rounded(float(number), known.dtype)).collect())
         }
@@ -188,12 +206,12 @@ fn select(condition: &Known, yes: Option<&Known>, no: Option<&Known>) -> Option<
     let condition = spread(condition, &yes)?;
     let chosen = condition.whole()?.iter().map(|&truth| truth != 0);
     let elements = match (&yes.elements, &no.elements) {
-        (Elements::Whole(yes), Elements::Whole(no)) => {
-            Elements::Whole(chosen.zip(yes.iter().zip(no)).map(|(is, (&yes, &no))| if is { yes } else { no }).collect())
-        }
-        (Elements::Float(yes), Elements::Float(no)) => {
-            Elements::Float(chosen.zip(yes.iter().zip(no)).map(|(is, (&yes, &no))| if is { yes } else { no }).collect())
-        }
+        (Elements::Whole(yes), Elements::Whole(no)) => Elements::Whole(
+            chosen.zip(yes.iter().zip(no)).map(|(is, (&yes, &no))| if is { yes } else { no }).collect(),
+        ),
+        (Elements::Float(yes), Elements::Float(no)) => Elements::Float(
+            chosen.zip(yes.iter().zip(no)).map(|(is, (&yes, &no))| if is { yes } else { no }).collect(),
+        ),
         _ => return None,
     };
     Some(Known { dims: yes.dims.clone(), dtype: yes.dtype, elements })
@@ -248,7 +266,9 @@ fn reduce(
     let elements = match &known.elements {
         Elements::Whole(list) => Elements::Whole(
             (groups.iter())
-                .map(|group| group[1..].iter().try_fold(list[group[0]], |sum, &place| whole(sum, list[place])))
+                .map(|group| {
+                    group[1..].iter().try_fold(list[group[0]], |sum, &place| whole(sum, list[place]))
+                })
                 .collect::<Option<_>>()?,
         ),
         Elements::Float(list) => Elements::Float(
@@ -266,7 +286,8 @@ fn reduce(
 
 /// The running sum of a list.
 fn running(call: &Call<'_, '_, '_>, known: &Known, axis: Option<&Known>) -> Option<Known> {
-    if known.dims.len() != 1 || axis.is_none() || call.int("exclusive", 0) != 0 || call.int("reverse", 0) != 0 {
+    if known.dims.len() != 1 || axis.is_none() || call.int("exclusive", 0) != 0 || call.int("reverse", 0) != 0
+    {
         return None;
     }
     let mut sum = 0i64;
@@ -290,16 +311,23 @@ fn range(start: &Known, limit: Option<&Known>, step: Option<&Known>) -> Option<K
     if !fits || by == 0.0 {
         return None;
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above, and casts saturate")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked above, and casts saturate"
+    )]
     let count = count.max(0.0) as u64;
     let dims = vec![count];
     let elements = match (start.whole(), step.whole()) {
         (Some(&[start]), Some(&[step])) => {
-            let numbers = (0..i64::try_from(count).ok()?).map(|index| start.checked_add(step.checked_mul(index)?));
+            let numbers =
+                (0..i64::try_from(count).ok()?).map(|index| start.checked_add(step.checked_mul(index)?));
             Elements::Whole(numbers.collect::<Option<_>>()?)
         }
         #[expect(clippy::cast_precision_loss, reason = "indices are small")]
-        _ => Elements::Float((0..count).map(|index| rounded(from + by * index as f64, start.dtype)).collect()),
+        _ => {
+            Elements::Float((0..count).map(|index| rounded(from + by * index as f64, start.dtype)).collect())
+        }
     };
     Some(Known { dims, dtype: start.dtype, elements })
 }

@@ -147,8 +147,13 @@ fn slice(call: &Call<'_, '_, '_>, known: &Known, inputs: &[Option<&Known>]) -> O
         (dims[at], cuts[at]) = (count, (first, step));
     }
     moved(known, dims, |index| {
-        let source: Option<Vec<u64>> =
-            index.iter().zip(&cuts).map(|(&index, &(first, step))| first.checked_add_signed(i64::try_from(index).ok()?.checked_mul(step)?)).collect();
+        let source: Option<Vec<u64>> = index
+            .iter()
+            .zip(&cuts)
+            .map(|(&index, &(first, step))| {
+                first.checked_add_signed(i64::try_from(index).ok()?.checked_mul(step)?)
+            })
+            .collect();
         Some(place(source?.into_iter(), &known.dims))
     })
 }
@@ -173,7 +178,10 @@ fn split(call: &Call<'_, '_, '_>, known: &Known, sizes: Option<&Known>) -> Optio
             let mut dims = known.dims.clone();
             dims[at] = size;
             let part = moved(known, dims, |index| {
-                let source = index.iter().enumerate().map(|(axis, &index)| if axis == at { index + before } else { index });
+                let source = index
+                    .iter()
+                    .enumerate()
+                    .map(|(axis, &index)| if axis == at { index + before } else { index });
                 Some(place(source, &known.dims))
             });
             before += size;
@@ -260,11 +268,13 @@ fn transpose(call: &Call<'_, '_, '_>, known: &Known) -> Option<Known> {
 }
 
 fn expand(known: &Known, shape: &Known) -> Option<Known> {
-    let wanted: Vec<u64> = shape.whole()?.iter().map(|&size| u64::try_from(size).ok()).collect::<Option<_>>()?;
+    let wanted: Vec<u64> =
+        shape.whole()?.iter().map(|&size| u64::try_from(size).ok()).collect::<Option<_>>()?;
     let dims = broadcast(&known.dims, &wanted)?;
     let new = dims.len() - known.dims.len();
     moved(known, dims, |index| {
-        let source = index[new..].iter().zip(&known.dims).map(|(&index, &size)| if size == 1 { 0 } else { index });
+        let source =
+            index[new..].iter().zip(&known.dims).map(|(&index, &size)| if size == 1 { 0 } else { index });
         Some(place(source, &known.dims))
     })
 }
@@ -287,14 +297,16 @@ fn tile(known: &Known, repeats: &Known) -> Option<Known> {
     if repeats.len() != known.dims.len() {
         return None;
     }
-    let dims = known.dims.iter().zip(repeats).map(|(&size, &times)| size.checked_mul(u64::try_from(times).ok()?));
+    let dims =
+        known.dims.iter().zip(repeats).map(|(&size, &times)| size.checked_mul(u64::try_from(times).ok()?));
     moved(known, dims.collect::<Option<_>>()?, |index| {
         Some(place(index.iter().zip(&known.dims).map(|(&index, &size)| index % size), &known.dims))
     })
 }
 
 fn filled(call: &Call<'_, '_, '_>, shape: &Known) -> Option<Known> {
-    let dims: Vec<u64> = shape.whole()?.iter().map(|&size| u64::try_from(size).ok()).collect::<Option<_>>()?;
+    let dims: Vec<u64> =
+        shape.whole()?.iter().map(|&size| u64::try_from(size).ok()).collect::<Option<_>>()?;
     let count = product(&dims).ok().filter(|&count| count <= MOST_KNOWN)?;
     let count = usize::try_from(count).ok()?;
     let (dtype, elements) = match call.attribute("value") {
@@ -311,8 +323,12 @@ fn filled(call: &Call<'_, '_, '_>, shape: &Known) -> Option<Known> {
 /// The indices of what is not zero, one row for each axis.
 fn nonzero(known: &Known) -> Option<Known> {
     let found: Vec<u64> = match &known.elements {
-        Elements::Whole(list) => (0..).zip(list).filter(|(_, number)| **number != 0).map(|(place, _)| place).collect(),
-        Elements::Float(list) => (0..).zip(list).filter(|(_, number)| **number != 0.0).map(|(place, _)| place).collect(),
+        Elements::Whole(list) => {
+            (0..).zip(list).filter(|(_, number)| **number != 0).map(|(place, _)| place).collect()
+        }
+        Elements::Float(list) => {
+            (0..).zip(list).filter(|(_, number)| **number != 0.0).map(|(place, _)| place).collect()
+        }
     };
     let mut rows = Vec::new();
     let mut stride = product(&known.dims).ok()?;

@@ -3,17 +3,19 @@
 use super::Handler;
 use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::ops::{
-    Abs, Ceil, Celu, Cos, Elu, Erf, Exp, Flatten, Floor, Function, Gelu, GeluApproximate, Hardsigmoid, Hardswish,
-    Hardtanh, LeakyRelu, Log, LogSoftmax, Maximum, Minimum, Mish, Mul, Neg, Op, Prelu, Reciprocal, Relu, Relu6,
-    Reshape, Role, Round, Selu, Sigmoid, Silu, Sin, Softmax, Softplus, Softsign, Sqrt, Tanh, Unary,
+    Abs, Ceil, Celu, Cos, Elu, Erf, Exp, Flatten, Floor, Function, Gelu, GeluApproximate, Hardsigmoid,
+    Hardswish, Hardtanh, LeakyRelu, Log, LogSoftmax, Maximum, Minimum, Mish, Mul, Neg, Op, Prelu, Reciprocal,
+    Relu, Relu6, Reshape, Role, Round, Selu, Sigmoid, Silu, Sin, Softmax, Softplus, Softsign, Sqrt, Tanh,
+    Unary,
 };
 
 pub(super) fn find(op: &str) -> Option<Handler> {
     Some(match op {
-        "Relu" | "LeakyRelu" | "Elu" | "Selu" | "Celu" | "Sigmoid" | "HardSigmoid" | "HardSwish" | "Softplus"
-        | "Softsign" | "Tanh" | "Erf" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Abs" | "Neg" | "Floor" | "Ceil"
-        | "Round" | "Sin" | "Cos" | "Gelu" | "Mish" | "Tan" | "Asin" | "Acos" | "Atan" | "Sinh" | "Cosh" | "Asinh"
-        | "Acosh" | "Atanh" | "Sign" | "IsNaN" | "IsInf" | "ThresholdedRelu" | "Shrink" => simple,
+        "Relu" | "LeakyRelu" | "Elu" | "Selu" | "Celu" | "Sigmoid" | "HardSigmoid" | "HardSwish"
+        | "Softplus" | "Softsign" | "Tanh" | "Erf" | "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Abs"
+        | "Neg" | "Floor" | "Ceil" | "Round" | "Sin" | "Cos" | "Gelu" | "Mish" | "Tan" | "Asin" | "Acos"
+        | "Atan" | "Sinh" | "Cosh" | "Asinh" | "Acosh" | "Atanh" | "Sign" | "IsNaN" | "IsInf"
+        | "ThresholdedRelu" | "Shrink" => simple,
         "Swish" => swish,
         "PRelu" => prelu,
         "Clip" => clip,
@@ -32,7 +34,9 @@ pub(super) fn function(call: &Call<'_, '_, '_>, name: &str) -> Option<Op> {
         "Selu" => Selu { inplace: false }.into(),
         "Celu" => Celu { alpha: call.float("alpha", 1.0), inplace: false }.into(),
         "Sigmoid" => Sigmoid {}.into(),
-        "HardSigmoid" => Hardsigmoid { alpha: call.float("alpha", 0.2), beta: call.float("beta", 0.5) }.into(),
+        "HardSigmoid" => {
+            Hardsigmoid { alpha: call.float("alpha", 0.2), beta: call.float("beta", 0.5) }.into()
+        }
         "HardSwish" => Hardswish {}.into(),
         "Softplus" => Softplus { beta: 1.0, threshold: 20.0 }.into(),
         "Softsign" => Softsign {}.into(),
@@ -157,7 +161,8 @@ fn softmax(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         "Softmax" => Op::from(Softmax { axis }),
         _ => LogSoftmax { axis }.into(),
     };
-    let from_start = usize::try_from(if axis < 0 { axis + i64::try_from(rank).unwrap_or(0) } else { axis }).ok();
+    let from_start =
+        usize::try_from(if axis < 0 { axis + i64::try_from(rank).unwrap_or(0) } else { axis }).ok();
     let tail = from_start.and_then(|axis| tensor.shape.axes().get(axis.saturating_add(1)..));
     let flattens = call.opset < 13 && tail.is_some_and(|tail| tail.iter().any(|&size| size != 1));
     if !flattens {

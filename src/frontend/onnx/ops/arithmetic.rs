@@ -5,8 +5,8 @@ use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::frontend::onnx::value::Kind;
 use crate::graph::Outlet;
 use crate::ops::{
-    Add, AddChannels, Compare, Comparison, Div, Family, Identity, Logic, LogicOperator, Maximum, Minimum, Modulo, Mul,
-    Op, Operator, Pow, Role, Sub, Where,
+    Add, AddChannels, Compare, Comparison, Div, Family, Identity, Logic, LogicOperator, Maximum, Minimum,
+    Modulo, Mul, Op, Operator, Pow, Role, Sub, Where,
 };
 
 pub(super) fn find(op: &str) -> Option<Handler> {
@@ -47,7 +47,11 @@ fn name_bias(call: &mut Call<'_, '_, '_>, stored: usize, other: Outlet) -> Resul
     let is_stored = matches!(call.input(stored)?.kind(), Kind::Stored(_));
     let bias = call.tensor(stored)?;
     let made = call.importer.graph.node(other.node).op.family() == Family::Linear;
-    if is_stored && made && bias.shape.rank() == 1 && bias.shape.axes().last() == call.of(other).shape.axes().last() {
+    if is_stored
+        && made
+        && bias.shape.rank() == 1
+        && bias.shape.axes().last() == call.of(other).shape.axes().last()
+    {
         call.outlet_as(stored, "bias", Role::Bias)?;
     }
     Ok(())

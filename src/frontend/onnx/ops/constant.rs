@@ -57,7 +57,8 @@ fn literal(tensor: TensorType) -> Result<Values, Stop> {
 
 /// A tensor of one number, too large to be followed element by element.
 fn of_shape(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
-    let shape: Option<Vec<u64>> = call.whole(0, "shape")?.iter().map(|&size| u64::try_from(size).ok()).collect();
+    let shape: Option<Vec<u64>> =
+        call.whole(0, "shape")?.iter().map(|&size| u64::try_from(size).ok()).collect();
     let shape = shape.ok_or_else(|| Stop::fault(Code::OutOfRange, "a size is negative"))?;
     let dtype = match call.attribute("value") {
         Some(model::Value::Tensor(tensor)) => dtype(tensor.data_type),

@@ -37,7 +37,8 @@ pub(super) struct Operands {
 
 /// A size that must be at least 1.
 pub(super) fn positive(size: u64, what: &str) -> Result<NonZeroU64, Stop> {
-    NonZeroU64::new(size).ok_or_else(|| Stop::fault(Code::OutOfRange, format!("`{what}` must be at least 1, but is 0")))
+    NonZeroU64::new(size)
+        .ok_or_else(|| Stop::fault(Code::OutOfRange, format!("`{what}` must be at least 1, but is 0")))
 }
 
 /// Windows along the map's axes, as Conv and the pools describe them.
@@ -71,7 +72,8 @@ impl Windows {
             let message = format!("a kernel of {} axes meets a map of {}", kernel.len(), map.len());
             return Err(Stop::fault(Code::ShapeMismatch, message));
         }
-        let kernel = kernel.iter().map(|&size| positive(size, "kernel_shape")).collect::<Result<Vec<_>, _>>()?;
+        let kernel =
+            kernel.iter().map(|&size| positive(size, "kernel_shape")).collect::<Result<Vec<_>, _>>()?;
         let (strides, dilations) = (each("strides")?, each("dilations")?);
         let pads = pads(call, map, &kernel, &strides, &dilations)?;
         Ok(Self { kernel, strides, dilations, pads })
@@ -113,7 +115,8 @@ fn pads(
                 return Err(Stop::fault(Code::WrongCount, message));
             }
             let one = |number: i64| {
-                u64::try_from(number).map_err(|_| Stop::unknown(format!("a padding of {number} cuts the input")))
+                u64::try_from(number)
+                    .map_err(|_| Stop::unknown(format!("a padding of {number} cuts the input")))
             };
             return (0..map.len()).map(|axis| Ok((one(list[axis])?, one(list[axis + map.len()])?))).collect();
         }
@@ -122,9 +125,13 @@ fn pads(
     (0..map.len())
         .map(|axis| {
             let (kernel, stride, dilation) = (kernel[axis].get(), strides[axis].get(), dilations[axis].get());
-            let span = (kernel - 1).checked_mul(dilation).and_then(|span| span.checked_add(1)).ok_or_else(overflow)?;
+            let span = (kernel - 1)
+                .checked_mul(dilation)
+                .and_then(|span| span.checked_add(1))
+                .ok_or_else(overflow)?;
             let steps = map[axis].div_ceil(stride).saturating_sub(1);
-            let reach = steps.checked_mul(stride).and_then(|reach| reach.checked_add(span)).ok_or_else(overflow)?;
+            let reach =
+                steps.checked_mul(stride).and_then(|reach| reach.checked_add(span)).ok_or_else(overflow)?;
             let total = reach.saturating_sub(map[axis]);
             let (small, large) = (total / 2, total - total / 2);
             Ok(if lower { (large, small) } else { (small, large) })
@@ -156,13 +163,18 @@ fn kernel(
 /// The number of groups, which divides both channels.
 fn groups(call: &Call<'_, '_, '_>) -> Result<NonZeroU64, Stop> {
     let groups = call.int("group", 1);
-    u64::try_from(groups).ok().and_then(NonZeroU64::new).ok_or_else(|| {
-        Stop::fault(Code::OutOfRange, format!("`group` must be at least 1, but is {groups}"))
-    })
+    u64::try_from(groups)
+        .ok()
+        .and_then(NonZeroU64::new)
+        .ok_or_else(|| Stop::fault(Code::OutOfRange, format!("`group` must be at least 1, but is {groups}")))
 }
 
 /// A convolution whose products have the given type.
-pub(super) fn conv(call: &mut Call<'_, '_, '_>, operands: Operands, dtype: Option<DType>) -> Result<Outlet, Stop> {
+pub(super) fn conv(
+    call: &mut Call<'_, '_, '_>,
+    operands: Operands,
+    dtype: Option<DType>,
+) -> Result<Outlet, Stop> {
     let (tensor, weight) = (call.tensor(operands.input)?, call.tensor(operands.kernel)?);
     let groups = groups(call)?;
     let &[out, depth, ref kernel_shape @ ..] = weight.shape.axes() else {
@@ -229,13 +241,19 @@ fn transposed(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         return Err(Stop::fault(Code::ShapeMismatch, format!("a kernel cannot be {}", weight.shape)));
     };
     if weight.shape.axis(0) != Some(tensor.channels()) {
-        let message = format!("the kernel {} does not read the {} channels of {}", weight.shape, tensor.channels(), tensor.shape);
+        let message = format!(
+            "the kernel {} does not read the {} channels of {}",
+            weight.shape,
+            tensor.channels(),
+            tensor.shape
+        );
         return Err(Stop::fault(Code::ShapeMismatch, message));
     }
     let map = tensor.spatial();
     let mut windows = Windows::read(call, map, kernel_shape)?;
     let mut extra = extras(call, map.len())?;
-    let out = part.checked_mul(groups.get()).ok_or_else(|| Stop::fault(Code::Overflow, "too many channels"))?;
+    let out =
+        part.checked_mul(groups.get()).ok_or_else(|| Stop::fault(Code::Overflow, "too many channels"))?;
     cut(call, map, &mut windows, &mut extra)?;
     let row = map.len() == 1;
     let input = call.outlet(0)?;
@@ -286,12 +304,7 @@ fn extras(call: &Call<'_, '_, '_>, axes: usize) -> Result<Vec<u64>, Stop> {
 }
 
 /// Sets the padding that an `output_shape`, or automatic padding, asks of a transposed convolution.
-fn cut(
-    call: &Call<'_, '_, '_>,
-    map: &[u64],
-    windows: &mut Windows,
-    extra: &mut [u64],
-) -> Result<(), Stop> {
+fn cut(call: &Call<'_, '_, '_>, map: &[u64], windows: &mut Windows, extra: &mut [u64]) -> Result<(), Stop> {
     let auto = call.text("auto_pad").unwrap_or("NOTSET");
     let same = matches!(auto, "SAME_UPPER" | "SAME_LOWER");
     let given = call.ints("output_shape");
@@ -302,9 +315,11 @@ fn cut(
     for axis in 0..map.len() {
         let (kernel, stride, dilation) =
             (windows.kernel[axis].get(), windows.strides[axis].get(), windows.dilations[axis].get());
-        let span = (kernel - 1).checked_mul(dilation).and_then(|span| span.checked_add(1)).ok_or_else(overflow)?;
+        let span =
+            (kernel - 1).checked_mul(dilation).and_then(|span| span.checked_add(1)).ok_or_else(overflow)?;
         let steps = map[axis].saturating_sub(1).checked_mul(stride).ok_or_else(overflow)?;
-        let full = steps.checked_add(span).and_then(|full| full.checked_add(extra[axis])).ok_or_else(overflow)?;
+        let full =
+            steps.checked_add(span).and_then(|full| full.checked_add(extra[axis])).ok_or_else(overflow)?;
         let wanted = match given {
             // Some writers list batch and channels too.
             Some(list) => (list.len().checked_sub(map.len() - axis))

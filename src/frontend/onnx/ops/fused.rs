@@ -110,7 +110,8 @@ fn skip(
     }
     let mut values = norm(call, 2)?;
     if call.node.outputs.len() > 3 {
-        let missing = || crate::frontend::onnx::value::Value::without_size("statistics of a norm are not followed");
+        let missing =
+            || crate::frontend::onnx::value::Value::without_size("statistics of a norm are not followed");
         values.extend([missing(), missing(), sum]);
     }
     Ok(values)

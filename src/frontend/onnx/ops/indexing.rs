@@ -5,8 +5,8 @@ use super::layout::place;
 use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::frontend::onnx::value::{Kind, Known};
 use crate::ops::{
-    CumSum, Embedding, Gather, GatherElements, GatherNd, GridSample, OneHot, ResizeMode, Role, Scatter, ScatterReduction, Squeeze,
-    TopK,
+    CumSum, Embedding, Gather, GatherElements, GatherNd, GridSample, OneHot, ResizeMode, Role, Scatter,
+    ScatterReduction, Squeeze, TopK,
 };
 
 pub(super) fn find(op: &str) -> Option<Handler> {
@@ -66,7 +66,8 @@ fn gather(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     }
     let indices = call.outlet(1)?;
     let uses = call.uses(0, "weight", Role::Other);
-    if let (&[rows, length], Some(0), false) = (table.shape.axes(), place(axis, table.shape.rank()), uses.is_empty())
+    if let (&[rows, length], Some(0), false) =
+        (table.shape.axes(), place(axis, table.shape.rank()), uses.is_empty())
         && table.dtype.is_float()
     {
         let positive = super::convolution::positive;

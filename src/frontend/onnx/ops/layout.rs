@@ -10,7 +10,8 @@ use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::frontend::onnx::fold::{bounds, broadcast};
 use crate::graph::Outlet;
 use crate::ops::{
-    BlockOrder, ChannelOrder, Concat, DepthToSpace, Expand, Gather, Pad, PadMode, Slice, SpaceToDepth, Split, Tile,
+    BlockOrder, ChannelOrder, Concat, DepthToSpace, Expand, Gather, Pad, PadMode, Slice, SpaceToDepth, Split,
+    Tile,
 };
 
 pub(super) fn find(op: &str) -> Option<Handler> {
@@ -61,8 +62,9 @@ fn split(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     };
     let lengths: Option<Vec<NonZeroU64>> =
         sizes.iter().map(|&size| NonZeroU64::new(u64::try_from(size).ok()?)).collect();
-    let lengths = lengths
-        .ok_or_else(|| Stop::fault(Code::OutOfRange, format!("{} cannot be split into {sizes:?}", tensor.shape)))?;
+    let lengths = lengths.ok_or_else(|| {
+        Stop::fault(Code::OutOfRange, format!("{} cannot be split into {sizes:?}", tensor.shape))
+    })?;
     let equal = lengths.iter().all(|&length| length == lengths[0]);
     let count = NonZeroU64::new(lengths.len() as u64);
     let op = match count {
@@ -96,14 +98,18 @@ fn slice(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let axes = call.list("axes", 3)?.unwrap_or_else(|| (0..).take(starts.len()).collect());
     let steps = call.list("steps", 4)?.unwrap_or_else(|| vec![1; starts.len()]);
     if [ends.len(), axes.len(), steps.len()].iter().any(|&length| length != starts.len()) {
-        return Err(Stop::fault(Code::WrongCount, "its lists of starts, ends, axes and steps differ in length"));
+        return Err(Stop::fault(
+            Code::WrongCount,
+            "its lists of starts, ends, axes and steps differ in length",
+        ));
     }
     let mut output = call.outlet(0)?;
     let mut cut_any = false;
     for (((&start, &end), &axis), &step) in starts.iter().zip(&ends).zip(&axes).zip(&steps) {
         let size = size_along(call, axis)?;
-        let (first, count) = bounds(start, end, step, size)
-            .ok_or_else(|| Stop::fault(Code::OutOfRange, format!("axis {axis} cannot be cut by steps of {step}")))?;
+        let (first, count) = bounds(start, end, step, size).ok_or_else(|| {
+            Stop::fault(Code::OutOfRange, format!("axis {axis} cannot be cut by steps of {step}"))
+        })?;
         if count == size && step == 1 {
             continue;
         }
@@ -144,9 +150,11 @@ fn cut(
 
 fn expand(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let tensor = call.tensor(0)?;
-    let wanted: Option<Vec<u64>> = call.whole(1, "shape")?.iter().map(|&size| u64::try_from(size).ok()).collect();
+    let wanted: Option<Vec<u64>> =
+        call.whole(1, "shape")?.iter().map(|&size| u64::try_from(size).ok()).collect();
     let axes = wanted.and_then(|wanted| broadcast(tensor.shape.axes(), &wanted));
-    let axes = axes.ok_or_else(|| Stop::fault(Code::ShapeMismatch, format!("{} does not broadcast so", tensor.shape)))?;
+    let axes = axes
+        .ok_or_else(|| Stop::fault(Code::ShapeMismatch, format!("{} does not broadcast so", tensor.shape)))?;
     let shape = sizes(&axes)?;
     let input = call.outlet(0)?;
     let output = call.add(Expand { shape }, &[input])?;
@@ -156,7 +164,8 @@ fn expand(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
 fn tile(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let repeats: Option<Vec<NonZeroU64>> =
         call.whole(1, "repeats")?.iter().map(|&times| NonZeroU64::new(u64::try_from(times).ok()?)).collect();
-    let repeats = repeats.ok_or_else(|| Stop::fault(Code::VanishingSize, "a repeat is 0: nothing would be left"))?;
+    let repeats =
+        repeats.ok_or_else(|| Stop::fault(Code::VanishingSize, "a repeat is 0: nothing would be left"))?;
     let input = call.outlet(0)?;
     let output = call.add(Tile { repeats }, &[input])?;
     call.one(output)
@@ -174,7 +183,10 @@ fn pad(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         false => (0..i64::try_from(rank).unwrap_or(0)).collect(),
     };
     if pads.len() != 2 * axes.len() {
-        return Err(Stop::fault(Code::WrongCount, format!("{} paddings for {} axes", pads.len(), axes.len())));
+        return Err(Stop::fault(
+            Code::WrongCount,
+            format!("{} paddings for {} axes", pads.len(), axes.len()),
+        ));
     }
     let (mut before, mut after) = (vec![0i64; rank], vec![0i64; rank]);
     for (number, &axis) in axes.iter().enumerate() {
@@ -197,7 +209,8 @@ fn pad(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
             continue;
         }
         let end = dims[axis].checked_sub(back).filter(|&end| end > front);
-        let end = end.ok_or_else(|| Stop::fault(Code::VanishingSize, format!("nothing is left of axis {axis}")))?;
+        let end =
+            end.ok_or_else(|| Stop::fault(Code::VanishingSize, format!("nothing is left of axis {axis}")))?;
         let axis = i64::try_from(axis).unwrap_or(0);
         output = call.add(Slice { axis, start: front, end: Some(end), step: NonZeroU64::MIN }, &[output])?;
     }

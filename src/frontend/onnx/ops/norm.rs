@@ -6,8 +6,8 @@ use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::frontend::onnx::parameters::Use;
 use crate::frontend::onnx::value::Kind;
 use crate::ops::{
-    Abs, BatchNorm, Div, GroupNorm, InstanceNorm, LayerNorm, Lrn, Op, ReduceL2, ReduceMean, ReduceSum, RmsNorm, Role, Sqrt,
-    Sub, Mul,
+    Abs, BatchNorm, Div, GroupNorm, InstanceNorm, LayerNorm, Lrn, Mul, Op, ReduceL2, ReduceMean, ReduceSum,
+    RmsNorm, Role, Sqrt, Sub,
 };
 
 pub(super) fn find(op: &str) -> Option<Handler> {
@@ -94,8 +94,11 @@ pub(super) fn layer(call: &mut Call<'_, '_, '_>, scale: usize) -> Result<Values,
 /// A root-mean-square norm whose scale is at the given input.
 pub(super) fn rms(call: &mut Call<'_, '_, '_>, scale: usize) -> Result<Values, Stop> {
     let input = call.outlet(0)?;
-    let op =
-        RmsNorm { axes_from: call.int("axis", -1), epsilon: call.float("epsilon", 1e-5), affine: call.has(scale) };
+    let op = RmsNorm {
+        axes_from: call.int("axis", -1),
+        epsilon: call.float("epsilon", 1e-5),
+        affine: call.has(scale),
+    };
     norm(call, op.into(), input, &[(scale, "weight", Role::Norm)])
 }
 
@@ -109,7 +112,12 @@ fn group(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
 fn lrn(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let input = call.outlet(0)?;
     let size = positive(u64::try_from(call.int("size", 0)).unwrap_or(0), "size")?;
-    let op = Lrn { size, alpha: call.float("alpha", 1e-4), beta: call.float("beta", 0.75), k: call.float("bias", 1.0) };
+    let op = Lrn {
+        size,
+        alpha: call.float("alpha", 1e-4),
+        beta: call.float("beta", 0.75),
+        k: call.float("bias", 1.0),
+    };
     let output = call.add(op, &[input])?;
     call.one(output)
 }

@@ -5,7 +5,9 @@ use super::convolution::{Windows, positive, with_row, without_row};
 use crate::diagnostic::Code;
 use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::ops::attribute::Pair;
-use crate::ops::{AvgPool2d, GlobalAvgPool, GlobalMaxPool, LpPool2d, MaxPool2d, Op, ReduceL2, ReduceSum, Abs, RoiAlign};
+use crate::ops::{
+    Abs, AvgPool2d, GlobalAvgPool, GlobalMaxPool, LpPool2d, MaxPool2d, Op, ReduceL2, ReduceSum, RoiAlign,
+};
 
 pub(super) fn find(op: &str) -> Option<Handler> {
     Some(match op {

@@ -7,7 +7,8 @@ use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::frontend::onnx::value::{Kind, Stored, Value, dtype};
 use crate::graph::Outlet;
 use crate::ops::{
-    Add, Cast, Dequantize, Div, GlobalAvgPool, Identity, Mul, Op, Quantize, ReduceMax, ReduceMin, Role, Softmax, Sub,
+    Add, Cast, Dequantize, Div, GlobalAvgPool, Identity, Mul, Op, Quantize, ReduceMax, ReduceMin, Role,
+    Softmax, Sub,
 };
 use crate::tensor::{DType, TensorType};
 

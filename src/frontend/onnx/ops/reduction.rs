@@ -4,7 +4,8 @@ use super::Handler;
 use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::graph::Outlet;
 use crate::ops::{
-    Abs, Argmax, Exp, Identity, Log, Mul, Op, ReduceL2, ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum,
+    Abs, Argmax, Exp, Identity, Log, Mul, Op, ReduceL2, ReduceMax, ReduceMean, ReduceMin, ReduceProd,
+    ReduceSum,
 };
 
 pub(super) fn find(op: &str) -> Option<Handler> {

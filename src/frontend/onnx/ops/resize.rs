@@ -35,7 +35,12 @@ fn resize(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
             .ok_or_else(|| Stop::fault(Code::OutOfRange, "`axes` names an axis that is not there"))?,
         None => (0..rank).collect(),
     };
-    let wrong = || Stop::fault(Code::WrongCount, format!("it has not one scale or size for each axis of {}", tensor.shape));
+    let wrong = || {
+        Stop::fault(
+            Code::WrongCount,
+            format!("it has not one scale or size for each axis of {}", tensor.shape),
+        )
+    };
     let (mut output, mut whole) = (axes.to_vec(), vec![NonZeroU64::MIN; rank]);
     let mut by_scale = true;
     match wanted(call)? {
@@ -45,7 +50,11 @@ fn resize(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
             }
             for (&axis, scale) in listed.iter().zip(scales) {
                 output[axis] = scaled(axes[axis], scale)?;
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and positive")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "whole and positive"
+                )]
                 match NonZeroU64::new(scale as u64).filter(|_| scale.fract() == 0.0 && scale >= 1.0) {
                     Some(factor) => whole[axis] = factor,
                     None => by_scale = false,
@@ -58,7 +67,9 @@ fn resize(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
             }
             let policy = call.text("keep_aspect_ratio_policy").unwrap_or("stretch");
             if policy != "stretch" {
-                return Err(Stop::unknown(format!("a resize that keeps the aspect by `{policy}` is not known")));
+                return Err(Stop::unknown(format!(
+                    "a resize that keeps the aspect by `{policy}` is not known"
+                )));
             }
             by_scale = false;
             for (&axis, size) in listed.iter().zip(sizes) {
@@ -107,9 +118,15 @@ fn wanted(call: &Call<'_, '_, '_>) -> Result<Wanted, Stop> {
     }
     let upsample = call.node.op_type == "Upsample";
     let scales = if upsample || call.opset < 11 { 1 } else { 2 };
-    let empty = |input: usize| call.inputs.get(input).and_then(|value| value.as_ref()?.tensor()).is_some_and(|of| of.elements().get() == 0);
+    let empty = |input: usize| {
+        call.inputs
+            .get(input)
+            .and_then(|value| value.as_ref()?.tensor())
+            .is_some_and(|of| of.elements().get() == 0)
+    };
     if !upsample && call.has(3) && !empty(3) {
-        let sizes: Option<Vec<u64>> = call.whole(3, "sizes")?.iter().map(|&size| u64::try_from(size).ok()).collect();
+        let sizes: Option<Vec<u64>> =
+            call.whole(3, "sizes")?.iter().map(|&size| u64::try_from(size).ok()).collect();
         return sizes.map(Wanted::Sizes).ok_or_else(|| Stop::fault(Code::OutOfRange, "a size is negative"));
     }
     Ok(Wanted::Scales(call.known(scales, "scales")?.floats()))

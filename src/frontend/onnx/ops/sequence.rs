@@ -37,7 +37,8 @@ fn items(call: &Call<'_, '_, '_>, input: usize) -> Result<Vec<Value>, Stop> {
 /// A place in a list, counted from the end when negative.
 fn index(call: &Call<'_, '_, '_>, input: usize, length: usize) -> Result<usize, Stop> {
     let index = *call.whole(input, "position")?.first().unwrap_or(&0);
-    place(index, length).ok_or_else(|| Stop::fault(Code::OutOfRange, format!("there is no item {index} of {length}")))
+    place(index, length)
+        .ok_or_else(|| Stop::fault(Code::OutOfRange, format!("there is no item {index} of {length}")))
 }
 
 fn insert(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
@@ -63,7 +64,8 @@ fn split(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         true if call.rank(1)? == 0 => {
             let part = call.whole(1, "length")?.first().and_then(|&part| u64::try_from(part).ok());
             let part = part.filter(|&part| part > 0 && size / part < 1 << 16);
-            let part = part.ok_or_else(|| Stop::fault(Code::OutOfRange, "its parts have no sensible length"))?;
+            let part =
+                part.ok_or_else(|| Stop::fault(Code::OutOfRange, "its parts have no sensible length"))?;
             ((0..size.div_ceil(part)).map(|number| part.min(size - number * part)).collect(), false)
         }
         true => {

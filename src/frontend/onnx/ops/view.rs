@@ -127,7 +127,9 @@ fn squeeze(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let tensor = call.tensor(0)?;
     let axes = match call.list("axes", 1)? {
         Some(axes) => axes,
-        None => (0..).zip(tensor.shape.axes()).filter(|(_, size)| **size == 1).map(|(axis, _)| axis).collect(),
+        None => {
+            (0..).zip(tensor.shape.axes()).filter(|(_, size)| **size == 1).map(|(axis, _)| axis).collect()
+        }
     };
     let input = if call.stored(0).is_some() { None } else { Some(call.outlet(0)?) };
     match input {
@@ -185,7 +187,8 @@ fn transpose(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     if call.stored(0).is_some() {
         let axes = permutation.iter().map(|&axis| tensor.shape.axis(usize::try_from(axis).ok()?));
         let axes: Option<Vec<u64>> = axes.collect();
-        let axes = axes.ok_or_else(|| Stop::fault(Code::OutOfRange, format!("`perm` cannot be {permutation:?}")))?;
+        let axes =
+            axes.ok_or_else(|| Stop::fault(Code::OutOfRange, format!("`perm` cannot be {permutation:?}")))?;
         return seen_as(call, &tensor, &axes);
     }
     let input = call.outlet(0)?;

@@ -11,7 +11,7 @@ const LONGEST_PERIOD: usize = 64;
 /// The longest window that is looked for elsewhere.
 const LONGEST_WINDOW: usize = 40;
 /// Lists of more items are not searched for windows that occur elsewhere: what is so long and repeats, repeats in place.
-const MOST_ITEMS: usize = 20_000;
+const MOST_ITEMS: usize = 2_000;
 /// Rounds of that search, each of which makes one block.
 const MOST_BLOCKS: usize = 48;
 /// Lists that the file has divided itself are searched only where they are longer than this.

@@ -133,7 +133,7 @@ fn dense_model(payloads: bool) -> onnx::model::Model {
         let name = |part: &str| format!("/features/denseblock/denselayer{index}/{part}");
         let (before, after) = (format!("t{index}"), format!("t{}", index + 1));
         let channels = 64 + 32 * i64::from(index);
-        let statistics = ["scale", "bias", "mean", "var"].map(|part| name(part));
+        let statistics = ["scale", "bias", "mean", "var"].map(&name);
         let norm = [&before[..], &statistics[0], &statistics[1], &statistics[2], &statistics[3]];
         let (normal, relu, wide, narrow) = (name("bn"), name("relu"), name("w1"), name("w2"));
         let (middle, grown) = (name("c1"), name("c2"));
@@ -171,7 +171,6 @@ fn onnx_files(criterion: &mut Criterion) {
         let path = folder.join(format!("bench {name}.onnx"));
         // Zeros that are sought past take no space on a disk.
         encoded.write_sparse(&mut std::fs::File::create(&path).unwrap()).unwrap();
-        println!("{name}: {} bytes", encoded.len());
         group.bench_function(BenchmarkId::new("load", name), |bencher| {
             bencher.iter(|| {
                 let (mut sources, mut sink) = (SourceMap::default(), Sink::default());

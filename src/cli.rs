@@ -48,6 +48,8 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Print gradient paths, reuse and update equations (`explain gradient`).
     Gradient(GradientArgs),
+    /// Write a network as an architecture file or as a diagram (`explain convert`).
+    Convert(ConvertArgs),
     /// List all ops.
     Ops,
     /// Print the manual page of an op, a convention or a topic; without a name, what there is.
@@ -344,6 +346,43 @@ pub enum GradientFormat {
     Table,
     /// The object `gradient` of the JSON report, all of it.
     Json,
+}
+
+/// `convert`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+        csp-profile convert network.cfg -o network.json\n  \
+        csp-profile convert network.json -o network.dot\n  \
+        csp-profile convert network.json --to mermaid --stage stage2")]
+pub struct ConvertArgs {
+    /// The architecture file; `-` reads from standard input.
+    pub file: PathBuf,
+    /// How it is read. Its parameters have their values in what is written.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// What is written; by default what the name of the output file ends with, or else json.
+    #[arg(long, value_enum)]
+    pub to: Option<Target>,
+    /// The file that is written; standard output by default.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the output file where it is there already.
+    #[arg(long)]
+    pub force: bool,
+    /// Only this stage; for diagrams.
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<String>,
+}
+
+/// What `convert` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// An architecture file, its repeats folded into blocks (.json).
+    Json,
+    /// A diagram for Graphviz (.dot, .gv).
+    Dot,
+    /// A diagram a stage for Mermaid (.mmd, .mermaid; in Markdown .md).
+    Mermaid,
 }
 
 /// Sections of `analyze`.

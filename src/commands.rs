@@ -7,6 +7,7 @@ pub mod check;
 pub mod claims;
 pub mod compare;
 pub mod completions;
+pub mod convert;
 pub mod explain;
 #[allow(dead_code, reason = "budgets are about to keep files that are there")]
 mod files;
@@ -131,6 +132,7 @@ pub fn run(cli: Cli) -> io::Result<Exit> {
         Command::Claims(args) => claims::run(&args, &mut output),
         Command::Sweep(args) => sweep::run(&args, &mut output),
         Command::Gradient(args) => gradient::run(&args, &mut output),
+        Command::Convert(args) => convert::run(&args, &mut output),
         Command::Ops => ops::run(&mut output),
         Command::Explain { topic } => explain::run(topic.as_deref(), &mut output),
         Command::Schema { of } => schema::run(of, &mut output),

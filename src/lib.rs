@@ -99,6 +99,11 @@
 //! | `frontend/onnx/unknown.rs` | nodes of unknown cost, and what is said of them |
 //! | `frontend/onnx/ops.rs` and below | from ONNX ops to ours, one file a family |
 //! | `frontend/onnx/writer.rs`, `random.rs` | for tests: files from data, and data from chance |
+//! | [`frontend::json::write`] | any network as an architecture file; it is read again before it is given out |
+//! | `frontend/json/write/tree.rs`, `leaf.rs` | layers in scopes; forms, which scopes that differ in numbers share |
+//! | `frontend/json/write/scopes.rs`, `discover.rs` | scopes that a network has: by stage and name, or found |
+//! | `frontend/json/write/define.rs`, `names.rs` | blocks and their arguments; names as the reader will give them |
+//! | `frontend/json/write/emit.rs`, `text.rs` | references spelled, lines laid out |
 //! | [`analysis`] | [`analysis::analyze`]: all results about one graph |
 //! | [`analysis::cost`] | parameters, MACs, FLOPs, activations and CIO of a node, and their sums |
 //! | [`analysis::kernels`] | which ops run as one kernel, which tensors are views of others |
@@ -139,6 +144,7 @@
 //! | `report/page/data.rs` | what the page's script shows, as JSON |
 //! | `report/page/{drawing,layering}.rs` | the network as boxes in boxes; rows, columns and lanes |
 //! | `report/page/page.{css,js}` | the style sheet and the script, put into the page as they are |
+//! | [`report::diagram`] | a network as boxes in boxes: DOT and Mermaid |
 //! | [`report::diagnostics`] | diagnostics drawn with the user's line |
 //! | [`cli`] | the command line: types only |
 //! | [`commands`] | the subcommands, one file each; exit codes; the only code that writes to the terminal |

@@ -8,6 +8,7 @@ pub mod claims;
 pub mod comparison;
 pub mod csv;
 pub mod diagnostics;
+pub mod diagram;
 pub mod figures;
 pub mod gradient;
 pub mod markdown;

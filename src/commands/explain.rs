@@ -24,6 +24,7 @@ const TOPICS: &[(&str, &str, &str)] = &[
     ("budget", "Limits that networks must keep to", include_str!("explain/budget.md")),
     ("charts", "The charts of a report, and where its files go", include_str!("explain/charts.md")),
     ("page", "The HTML page of a report", include_str!("explain/page.md")),
+    ("convert", "Any network as an architecture file or a diagram", include_str!("explain/convert.md")),
     ("report", "The keys of the JSON report", include_str!("explain/report.md")),
 ];
 

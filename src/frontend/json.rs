@@ -15,6 +15,7 @@ mod recursion;
 mod reference;
 mod resolve;
 pub mod schema;
+pub mod write;
 
 use super::{LoadOptions, Loaded};
 use crate::diagnostic::{Code, Diagnostic, Sink};

@@ -24,7 +24,9 @@ impl Graph {
             let node = self.node(id);
             let family = node.op.family();
             if family == Family::Source {
-                stages.push(None);
+                // A constant is of the stage that it stands in; the image is of none.
+                let stage = if head { u32::MAX } else { current };
+                stages.push((!node.is_input()).then_some(stage));
                 continue;
             }
             let walked = matches!(family, Family::Convolution | Family::Linear | Family::Pooling)

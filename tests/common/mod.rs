@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "every test file uses a part of it; tests may unwrap")]
 
 pub(crate) mod fuzz;
+pub(crate) mod random;
 
 use csp_profile::analysis::conventions::CONVENTIONS;
 use csp_profile::analysis::{Analysis, analyze};

@@ -80,7 +80,7 @@ type Classes = IndexMap<(&'static str, CalledAs, bool), Quantities, rustc_hash::
 pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
     let mut nodes = Vec::with_capacity(graph.len());
     let mut stages: Vec<Sum> = vec![Sum::default(); graph.stages().len()];
-    let mut blocks: Vec<Sum> = vec![Sum::default(); graph.blocks().len()];
+    let mut blocks = block_groups(graph);
     let mut ops: IndexMap<&'static str, (bool, Sum), rustc_hash::FxBuildHasher> = IndexMap::default();
     let mut classes = Classes::default();
     // A node grows with the batch where an image reaches it.
@@ -101,7 +101,7 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
             stages[stage.0 as usize].add(is_source, &cost, elementary)?;
         }
         if let Some(block) = node.block {
-            blocks[block.0 as usize].add(is_source, &cost, elementary)?;
+            blocks[block.0 as usize].sum.add(is_source, &cost, elementary)?;
         }
         let grown = grows[id.index()] || node.inputs.iter().any(|outlet| grows[outlet.node.index()]);
         grows[id.index()] = grown;
@@ -115,7 +115,7 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
     for ((_, node), moved) in graph.nodes().zip(&traffic) {
         let op = ops.get_mut(node.op.name()).map(|(_, sum)| sum);
         let stage = node.stage.map(|stage| &mut stages[stage.0 as usize]);
-        let block = node.block.map(|block| &mut blocks[block.0 as usize]);
+        let block = node.block.map(|block| &mut blocks[block.0 as usize].sum);
         for sum in [op, stage, block].into_iter().flatten() {
             sum.traffic = sum.traffic.checked_add(moved)?;
         }
@@ -126,8 +126,12 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
     }
     // Outer groups stand before inner ones, so that backwards each is whole when it joins the one around it.
     let stage_parents = stage_parents(graph);
-    roll_up(&mut stages, |index| stage_parents[index])?;
-    roll_up(&mut blocks, |index| graph.blocks()[index].parent.map(|parent| parent.0))?;
+    roll_up(&mut stages, |stage| stage, |index| stage_parents[index])?;
+    roll_up(
+        &mut blocks,
+        |block| &mut block.sum,
+        |index| graph.blocks()[index].parent.map(|parent| parent.0),
+    )?;
     let conventions = CONVENTIONS
         .iter()
         .map(|convention| count(convention, &classes, graph.batch))
@@ -135,7 +139,7 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
     Ok(Analysis {
         largest_layer: largest_layer(graph, &nodes, total.macs),
         stages: stage_groups(graph, stages, &stage_parents),
-        blocks: block_groups(graph, blocks),
+        blocks,
         ops: op_groups(ops),
         conventions,
         nodes,
@@ -151,11 +155,15 @@ fn own(tensors: &[StoredTensor]) -> Weights {
 }
 
 /// Adds each group to the one around it.
-fn roll_up(sums: &mut [Sum], parent: impl Fn(usize) -> Option<u32>) -> Result<(), Overflow> {
-    for index in (0..sums.len()).rev() {
+fn roll_up<T>(
+    groups: &mut [T],
+    sum: fn(&mut T) -> &mut Sum,
+    parent: impl Fn(usize) -> Option<u32>,
+) -> Result<(), Overflow> {
+    for index in (0..groups.len()).rev() {
         if let Some(parent) = parent(index) {
-            let inner = sums[index];
-            sums[parent as usize].merge(&inner)?;
+            let inner = *sum(&mut groups[index]);
+            sum(&mut groups[parent as usize]).merge(&inner)?;
         }
     }
     Ok(())
@@ -229,13 +237,14 @@ fn stage_groups(graph: &Graph, sums: Vec<Sum>, parents: &[Option<u32>]) -> Vec<G
     named.map(|(index, (name, sum))| Group { name: name.clone(), depth: depth(index), sum }).collect()
 }
 
-fn block_groups(graph: &Graph, sums: Vec<Sum>) -> Vec<Group> {
-    let mut depths: Vec<usize> = Vec::with_capacity(sums.len());
+/// The block instances without their sums. A network may have a million of them, so they are made once.
+fn block_groups(graph: &Graph) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::with_capacity(graph.blocks().len());
     for block in graph.blocks() {
-        depths.push(block.parent.map_or(0, |parent| depths[parent.0 as usize] + 1));
+        let depth = block.parent.map_or(0, |parent| groups[parent.0 as usize].depth + 1);
+        groups.push(Group { name: block.name.to_string(), depth, sum: Sum::default() });
     }
-    let named = graph.blocks().iter().zip(depths).zip(sums);
-    named.map(|((block, depth), sum)| Group { name: block.name.to_string(), depth, sum }).collect()
+    groups
 }
 
 fn op_groups(sums: IndexMap<&'static str, (bool, Sum), rustc_hash::FxBuildHasher>) -> Vec<Group> {

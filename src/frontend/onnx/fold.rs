@@ -42,14 +42,16 @@ pub(super) fn fold(call: &mut Call<'_, '_, '_>) -> Option<Values> {
     }
     // An op without any input makes its values up.
     inputs.first().copied().flatten()?;
+    // What a result may have is paid beforehand: nothing is evaluated in vain.
+    let read: u64 = inputs.iter().flatten().map(|known| known.elements.len() as u64).sum();
+    let budget = call.importer.fold_budget.checked_sub(read)?;
     let results = evaluate(call, op, &inputs)?;
-    for known in &results {
-        let cost = known.elements.len() as u64;
-        if cost > MOST_KNOWN || product(&known.dims) != Ok(cost) {
-            return None;
-        }
-        call.importer.fold_budget = call.importer.fold_budget.checked_sub(cost)?;
+    let written: u64 = results.iter().map(|known| known.elements.len() as u64).sum();
+    let sound = |known: &Known| product(&known.dims) == Ok(known.elements.len() as u64);
+    if written > MOST_KNOWN || !results.iter().all(sound) {
+        return None;
     }
+    call.importer.fold_budget = budget.saturating_sub(written);
     Some(results.into_iter().map(Value::known).collect())
 }
 

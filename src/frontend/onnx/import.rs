@@ -22,6 +22,8 @@ use crate::ops::{Constant, Op, Role};
 
 /// Nodes of the graph, those of functions at every call and of loops at every turn.
 const MOST_NODES: usize = 2_000_000;
+/// Elements of known tensors that are read and written.
+const MOST_FOLDED: u64 = 1 << 22;
 /// Nodes that are walked back from a computed weight to the tensors it is made of.
 const LONGEST_TRACE: usize = 64;
 
@@ -116,7 +118,7 @@ fn build<'m>(
             .chain(&model.graph.outputs)
             .map(|info| (&*info.name, info))
             .collect(),
-        fold_budget: 1 << 24,
+        fold_budget: MOST_FOLDED,
         names: Names::default(),
         bytes: Vec::new(),
         pending: 0,

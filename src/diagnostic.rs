@@ -35,7 +35,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The text is not valid JSON.
+    /// The text does not follow its format's grammar.
     Syntax = "syntax",
     /// The file is not UTF-8 text.
     NotUtf8 = "not-utf8",
@@ -55,6 +55,10 @@ codes! {
     UnknownKey = "unknown-key",
     /// An op that is not in the list of ops.
     UnknownOp = "unknown-op",
+    /// A section that the format does not have.
+    UnknownSection = "unknown-section",
+    /// Something that the format has and this program does not analyse.
+    Unsupported = "unsupported",
     /// An attribute that the op does not have.
     UnknownAttribute = "unknown-attribute",
     /// A reference to a tensor that does not exist.
@@ -286,6 +290,11 @@ impl Sink {
     /// How many errors there are.
     pub fn errors(&self) -> usize {
         self.errors
+    }
+
+    /// How many warnings there are.
+    pub fn warnings(&self) -> usize {
+        self.warnings
     }
 
     /// How many were left out beyond [`Sink::LIMIT`].

@@ -72,6 +72,12 @@
 //! | `frontend/json/elaborate.rs` | attributes evaluated in order of need, the graph built |
 //! | `frontend/json/facts.rs` | the `published` list of a file |
 //! | [`frontend::json::schema`] | the JSON Schema of architecture files, from the reader's own tables |
+//! | `frontend/darknet/text.rs` | cfgs of darknet: sections and keys with their places |
+//! | `frontend/darknet/kinds.rs` | every section: its names, its keys, its reader or why it is refused |
+//! | `frontend/darknet/options.rs` | values as darknet reads them |
+//! | `frontend/darknet/input.rs` | the input, from `[net]` and the command line |
+//! | `frontend/darknet/network.rs` | the graph while it is read, and what sections may refer to |
+//! | `frontend/darknet/{convolution,pooling,joining,heads,activation}.rs` | one family of sections each, as ops |
 //! | [`analysis`] | [`analysis::analyze`]: all results about one graph |
 //! | [`analysis::cost`] | parameters, MACs, FLOPs, activations and CIO of a node, and their sums |
 //! | [`analysis::kernels`] | which ops run as one kernel, which tensors are views of others |

@@ -15,6 +15,7 @@ const TOPICS: &[(&str, &str, &str)] = &[
     ("gradient", "Gradient paths, reuse and update equations", include_str!("explain/gradient.md")),
     ("claims", "The paper's claims, and what CSP does not do", include_str!("explain/claims.md")),
     ("language", "How architecture files are written", include_str!("explain/language.md")),
+    ("darknet", "darknet's cfgs: what is read, and how", include_str!("explain/darknet.md")),
     ("traffic", "Bytes moved, and the roofline", include_str!("explain/traffic.md")),
     ("memory", "Peaks, arena, training: what is in memory when", include_str!("explain/memory.md")),
     ("compare", "How networks are set side by side", include_str!("explain/compare.md")),

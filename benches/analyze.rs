@@ -10,6 +10,9 @@ use csp_profile::analysis::gradient::{Gradient, WeightGraph};
 use csp_profile::analysis::{Analysis, analyze, memory, traffic};
 use csp_profile::diagnostic::Sink;
 use csp_profile::frontend::{self, LoadOptions, Loaded, load_bytes};
+use csp_profile::profile::{Profile, Wanted};
+use csp_profile::report::chart;
+use csp_profile::report::page::Network;
 use csp_profile::source::SourceMap;
 use csp_profile::source::json::parse;
 
@@ -193,9 +196,26 @@ fn scale(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The HTML page of the largest DenseNet that torchvision has, with all its charts.
+fn page(criterion: &mut Criterion) {
+    let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+    let (text, options) = (file("densenet201").into_bytes(), LoadOptions::default());
+    let loaded =
+        load_bytes("densenet201.json", "densenet201", text, &options, &mut sources, &mut sink).unwrap();
+    let profile = Profile::new(loaded, Wanted::ALL).unwrap_or_else(|_| panic!("too large"));
+    let report = profile.report(&sources);
+    let charts = chart::network(&report, None);
+    let page = || Network { report, charts: black_box(&charts), command: "csp-profile" }.render();
+    let bare = || Network { report, charts: &[], command: black_box("csp-profile") }.render();
+    let mut group = criterion.benchmark_group("page");
+    group.bench_function("densenet201", |bencher| bencher.iter(page));
+    group.bench_function("densenet201 without charts", |bencher| bencher.iter(bare));
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
-    targets = networks, passes, json, onnx_files, scale
+    targets = networks, passes, json, onnx_files, scale, page
 }
 criterion_main!(benches);

@@ -1,8 +1,12 @@
 //! The command line: types only.
 
+mod budget;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use budget::{BudgetCommand, CheckArgs, CheckFormat, InitArgs, UpdateArgs};
 
 /// Tells what a network architecture costs before anyone trains it.
 #[derive(Debug, Parser)]
@@ -51,8 +55,17 @@ pub enum Command {
         /// An op (`conv2d`), a convention (`fvcore`) or a topic (`counting`).
         topic: Option<String>,
     },
-    /// Print the JSON Schema of architecture files.
-    Schema,
+    /// Print a JSON Schema.
+    Schema {
+        /// Of which files.
+        #[arg(value_enum, default_value_t = SchemaOf::Architecture)]
+        of: SchemaOf,
+    },
+    /// Hold networks to their budgets (`explain budget`); exits with 1 where a limit is violated.
+    Check(CheckArgs),
+    /// Write a budget, or tighten it.
+    #[command(subcommand)]
+    Budget(BudgetCommand),
     /// Print the completions of a shell.
     ///
     /// For bash: csp-profile completions bash > ~/.local/share/bash-completion/completions/csp-profile
@@ -67,6 +80,15 @@ pub enum Command {
         /// `analyze`, `compare`, …
         subcommand: Option<String>,
     },
+}
+
+/// Files that have a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// Architecture files.
+    Architecture,
+    /// Budget files.
+    Budget,
 }
 
 /// How a file is read.
@@ -99,8 +121,35 @@ pub enum Unknown {
     Deny,
 }
 
+/// Where a report's files go, and how its charts look (`explain charts`).
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Report")]
+pub struct ReportArgs {
+    /// Write the report into this folder, made where it is missing.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Write no files.
+    #[arg(long, conflicts_with = "out")]
+    pub no_report: bool,
+    /// The charts' size in pixels.
+    #[arg(long, value_name = "WxH", default_value = "1200x675", value_parser = picture)]
+    pub size: (u32, u32),
+    /// The charts' colours.
+    #[arg(long, value_enum, default_value_t = Theme::Light)]
+    pub theme: Theme,
+}
+
+/// Colours of charts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Theme {
+    /// Dark on white.
+    Light,
+    /// Light on a dark ground.
+    Dark,
+}
+
 /// `analyze`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct AnalyzeArgs {
     /// The architecture file; `-` reads from standard input.
     pub file: PathBuf,
@@ -128,9 +177,18 @@ pub struct AnalyzeArgs {
     /// Whether the activations fit into so much memory (512KiB, 8 MiB, 300000); exits with 1 if not.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<u64>,
+    /// Hold it to a budget: NAME.budget.json beside it, or this file; exits with 1 where a limit is violated.
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub budget: Option<Option<PathBuf>>,
+    /// What the budget's changes are measured against: a JSON report, git:REVISION or none.
+    #[arg(long, value_name = "FILE|git:REV|none", requires = "budget")]
+    pub baseline: Option<String>,
     /// How many of the costliest layers are listed.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub top: usize,
+    /// The files it writes; tables go to reports/NAME, other formats write none unless --out is given.
+    #[command(flatten)]
+    pub report: ReportArgs,
 }
 
 /// `compare`.
@@ -162,6 +220,9 @@ pub struct CompareArgs {
     /// Exit with 1 where anything but names differs.
     #[arg(long)]
     pub fail_on_difference: bool,
+    /// The files it writes; tables go to reports/NAME-vs-NAME, other formats write none unless --out is given.
+    #[command(flatten)]
+    pub report: ReportArgs,
 }
 
 /// `claims`.
@@ -235,6 +296,9 @@ pub struct SweepArgs {
     /// What goes to standard output; everything else goes to standard error.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+    /// The files it writes: none unless --out is given.
+    #[command(flatten)]
+    pub report: ReportArgs,
 }
 
 /// `gradient`.
@@ -352,6 +416,19 @@ fn shape(text: &str) -> Result<(Option<String>, Vec<u64>), String> {
     match sizes {
         Ok(sizes) if !sizes.contains(&0) => Ok((name, sizes)),
         _ => Err("write sizes of at least 1 parted by x, such as 1x3x224x224".into()),
+    }
+}
+
+/// A picture's width and height.
+fn picture(text: &str) -> Result<(u32, u32), String> {
+    let sizes = text.split_once(['x', '×']).and_then(|(width, height)| {
+        Some((width.trim().parse::<u32>().ok()?, height.trim().parse::<u32>().ok()?))
+    });
+    match sizes {
+        Some((width, height)) if (240..=8000).contains(&width) && (180..=8000).contains(&height) => {
+            Ok((width, height))
+        }
+        _ => Err("write WIDTHxHEIGHT in pixels, from 240x180 to 8000x8000".into()),
     }
 }
 

@@ -1,15 +1,19 @@
 //! The subcommands: one file each. Only they write to the terminal, through one [`Output`].
 
 pub mod analyze;
+mod baseline;
+pub mod budget;
+pub mod check;
 pub mod claims;
 pub mod compare;
 pub mod completions;
 pub mod explain;
-#[allow(dead_code, reason = "reports and budgets are about to write")]
+#[allow(dead_code, reason = "budgets are about to keep files that are there")]
 mod files;
 pub mod gradient;
 pub mod man;
 pub mod ops;
+mod report;
 pub mod schema;
 pub mod sweep;
 
@@ -20,6 +24,9 @@ use crate::diagnostic::{Code, Sink};
 use crate::frontend::{self, LoadOptions, Loaded, UnknownOps};
 use crate::report::diagnostics;
 use crate::source::SourceMap;
+
+/// Beyond so many nodes, memory and gradient paths are analysed only where they are asked for.
+const MANY_NODES: usize = 200_000;
 
 /// What the process tells its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +75,18 @@ impl Output {
         &mut self.err
     }
 
+    /// An error that is no diagnostic of a file, and ways out.
+    ///
+    /// # Errors
+    /// What the stream reports.
+    pub fn error(&mut self, message: &str, help: Option<&str>) -> io::Result<()> {
+        writeln!(self.err, "\x1b[1;31merror\x1b[0m: {}", diagnostics::clean(message))?;
+        if let Some(help) = help {
+            writeln!(self.err, "  = help: {}", diagnostics::wrap(help).replace('\n', "\n          "))?;
+        }
+        Ok(())
+    }
+
     /// A heading in bold.
     ///
     /// # Errors
@@ -114,7 +133,9 @@ pub fn run(cli: Cli) -> io::Result<Exit> {
         Command::Gradient(args) => gradient::run(&args, &mut output),
         Command::Ops => ops::run(&mut output),
         Command::Explain { topic } => explain::run(topic.as_deref(), &mut output),
-        Command::Schema => schema::run(&mut output),
+        Command::Schema { of } => schema::run(of, &mut output),
+        Command::Check(args) => check::run(&args, &mut output),
+        Command::Budget(command) => budget::run(&command, &mut output),
         Command::Completions { shell } => completions::run(shell, &mut output),
         Command::Man { subcommand } => man::run(subcommand.as_deref(), &mut output),
     };
@@ -176,9 +197,6 @@ pub fn load(
 /// # Errors
 /// When the stream fails.
 pub fn usage(output: &mut Output, message: &str, help: Option<&str>) -> io::Result<Exit> {
-    writeln!(output.err, "\x1b[1;31merror\x1b[0m: {}", diagnostics::clean(message))?;
-    if let Some(help) = help {
-        writeln!(output.err, "  = help: {}", diagnostics::wrap(help).replace('\n', "\n          "))?;
-    }
+    output.error(message, help)?;
     Ok(Exit::Usage)
 }

@@ -35,7 +35,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The text is not valid JSON.
+    /// The text does not follow its format's grammar.
     Syntax = "syntax",
     /// The file is not UTF-8 text.
     NotUtf8 = "not-utf8",
@@ -61,6 +61,10 @@ codes! {
     UnknownKey = "unknown-key",
     /// An op that is not in the list of ops.
     UnknownOp = "unknown-op",
+    /// A section that the format does not have.
+    UnknownSection = "unknown-section",
+    /// Something that the format has and this program does not analyse.
+    Unsupported = "unsupported",
     /// An attribute that the op does not have.
     UnknownAttribute = "unknown-attribute",
     /// A reference to a tensor that does not exist.
@@ -107,6 +111,22 @@ codes! {
     Unused = "unused",
     /// A published figure that the file itself does not meet.
     PublishedFact = "published-fact",
+    /// A limit's number or unit that cannot be read, or that does not fit its figure.
+    Amount = "amount",
+    /// A path that leads to no figure of the report.
+    UnknownMetric = "unknown-metric",
+    /// A limit that is about no part of the network.
+    MatchesNothing = "matches-nothing",
+    /// A limit on a change, with nothing to compare with.
+    NoBaseline = "no-baseline",
+    /// A figure that violates a limit.
+    OverBudget = "over-budget",
+    /// A figure that misses ops without a known cost, so that nobody knows whether it keeps to a limit.
+    UnknownCost = "unknown-cost",
+    /// A limit that lies far from its figure.
+    LooseLimit = "loose-limit",
+    /// A Git LFS pointer, where the file itself is needed.
+    GitLfsPointer = "git-lfs-pointer",
 }
 
 /// A place in a source with a few words about it.
@@ -195,6 +215,14 @@ impl Diagnostic {
     }
 }
 
+/// What is wrong where a file is a Git LFS pointer: a few lines that stand for a file which was not fetched.
+pub fn git_lfs_pointer(path: &str, bytes: &[u8]) -> Option<Diagnostic> {
+    bytes.starts_with(b"version https://git-lfs.github.com/spec/").then(|| {
+        Diagnostic::error(Code::GitLfsPointer, format!("`{path}` is a Git LFS pointer, not the file itself"))
+            .help("`git lfs pull` fetches it; in GitHub Actions, `lfs: true` of actions/checkout does")
+    })
+}
+
 /// The candidate nearest to a word, if it is near: at most a third of the letters differ, or one contains the other.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Long words make the distance quadratic; nobody mistypes 100 letters.
@@ -233,6 +261,12 @@ pub fn is_steering(letter: char) -> bool {
         || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+impl Extend<Diagnostic> for Sink {
+    fn extend<T: IntoIterator<Item = Diagnostic>>(&mut self, diagnostics: T) {
+        diagnostics.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+}
+
 /// Collects diagnostics: each distinct one once, a bounded number of them.
 #[derive(Clone, Debug, Default)]
 pub struct Sink {
@@ -250,8 +284,11 @@ impl Sink {
     /// once, even where its sizes differ. Several things may be missing at one place.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         let place = diagnostic.labels.first().map(|label| label.span);
-        let words = matches!(diagnostic.code, Code::Missing | Code::PublishedFact)
-            .then(|| diagnostic.message.clone());
+        let words = matches!(
+            diagnostic.code,
+            Code::Missing | Code::PublishedFact | Code::OverBudget | Code::UnknownCost | Code::LooseLimit
+        )
+        .then(|| diagnostic.message.clone());
         if place.is_some() && !self.seen.insert((diagnostic.code.name(), place, words)) {
             return;
         }
@@ -284,6 +321,11 @@ impl Sink {
     /// How many errors there are.
     pub fn errors(&self) -> usize {
         self.errors
+    }
+
+    /// How many warnings there are.
+    pub fn warnings(&self) -> usize {
+        self.warnings
     }
 
     /// How many were left out beyond [`Sink::LIMIT`].

@@ -1,5 +1,6 @@
 //! From a user's file to a [`Graph`]: the only place that knows an input format.
 
+mod darknet;
 pub mod device;
 mod format;
 pub mod json;
@@ -20,6 +21,9 @@ use crate::tensor::DType;
 
 /// Architecture files larger than this are refused before they are read.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// A network of more nodes than this is refused.
+pub(crate) const MAX_NODES: usize = 2_000_000;
 
 /// What the command line changes about a file.
 #[derive(Clone, Debug, Default)]
@@ -168,6 +172,9 @@ fn load_text(
         *bytes,
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=255, 0, 1..=255, ..] | [1..=255, 0, 1..=255, 0, ..]
     );
+    if !is_utf16 && darknet::recognizes(path, &bytes) {
+        return load_cfg(path, name, bytes, options, sources, sink);
+    }
     let text = match String::from_utf8(bytes) {
         Ok(text) if !is_utf16 => text,
         result => {
@@ -183,11 +190,8 @@ fn load_text(
             return None;
         }
     };
-    if text.trim_start_matches('\u{feff}').trim().is_empty() {
-        sink.push(
-            Diagnostic::error(Code::EmptyFile, format!("`{path}` is empty"))
-                .help("see `architectures/` for examples to start from"),
-        );
+    if is_blank(&text) {
+        sink.push(empty(path));
         return None;
     }
     let looks_like_json = text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[', '"']);
@@ -195,12 +199,40 @@ fn load_text(
     if !looks_like_json && !extension.eq_ignore_ascii_case("json") {
         sink.push(
             Diagnostic::error(Code::UnknownFormat, format!("`{path}` is in no format that is known"))
-                .help("csp-profile reads architecture files in JSON"),
+                .help("csp-profile reads architecture files in JSON, darknet's cfg files and ONNX models"),
         );
         return None;
     }
     let source = sources.add(path, text);
     json::load(sources, source, name, options, sink)
+}
+
+/// Reads a cfg. darknet cares for bytes alone, and comments are written in any encoding: what is not UTF-8 is replaced.
+fn load_cfg(
+    path: &str,
+    name: &str,
+    bytes: Vec<u8>,
+    options: &LoadOptions,
+    sources: &mut SourceMap,
+    sink: &mut Sink,
+) -> Option<Loaded> {
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    if is_blank(&text) {
+        sink.push(empty(path));
+        return None;
+    }
+    let source = sources.add(path, text);
+    darknet::load(sources, source, name, options, sink)
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim_start_matches('\u{feff}').trim().is_empty()
+}
+
+fn empty(path: &str) -> Diagnostic {
+    Diagnostic::error(Code::EmptyFile, format!("`{path}` is empty"))
+        .help("see `architectures/` for examples to start from")
 }
 
 /// The bytes of a file, never more than are accepted. They are absent where the sink has errors.

@@ -31,7 +31,10 @@
 //!       |
 //!       v
 //!     Report  ------>  sections, each a sheet  ------>  table | csv | markdown
-//!       \------------------------------------------->  json (schema version 1)
+//!       |------------>  charts, each a list of shapes  ->  svg | png | the HTML page
+//!       |------------------------------------------->  json (schema version 1)
+//!       v
+//!  evaluate(Budget, JSON of Report, baseline)  ----->  Verdict: in the Report, and for CI
 //! ```
 //!
 //! Reading, analysing and reporting are plain functions. Their signatures fix their order; there is no pass manager.
@@ -70,6 +73,12 @@
 //! | `frontend/json/elaborate.rs` | attributes evaluated in order of need, the graph built |
 //! | `frontend/json/facts.rs` | the `published` list of a file |
 //! | [`frontend::json::schema`] | the JSON Schema of architecture files, from the reader's own tables |
+//! | `frontend/darknet/text.rs` | cfgs of darknet: sections and keys with their places |
+//! | `frontend/darknet/kinds.rs` | every section: its names, its keys, its reader or why it is refused |
+//! | `frontend/darknet/options.rs` | values as darknet reads them |
+//! | `frontend/darknet/input.rs` | the input, from `[net]` and the command line |
+//! | `frontend/darknet/network.rs` | the graph while it is read, and what sections may refer to |
+//! | `frontend/darknet/{convolution,pooling,joining,heads,activation}.rs` | one family of sections each, as ops |
 //! | `frontend/onnx.rs` | ONNX models, in the files that follow |
 //! | `frontend/onnx/model.rs` | what a file says, as plain data |
 //! | `frontend/onnx/wire.rs` | records of protocol buffers, over `Read + Seek` |
@@ -101,6 +110,12 @@
 //! | [`analysis::gradient`] | the graph of weight layers: paths, reuse, dominators, update equations |
 //! | [`analysis::conventions`] | how other programs count, as one data table |
 //! | [`claims`] | the papers' claims about CSP as one data table, and what becomes of each for two networks |
+//! | [`budget`] | limits on figures of the report, judged: [`budget::Budget`], [`budget::Verdict`] |
+//! | [`budget::amount`] | exact numbers in the units that people write |
+//! | [`budget::glob`], [`budget::lookup`] | patterns for names; figures in a serialised report by path, stage, layer, op |
+//! | [`budget::document`], [`budget::schema`] | how a budget file is read, and its JSON Schema |
+//! | [`budget::evaluate`], [`budget::messages`] | limits held against a report and a baseline; what is told of those that fail |
+//! | [`budget::edit`] | budget files written, and tightened in place |
 //! | [`profile`] | [`profile::Profile`]: all results about one network, owned |
 //! | [`report`] | [`report::Report`]: the serialisable view, schema version 1 |
 //! | [`comparison`] | two networks aligned: totals, stages, layers |
@@ -108,13 +123,29 @@
 //! | [`report::figures`] | the figures that are set side by side: a name, a path, a getter |
 //! | [`report::comparison`], [`report::sweep`] | views of those two |
 //! | [`report::memory`], [`report::gradient`] | views of memory and gradient paths |
+//! | [`report::budget`] | verdicts as a table and JSON; below it Markdown, JUnit, GitHub's annotations, changes, contributors |
 //! | [`report::sheet`] | a table as data, before any format |
 //! | [`report::sections`] | the tables of `analyze`, one file a section |
+//! | [`report::chart`] | charts: which there are, their titles and descriptions |
+//! | `report/chart/{bars,layers,memory,reuse,paths,roofline,sweep}.rs` | one chart each: its data, and how it is drawn |
+//! | `report/chart/{axis,stages,legend,ranking}.rs` | what charts have in common |
+//! | `report/chart/{canvas,style}.rs` | shapes in logical pixels, the width of texts; sizes and colours |
+//! | `report/chart/render.rs` | shapes drawn by plotters' backends; the only file that knows plotters' drawing |
+//! | `report/chart/font/` | the font, its licence, how it was made |
 //! | [`report::table`], [`report::csv`], [`report::markdown`] | one renderer each |
+//! | [`report::page`] | the HTML page of one network or of several |
+//! | `report/page/{shell,markup,table}.rs` | what every page has; what is HTML already; sheets as HTML tables |
+//! | `report/page/{network,comparison,summary,equations}.rs` | what is in the pages |
+//! | `report/page/data.rs` | what the page's script shows, as JSON |
+//! | `report/page/{drawing,layering}.rs` | the network as boxes in boxes; rows, columns and lanes |
+//! | `report/page/page.{css,js}` | the style sheet and the script, put into the page as they are |
 //! | [`report::diagnostics`] | diagnostics drawn with the user's line |
 //! | [`cli`] | the command line: types only |
 //! | [`commands`] | the subcommands, one file each; exit codes; the only code that writes to the terminal |
 //! | `commands/{completions,man}.rs` | what shells and `man` need, from the types of [`cli`] |
+//! | `commands/check/` | budgets found, one budget checked, where the results go |
+//! | `commands/baseline.rs` | reports that were kept, and files at another revision, read by git without a network |
+//! | `commands/report.rs` | the folder of a report: its name, what goes there, the command line as it was typed |
 //! | `commands/files.rs` | files written beside their place and renamed |
 //! | `commands/explain/*.md` | the manual pages that `explain` prints beside those of ops and conventions |
 //! | `main.rs` | parse, dispatch, exit code |
@@ -134,9 +165,10 @@
 //! | `comparison` | analysis, graph, ops, report (figures), tensor |
 //! | `sweep` | analysis, frontend, graph, ops, published, report, source, diagnostic, tensor, units |
 //! | `claims` | analysis, graph, comparison (which stages are one), units |
-//! | `profile` | frontend, analysis, published, report, source |
+//! | `budget` | analysis, diagnostic, source, tensor, units |
+//! | `profile` | frontend, analysis, claims, published, report, source |
 //! | `frontend` | graph, ops, tensor, device, units, published, source, diagnostic |
-//! | `report` | analysis, claims, comparison, sweep (as data to show), graph, ops (values of attributes), tensor, device, published, units, source, diagnostic |
+//! | `report` | analysis, budget, claims, comparison, sweep (as data to show), graph, ops (values of attributes), tensor, device, published, units, source, diagnostic |
 //! | `cli` | tensor (names of element types) |
 //! | `commands`, `main` | anything |
 //!
@@ -162,6 +194,8 @@
 //! 6. No floating-point number in a count. Expressions are exact fractions; floats are ratios in reports.
 //! 7. A graph that exists is a graph whose shapes fit: [`graph::Graph::add`] types every node or refuses it.
 //! 8. No unsafe code.
+//! 9. Of an HTML page only what has the type `Markup` is not escaped, and a policy forbids it every script but its own
+//!    and every request. After a change of `page.js` or `page.css` a test tells the new hash.
 //!
 //! # The one lesson
 //!
@@ -197,12 +231,19 @@
 //! names the place in `commands/analyze.rs`. Anything else serialises [`report::Report`], which is the one definition of
 //! what is reported.
 //!
+//! # How to add a chart
+//!
+//! Write `src/report/chart/NAME.rs`: a struct with the data that it draws, owned; a function that makes it of networks (one,
+//! or several on shared axes), with a description that has the figures; and `Drawing`, which fills a rectangle of the
+//! canvas. Add the function to the list in `report/chart.rs` and the chart to `explain charts`.
+//!
 //! # How to add an input format
 //!
 //! Write `src/frontend/FORMAT.rs` that builds a [`graph::Graph`] with [`graph::Graph::add`] and gives every node a
 //! [`graph::Origin`]; let [`frontend::load_bytes`] recognise it. No other module changes.
 
 pub mod analysis;
+pub mod budget;
 pub mod claims;
 pub mod cli;
 pub mod commands;

@@ -3,6 +3,7 @@
 use crate::analysis::gradient::Gradient;
 use crate::analysis::provenance::Refusal;
 use crate::analysis::{Analysis, analyze, memory};
+use crate::claims::Network;
 use crate::frontend::Loaded;
 use crate::published::Fact;
 use crate::report::Report;
@@ -74,6 +75,17 @@ impl Profile {
             format: self.loaded.format,
             memory: self.memory.as_ref(),
             gradient: self.gradient.as_ref(),
+            budget: None,
         }
+    }
+
+    /// The network as the papers' claims take it, where it has all analyses.
+    pub fn judged(&self) -> Option<Network<'_>> {
+        Some(Network {
+            graph: &self.loaded.graph,
+            analysis: &self.analysis,
+            gradient: self.gradient.as_ref()?,
+            memory: self.memory.as_ref()?,
+        })
     }
 }

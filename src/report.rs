@@ -2,6 +2,8 @@
 //!
 //! Definitions of all keys: `csp-profile explain report`. Keys are added, never renamed.
 
+pub mod budget;
+pub mod chart;
 pub mod claims;
 pub mod comparison;
 pub mod csv;
@@ -10,6 +12,7 @@ pub mod figures;
 pub mod gradient;
 pub mod markdown;
 pub mod memory;
+pub mod page;
 pub mod sections;
 pub mod sheet;
 pub mod sweep;
@@ -25,10 +28,11 @@ use crate::analysis::gradient::Gradient;
 use crate::analysis::gradient::equations::Notation;
 use crate::analysis::memory as memory_analysis;
 use crate::analysis::{Analysis, Group, Sum, Traffic};
+use crate::budget::Verdict;
 use crate::graph::{Graph, Node, NodeId, Outlet};
 use crate::ops::Op;
 use crate::ops::attribute::{SettingValue, decimal};
-use crate::published::{Fact, Verdict};
+use crate::published::{self, Fact};
 use crate::source::{LineIndex, SourceMap};
 
 /// The version of the JSON report's keys.
@@ -53,6 +57,8 @@ pub struct Report<'a> {
     pub memory: Option<&'a memory_analysis::Analysis>,
     /// Its gradient paths, where those were asked for.
     pub gradient: Option<&'a Gradient>,
+    /// The verdict of its budget, where one was asked for.
+    pub budget: Option<&'a Verdict>,
 }
 
 impl Report<'_> {
@@ -85,7 +91,7 @@ impl Report<'_> {
             "traffic_bytes.onnxsim" => total.traffic.onnxsim,
             _ => match metric.strip_prefix("conventions.") {
                 Some(name) => return self.value("", Some(name)),
-                None if crate::published::is_of_gradient(metric) => {
+                None if published::is_of_gradient(metric) => {
                     return gradient::value(self.gradient?, metric);
                 }
                 None => return memory::value(self.memory?, metric),
@@ -99,7 +105,7 @@ impl Report<'_> {
     }
 
     /// A fact's verdict.
-    pub fn judge(&self, fact: &Fact) -> Verdict {
+    pub fn judge(&self, fact: &Fact) -> published::Verdict {
         fact.judge(self.value(&fact.metric, fact.convention.as_deref()))
     }
 }
@@ -151,19 +157,41 @@ pub fn called(node: &Node) -> &str {
 
 impl Serialize for Report<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.write(serializer, true)
+    }
+}
+
+impl Report<'_> {
+    /// The serialised report as a tree: what budgets look figures up in. A tree of a million nodes is gigabytes, so they
+    /// may be left out, and with them the blocks.
+    ///
+    /// # Errors
+    /// Where serde_json cannot hold a figure.
+    pub fn tree(&self, nodes: bool) -> Result<serde_json::Value, serde_json::Error> {
+        self.write(serde_json::value::Serializer, nodes)
+    }
+
+    fn write<S: Serializer>(&self, serializer: S, nodes: bool) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("schema_version", &SCHEMA_VERSION)?;
         map.serialize_entry("architecture", &Architecture::new(self))?;
         map.serialize_entry("totals", &Totals(self))?;
         let stages = self.memory.map_or(&[][..], |memory| &memory.stages);
         map.serialize_entry("stages", &Groups(&self.analysis.stages, stages))?;
-        map.serialize_entry("blocks", &Groups(&self.analysis.blocks, &[]))?;
+        if nodes {
+            map.serialize_entry("blocks", &Groups(&self.analysis.blocks, &[]))?;
+        }
         map.serialize_entry("ops", &Groups(&self.analysis.ops, &[]))?;
-        map.serialize_entry("nodes", &Nodes(self))?;
+        if nodes {
+            map.serialize_entry("nodes", &Nodes(self))?;
+        }
         map.serialize_entry("published", &Facts(self))?;
         if let Some(gradient) = self.gradient {
             let view = gradient::GradientReport { graph: self.graph, gradient, notation: Notation::Text };
             map.serialize_entry("gradient", &view)?;
+        }
+        if let Some(verdict) = self.budget {
+            map.serialize_entry("budget", verdict)?;
         }
         map.end()
     }
@@ -461,12 +489,12 @@ struct FactRow<'a> {
 }
 
 /// A verdict's name in reports.
-pub fn verdict_name(verdict: Verdict) -> &'static str {
+pub fn verdict_name(verdict: published::Verdict) -> &'static str {
     match verdict {
-        Verdict::Holds => "holds",
-        Verdict::DiffersAsStated => "differs",
-        Verdict::Fails => "fails",
-        Verdict::Recorded => "recorded",
+        published::Verdict::Holds => "holds",
+        published::Verdict::DiffersAsStated => "differs",
+        published::Verdict::Fails => "fails",
+        published::Verdict::Recorded => "recorded",
     }
 }
 
@@ -492,7 +520,7 @@ mod tests {
     #[test]
     fn facts_may_name_every_convention() {
         let names: Vec<&str> = CONVENTIONS.iter().map(|convention| convention.name).collect();
-        assert_eq!(names, crate::published::CONVENTIONS);
+        assert_eq!(names, published::CONVENTIONS);
     }
 
     #[test]
@@ -516,8 +544,9 @@ mod tests {
             format: "json",
             memory,
             gradient: None,
+            budget: None,
         };
-        for metric in crate::published::METRICS {
+        for metric in published::METRICS {
             assert!(report.value(metric, None).is_some(), "{metric}");
         }
     }

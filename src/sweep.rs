@@ -150,6 +150,7 @@ impl Sweep<'_> {
             format: loaded.format,
             memory: memory.as_ref(),
             gradient: gradient.as_ref(),
+            budget: None,
         };
         let padded = self.align.map(|multiple| padding::padded(&loaded.graph, &analysis, multiple));
         let accuracies = loaded.facts.iter().filter(|fact| fact.applies && is_accuracy(&fact.metric));

@@ -82,6 +82,14 @@ pub fn bytes(count: u64) -> String {
     scaled(count, 1024, &BINARY).unwrap_or_else(|| format!("{count} B"))
 }
 
+/// A formatted number without the zeros that end its fraction: `5.000 M` as `5 M`.
+pub fn trimmed(text: &str) -> String {
+    let (number, unit) = text.split_once(' ').map_or((text, ""), |(number, unit)| (number, unit));
+    let number =
+        if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
+    if unit.is_empty() { number.to_owned() } else { format!("{number} {unit}") }
+}
+
 /// An integer with its thousands parted: `4,089,184,256`.
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
@@ -190,6 +198,10 @@ mod tests {
         assert_eq!(grouped(34_411_496), "34,411,496");
         assert_eq!(grouped(0), "0");
         assert_eq!(percent(1, 3), "33.3 %");
+        assert_eq!(
+            ["5.000 M", "2.500 KiB", "500", "0", "100 k"].map(trimmed),
+            ["5 M", "2.5 KiB", "500", "0", "100 k"]
+        );
         assert_eq!(percent(1, 0), "-");
     }
 }

@@ -90,7 +90,7 @@ fn collect(root: &Path, folder: &Path, cases: &mut Vec<Case>) {
             }
             extra.collect()
         } else {
-            ["analyze".into(), relative.into()].into_iter().chain(extra).collect()
+            ["analyze".into(), "--no-report".into(), relative.into()].into_iter().chain(extra).collect()
         };
         cases.push(Case {
             name: relative.display().to_string(),
@@ -175,7 +175,7 @@ fn peak_kib(id: u32) -> u64 {
 fn made(expected: &Path) -> Vec<Case> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("made");
     fs::create_dir_all(&folder).unwrap();
-    let mut cases = Vec::new();
+    let (mut cases, mut cfgs) = (Vec::new(), Vec::new());
     let mut add = |name: &str, bytes: &[u8]| {
         let file = folder.join(format!("{name}.json"));
         // A file that nobody may read cannot be written again either.
@@ -185,7 +185,7 @@ fn made(expected: &Path) -> Vec<Case> {
             name: format!("made/{name}"),
             expected: expected.join(format!("made/{name}.stderr")),
             folder: folder.clone(),
-            args: ["analyze".into(), format!("{name}.json").into()].into(),
+            args: ["analyze".into(), "--no-report".into(), format!("{name}.json").into()].into(),
         });
     };
     let network = |layers: &str| format!("{{\"inputs\": {{\"x\": [4, 8, 8]}}, \"layers\": [{layers}]}}");
@@ -292,6 +292,55 @@ fn made(expected: &Path) -> Vec<Case> {
         network(&list(100, &|i| format!("{{\"op\": \"relu\", \"kernel\": {i}}}"))).as_bytes(),
     );
 
+    let mut add_cfg = |name: &str, text: &str| {
+        let file = folder.join(format!("{name}.cfg"));
+        fs::write(&file, text).unwrap();
+        cfgs.push(Case {
+            name: format!("made/{name}"),
+            expected: expected.join(format!("made/{name}.stderr")),
+            folder: folder.clone(),
+            args: ["analyze".into(), format!("{name}.cfg").into()].into(),
+        });
+    };
+    let net = "[net]\nwidth=32\nheight=32\nchannels=3\n";
+    add_cfg("cfg_of_three_million_sections", &format!("{net}{}", "[empty]\n".repeat(3_000_000)));
+    add_cfg("cfg_of_a_million_unknown_sections", &format!("{net}{}", "[x]\n".repeat(1_000_000)));
+    add_cfg(
+        "cfg_of_a_million_unknown_keys",
+        &format!("{net}{}[avg]\n[max]\nsize=0\n", "x=1\n".repeat(1_000_000)),
+    );
+    add_cfg("cfg_of_a_million_equal_keys", &format!("{net}[max]\n{}", "size=0\n".repeat(1_000_000)));
+    add_cfg(
+        "cfg_of_a_million_lines_without_sign",
+        &format!("{net}{}[max]\nsize=0\n", "x\n".repeat(1_000_000)),
+    );
+    add_cfg(
+        "cfg_of_three_million_references",
+        &format!("{net}[empty]\n[route]\nlayers=0{}\n", ",0".repeat(3_000_000)),
+    );
+    add_cfg(
+        "cfg_of_a_million_empty_references",
+        &format!("{net}[empty]\n[route]\nlayers={}\n", ",".repeat(1_000_000)),
+    );
+    add_cfg("cfg_line_of_megabytes", &format!("{net}[max]\nsize={}\n", "9".repeat(1 << 20)));
+    add_cfg("cfg_header_of_megabytes", &format!("{net}[{}]\n", "x".repeat(1 << 20)));
+    add_cfg(
+        "cfg_of_blanks",
+        &format!("{net}[{}max]\nsi{}ze={0}0\n", " ".repeat(1 << 20), "\t".repeat(1 << 20)),
+    );
+    add_cfg(
+        "cfg_that_doubles",
+        &format!(
+            "{net}{}",
+            "[route]\nlayers=-1,-1\n".repeat(100).replacen("[route]\nlayers=-1,-1", "[empty]", 1)
+        ),
+    );
+    add_cfg(
+        "cfg_that_adds_itself",
+        &format!("{net}[empty]\n{}[max]\nsize=0\n", "[shortcut]\nfrom=-1\n".repeat(100)),
+    );
+    add_cfg("cfg_that_grows", &format!("{net}{}", "[upsample]\nstride=1000\n".repeat(10)));
+
     // Blocks that call blocks: 2^40 uses; 150 levels; names that grow with every level; widths that do.
     let chain = |levels: usize, body: &dyn Fn(usize) -> String, last: &str| {
         let inner = list(levels, &|i| {
@@ -380,6 +429,7 @@ fn made(expected: &Path) -> Vec<Case> {
     add("latin1", b"{\n  \"description\": \"R\xe9seau\",\n  \"inputs\": {}}");
     add("bytes", &[0, 159, 146, 150, 0, 1, 2, 3]);
     unreadable(&folder, expected, &mut cases);
+    cases.extend(cfgs);
     cases
 }
 

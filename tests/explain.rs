@@ -49,6 +49,7 @@ fn read(text: &str, set: &[(&str, &str)]) -> Vec<(String, Option<u64>)> {
         format: "json",
         memory: None,
         gradient: None,
+        budget: None,
     };
     for fact in loaded.facts.iter().filter(|fact| fact.applies) {
         assert_ne!(report.judge(fact), Verdict::Fails, "{}\n{text}", fact.label());
@@ -69,7 +70,8 @@ fn every_file_of_the_language_page_loads() {
 #[test]
 fn the_file_of_the_readme_loads() {
     let blocks = blocks(README);
-    let [block] = blocks.as_slice() else { panic!("{} blocks", blocks.len()) };
+    let [block, budget] = blocks.as_slice() else { panic!("{} blocks", blocks.len()) };
+    assert_eq!(*budget, include_str!("readme/phone.json"));
     // The figures of densenet121's stage dense1: its first dense block and transition.
     let expected = [("nodes", 47), ("macs", 1_143_209_984), ("parameters.total", 368_320)];
     let expected: Vec<_> = expected.map(|(metric, value)| (metric.to_owned(), Some(value))).into();
@@ -153,9 +155,18 @@ fn the_report_page_names_every_key() {
         format: "json",
         memory: Some(&memory),
         gradient: Some(&gradient),
+        budget: None,
     };
+    let value = serde_json::to_value(report).expect("a report");
+    let source = sources.add("b", "{\"limits\": [{\"metric\": \"macs\", \"stage\": \"*\", \"max\": 1}]}");
+    let budget = csp_profile::budget::document::read(source, &sources, &mut sink).expect("a budget");
+    let baseline = csp_profile::budget::evaluate::Baseline::Off;
+    let rows = csp_profile::budget::evaluate::evaluate(&budget, &value, baseline, &mut sink);
+    let verdict = csp_profile::budget::Verdict { file: "b".into(), baseline: None, rows };
+    assert!(!verdict.rows.is_empty());
     let mut found = Vec::new();
-    paths(&serde_json::to_value(report).expect("a report"), "", &mut found);
+    paths(&value, "", &mut found);
+    paths(&serde_json::json!({ "budget": verdict }), "", &mut found);
     for path in found {
         let key = path.rsplit('.').next().expect("a key");
         let words = || REPORT.split(|c: char| !(c.is_alphanumeric() || c == '_'));

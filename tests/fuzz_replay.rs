@@ -5,88 +5,15 @@
 
 mod common;
 
-use std::path::Path;
-
 use common::files;
-use csp_profile::analysis::gradient::Gradient;
-use csp_profile::analysis::{analyze, memory};
-use csp_profile::diagnostic::Sink;
-use csp_profile::frontend::{LoadOptions, Loaded, load_bytes};
-use csp_profile::report::Report;
-use csp_profile::report::diagnostics::render;
-use csp_profile::source::SourceMap;
+use common::fuzz::{self, Random};
 
-/// What the fuzz target does; small parts are rendered, so that places within a text are tried as well.
 fn run(bytes: &[u8]) -> bool {
-    let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
-    let options = LoadOptions::default();
-    let loaded = load_bytes("fuzz.json", "fuzz", bytes.to_vec(), &options, &mut sources, &mut sink);
-    assert_ne!(
-        loaded.is_some(),
-        sink.has_errors(),
-        "a network or a reason: {}",
-        String::from_utf8_lossy(bytes)
-    );
-    for diagnostic in sink.diagnostics() {
-        for label in &diagnostic.labels {
-            let text = &sources.get(label.span.source).text;
-            let place = label.span.start as usize..label.span.end as usize;
-            assert!(text.get(place).is_some(), "{diagnostic:?} cuts a letter or ends behind the text");
-        }
-    }
-    // Drawing is slow, and the first few have all there is to draw.
-    sink.diagnostics().iter().take(3).for_each(|diagnostic| drop(render(diagnostic, &sources)));
-    if let Some(loaded) = &loaded {
-        profile(loaded, &sources);
-    }
-    loaded.is_some()
-}
-
-/// All that `analyze` does with a network; an overflow of a sum is an answer too.
-fn profile(loaded: &Loaded, sources: &SourceMap) {
-    let graph = &loaded.graph;
-    let Ok(analysis) = analyze(graph) else { return };
-    // Memory and gradients of large networks take their time; the bounds are for the rest.
-    let small = graph.len() < 1000;
-    let memory = small.then(|| memory::analyze(graph).ok()).flatten();
-    let gradient = small.then(|| Gradient::new(graph).ok()).flatten();
-    let report = Report {
-        graph,
-        analysis: &analysis,
-        parameters: &loaded.parameters,
-        facts: &loaded.facts,
-        sources,
-        format: "json",
-        memory: memory.as_ref(),
-        gradient: gradient.as_ref(),
-    };
-    if small {
-        serde_json::to_writer(std::io::sink(), &report).unwrap();
-    }
+    fuzz::run("fuzz.json", bytes)
 }
 
 fn corpus() -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/architecture_json");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap()))
-        .collect();
-    files.sort();
-    files
-}
-
-/// xorshift64*: the same numbers everywhere, and no crate for them.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let wide = u128::from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)) * bound as u128;
-        usize::try_from(wide >> 64).unwrap()
-    }
+    fuzz::corpus("architecture_json")
 }
 
 /// What stands in such files, so that changes often make another file and not only rubbish.

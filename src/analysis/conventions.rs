@@ -15,7 +15,7 @@ use Quantity::{
     AffineInputElements, BiasedOutputs, Biases, BicubicOutputs, BilinearOutputs, ChannelPadding,
     InputElements, KernelAtOutputs, LeftProducts, Macs, NearestOutputs, NormParameters, OtherParameters,
     OutputElements, PairwiseOutputs, RegroupedMacs, RowAdditions, ScaledInputElements, Scores,
-    ShrunkBiasedOutputs, SizedPositions, Weights, WindowElements,
+    ShrunkBiasedOutputs, SizedPositions, Weights, WindowElements, XnorOperations,
 };
 
 /// How code usually calls an op: arithmetic with operators, what has no class under `torch.nn` as a function,
@@ -168,8 +168,8 @@ const CONVS: &[&str] = &["conv1d", "conv2d", "conv_transpose2d"];
 const WEIGHTED: &[&str] = &["conv1d", "conv2d", "conv_transpose2d", "linear"];
 /// The same and the product of two activations.
 const PRODUCTS: &[&str] = &["conv1d", "conv2d", "conv_transpose2d", "linear", "matmul"];
-/// Pooling over windows.
-const WINDOWS: &[&str] = &["avg_pool2d", "max_pool2d"];
+/// Pooling over windows, and over channels, to which darknet's formula for windows applies too.
+const WINDOWS: &[&str] = &["avg_pool2d", "channel_max_pool", "max_pool2d"];
 /// Average pooling to a given size; `global_avg_pool` is `AdaptiveAvgPool2d(1)`.
 const ADAPTIVE_AVG: &[&str] = &["adaptive_avg_pool2d", "global_avg_pool"];
 /// Every pooling.
@@ -189,14 +189,17 @@ pub static CONVENTIONS: &[Convention] = &[
     Convention {
         name: "darknet",
         unit: Unit::Flops,
-        doc: "The integer behind darknet's `Total BFLOPS`: 2 per multiply-accumulate of a convolution, k·k·c·h'·w' \
-              of a max or local average pool, 1 per element of a shortcut and source. Connected layers, transposed \
-              convolutions, global pools, biases, normalizations, activations and everything else count 0. \
+        doc: "The integer behind darknet's `Total BFLOPS`: 2 per multiply-accumulate of a convolution (a 32nd of that \
+              where it convolves signs), k·k·c·h'·w' of a max or local average pool, 1 per element of a shortcut and \
+              source, or 2 where sources are weighted. Connected and locally connected layers, transposed \
+              convolutions, blurs, global pools, biases, normalizations, activations and everything else count 0. \
               AlexeyAB/darknet 59596d7, src/convolutional_layer.c, maxpool_layer.c, shortcut_layer.c.",
         rules: &[
             rule(CONV, ANYHOW, &[(Macs, 2)]),
+            rule(&["xnor_conv2d"], ANYHOW, &[(XnorOperations, 1)]),
             rule(WINDOWS, ANYHOW, &[(WindowElements, 1)]),
             rule(&["add"], ANYHOW, &[(PairwiseOutputs, 1)]),
+            rule(&["weighted_add"], ANYHOW, &[(PairwiseOutputs, 2)]),
         ],
     },
     Convention {
@@ -206,14 +209,21 @@ pub static CONVENTIONS: &[Convention] = &[
               shortcuts, that is 2 per multiply-accumulate of a convolution and k·k·c·h'·w' of a max or local \
               average pool. Linear layers count as the 1×1 convolutions that the paper's networks write instead. \
               Biases, normalizations, activations, additions and global pools count 0.",
-        rules: &[rule(WEIGHTED, ANYHOW, &[(Macs, 2)]), rule(WINDOWS, ANYHOW, &[(WindowElements, 1)])],
+        rules: &[
+            rule(WEIGHTED, ANYHOW, &[(Macs, 2)]),
+            rule(&["xnor_conv2d"], ANYHOW, &[(XnorOperations, 1)]),
+            rule(WINDOWS, ANYHOW, &[(WindowElements, 1)]),
+        ],
     },
     Convention {
         name: "cspnet_paper_parameters",
         unit: Unit::Parameters,
         doc: "#Parameter of the tables of CSPNet (arXiv 1911.11929): kernels of convolutions and matrices of linear \
               layers. Biases, normalizations and everything else count 0.",
-        rules: &[rule(WEIGHTED, ANYHOW, &[(Weights, 1)])],
+        rules: &[
+            rule(WEIGHTED, ANYHOW, &[(Weights, 1)]),
+            rule(&["locally_connected2d", "xnor_conv2d"], ANYHOW, &[(Weights, 1)]),
+        ],
     },
     Convention {
         name: "fvcore",
@@ -386,14 +396,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::ops::Op;
     use CalledAs::Operator;
-
-    const OPS: &str = "add avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d attention batch_norm cast celu \
-        channel_shuffle compare concat constant conv1d conv2d conv_transpose2d depth_to_space div dropout elu erf exp \
-        expand flatten gather gelu global_avg_pool global_max_pool group_norm hardsigmoid hardswish hardtanh identity \
-        input instance_norm layer_norm leaky_relu linear log log_softmax lrn matmul max_pool2d maximum minimum mish \
-        mul pad pow prelu reduce_max reduce_mean reduce_min reduce_sum relu relu6 reshape resize rms_norm selu sigmoid \
-        silu slice softmax softplus softsign space_to_depth split sqrt squeeze sub tanh transpose unsqueeze where";
 
     type Row = (&'static str, CalledAs, &'static [(Quantity, u64)]);
 
@@ -417,7 +421,7 @@ mod tests {
 
     #[test]
     fn the_table_names_known_ops_each_convention_once() {
-        let known: Vec<_> = OPS.split_whitespace().collect();
+        let known: Vec<_> = Op::ALL.iter().map(|info| info.name).collect();
         let rules = CONVENTIONS.iter().flat_map(|convention| convention.rules);
         for op in rules.flat_map(|rule| rule.ops).chain(FUNCTIONS).chain(OPERATORS) {
             assert!(known.contains(op), "{op} is no op");
@@ -426,6 +430,19 @@ mod tests {
             assert_eq!(Convention::find(convention.name).map(|found| found.doc), Some(convention.doc));
         }
         assert!(Convention::find("nvidia").is_none());
+    }
+
+    #[test]
+    fn what_only_darknet_knows() {
+        // Signs: a 32nd of 2 per MAC. Two weighted sources: 2 an element and source. Windows over channels.
+        let weights = [("cspnet_paper_parameters", 72)];
+        let row = ("xnor_conv2d", Module, &[(Macs, 1600), (XnorOperations, 100), (Weights, 72)][..]);
+        check(row, &[&[("darknet", 100), ("cspnet_paper", 100)][..], &weights].concat());
+        check(("weighted_add", Module, &[(PairwiseOutputs, 50)]), &[("darknet", 100)]);
+        check(("locally_connected2d", Module, &[(Macs, 1600), (Weights, 72)]), &weights);
+        let pool = ("channel_max_pool", Module, &[(WindowElements, 9)][..]);
+        check(pool, &[("darknet", 9), ("cspnet_paper", 9)]);
+        check(("blur_pool2d", Module, &[(InputElements, 9), (OutputElements, 9)]), &[]);
     }
 
     #[test]

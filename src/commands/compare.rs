@@ -5,13 +5,15 @@ pub(super) mod operand;
 use std::io;
 use std::path::Path;
 
+use super::report::{Place, command_line};
 use super::{Exit, Output, load, usage};
+use crate::claims::{self, Pair};
 use crate::cli::{CompareArgs, Format, LoadArgs, Part};
 use crate::comparison::Comparison;
 use crate::profile::{Profile, Wanted};
 use crate::report::comparison::{self as sheets, MAX_NETWORKS, letter};
 use crate::report::sheet::Sheet;
-use crate::report::{Report, csv, markdown, table};
+use crate::report::{Report, chart, csv, markdown, page, table};
 use crate::source::SourceMap;
 use operand::Operand;
 
@@ -22,25 +24,34 @@ pub(super) fn run(args: &CompareArgs, output: &mut Output) -> io::Result<Exit> {
         return Ok(exit);
     }
     let mut sources = SourceMap::default();
-    let mut profiles = Vec::with_capacity(operands.len());
+    let mut networks = Vec::with_capacity(operands.len());
     for operand in &operands {
         let mut own = LoadArgs { set: args.load.set.clone(), ..args.load.clone() };
         own.set.extend(operand.set.iter().cloned());
         match load(&operand.file, &own, &mut sources, output)? {
-            Ok(one) => match Profile::new(one, Wanted::ALL) {
-                Ok(profile) => profiles.push(profile),
-                Err(_) => return usage(output, "a network's costs do not fit in 64 bits", None),
-            },
+            Ok(one) => networks.push(one),
             Err(exit) => return Ok(exit),
+        }
+    }
+    let called: Vec<&str> = networks.iter().map(|one| one.graph.name.as_str()).collect();
+    // Before the work: where no file can be written is told at once.
+    let place = match Place::open(&args.report, args.format == Format::Table, &called, output)? {
+        Ok(place) => place,
+        Err(exit) => return Ok(exit),
+    };
+    let mut profiles = Vec::with_capacity(networks.len());
+    for one in networks {
+        match Profile::new(one, Wanted::ALL) {
+            Ok(profile) => profiles.push(profile),
+            Err(_) => return usage(output, "a network's costs do not fit in 64 bits", None),
         }
     }
     let reports: Vec<Report<'_>> = profiles.iter().map(|profile| profile.report(&sources)).collect();
     let comparison = Comparison::new(&reports);
+    let files: Vec<String> = operands.iter().map(|operand| operand.file.display().to_string()).collect();
+    let json = sheets::Json { reports: &reports, files: &files, comparison: &comparison };
     match args.format {
         Format::Json => {
-            let files: Vec<String> =
-                operands.iter().map(|operand| operand.file.display().to_string()).collect();
-            let json = sheets::Json { reports: &reports, files: &files, comparison: &comparison };
             serde_json::to_writer_pretty(&mut *output.out(), &json).map_err(io::Error::from)?;
             writeln!(output.out())?;
         }
@@ -63,7 +74,40 @@ pub(super) fn run(args: &CompareArgs, output: &mut Output) -> io::Result<Exit> {
             print(&legend, &parts(&comparison, args), args.format, output)?;
         }
     }
+    if let Some(place) = &place {
+        output.out().flush()?;
+        let names = names(&operands, &reports, args);
+        let charts = chart::comparison(&reports, &names);
+        for reason in reports.iter().flat_map(chart::left_out) {
+            writeln!(output.err(), "note: {reason}")?;
+        }
+        if reports.len() > chart::MAX_SHOWN {
+            writeln!(output.err(), "note: charts show the first {} networks", chart::MAX_SHOWN)?;
+        }
+        let json = serde_json::to_vec_pretty(&json).map_err(io::Error::from)?;
+        let pair = pair(&profiles);
+        let claims = pair.as_ref().map(claims::judge);
+        let page = page::Comparison {
+            reports: &reports,
+            names: &names,
+            comparison: &comparison,
+            claims: pair.as_ref().zip(claims.as_deref()),
+            charts: &charts,
+            command: &command_line(),
+        };
+        let files = [("index.html", page.render().into_bytes()), ("report.json", json)];
+        if let Some(exit) = place.write(&files, &charts, output)? {
+            return Ok(exit);
+        }
+    }
     Ok(if args.fail_on_difference && !comparison.is_same() { Exit::Failed } else { Exit::Fine })
+}
+
+/// Two networks as the papers' claims take them, where both have stages in common.
+fn pair(profiles: &[Profile]) -> Option<Pair<'_>> {
+    let [base, csp] = profiles else { return None };
+    let pair = Pair::new(base.judged()?, csp.judged()?);
+    (!pair.stages.is_empty()).then_some(pair)
 }
 
 /// What no comparison can be made of.

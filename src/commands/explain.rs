@@ -16,10 +16,14 @@ const TOPICS: &[(&str, &str, &str)] = &[
     ("claims", "The paper's claims, and what CSP does not do", include_str!("explain/claims.md")),
     ("language", "How architecture files are written", include_str!("explain/language.md")),
     ("onnx", "ONNX files: sizes, parameters, unknown ops", include_str!("explain/onnx.md")),
+    ("darknet", "darknet's cfgs: what is read, and how", include_str!("explain/darknet.md")),
     ("traffic", "Bytes moved, and the roofline", include_str!("explain/traffic.md")),
     ("memory", "Peaks, arena, training: what is in memory when", include_str!("explain/memory.md")),
     ("compare", "How networks are set side by side", include_str!("explain/compare.md")),
     ("sweep", "How combinations of parameters are counted", include_str!("explain/sweep.md")),
+    ("budget", "Limits that networks must keep to", include_str!("explain/budget.md")),
+    ("charts", "The charts of a report, and where its files go", include_str!("explain/charts.md")),
+    ("page", "The HTML page of a report", include_str!("explain/page.md")),
     ("report", "The keys of the JSON report", include_str!("explain/report.md")),
 ];
 

@@ -55,7 +55,11 @@ impl Folder {
     /// Where no file can be written there.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let failed = |error| Error { path: path.into(), error };
-        std::fs::create_dir_all(path).map_err(failed)?;
+        std::fs::create_dir_all(path).map_err(|error| match error.kind() {
+            // A file has the name of the folder.
+            io::ErrorKind::AlreadyExists => failed(io::ErrorKind::NotADirectory.into()),
+            _ => failed(error),
+        })?;
         temporary(path).map_err(failed)?;
         Ok(Self(path.into()))
     }
@@ -74,17 +78,46 @@ impl Folder {
     }
 }
 
+/// A file that can be written: tried when it is opened, before any work is done for it.
+#[derive(Debug)]
+pub(crate) struct Target(PathBuf);
+
+impl Target {
+    /// Makes the file's folder where it is missing and tries to write in it.
+    ///
+    /// # Errors
+    /// Where the file could not be written.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        if path.is_dir() {
+            return Err(Error { path: path.into(), error: io::ErrorKind::IsADirectory.into() });
+        }
+        Folder::open(folder(path)).map_err(|Error { error, .. }| Error { path: path.into(), error })?;
+        Ok(Self(path.into()))
+    }
+
+    /// Writes the file, in place of an older one.
+    ///
+    /// # Errors
+    /// Where it cannot be written completely; an older one is then still there.
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), Error> {
+        write(&self.0, bytes, Existing::Replace)
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// Writes one file.
 ///
 /// # Errors
 /// Where it cannot be written completely; what stood there before is then untouched.
 pub(crate) fn write(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), Error> {
     let failed = |error| Error { path: path.into(), error };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = temporary(folder).map_err(failed)?;
+    let mut file = temporary(folder(path)).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
     match existing {
         Existing::Replace => file.persist(path),

@@ -1,11 +1,16 @@
-//! `schema`: the JSON Schema of architecture files.
+//! `schema`: the JSON Schemas of architecture and budget files.
 
 use std::io;
 
 use super::{Exit, Output};
-use crate::frontend::json::schema;
+use crate::cli::SchemaOf;
+use crate::{budget, frontend};
 
-pub(super) fn run(output: &mut Output) -> io::Result<Exit> {
-    write!(output.out(), "{}", schema::text())?;
+pub(super) fn run(of: SchemaOf, output: &mut Output) -> io::Result<Exit> {
+    let text = match of {
+        SchemaOf::Architecture => frontend::json::schema::text(),
+        SchemaOf::Budget => budget::schema::text(),
+    };
+    write!(output.out(), "{text}")?;
     Ok(Exit::Fine)
 }

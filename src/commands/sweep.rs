@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::report::Place;
 use super::{Exit, Output, usage};
 use crate::analysis::conventions::Convention;
 use crate::analysis::gradient::Gradient;
@@ -15,7 +16,7 @@ use crate::graph::Graph;
 use crate::report::figures::SUMS;
 use crate::report::sheet::{Cell, Sheet};
 use crate::report::sweep::{FIGURES, SweepReport};
-use crate::report::{Report, csv, markdown, table};
+use crate::report::{Report, chart, csv, markdown, table};
 use crate::source::SourceMap;
 use crate::sweep::axis::Axis;
 use crate::sweep::{Sweep, is_of_every_point};
@@ -70,14 +71,32 @@ pub(super) fn run(args: &SweepArgs, output: &mut Output) -> io::Result<Exit> {
         output.diagnostics(&sink, &sources)?;
         return Ok(Exit::Usage);
     }
+    let network = first.as_ref().map_or(name.as_str(), |loaded| loaded.graph.name.as_str()).to_owned();
+    // Before the work: where no file can be written is told at once.
+    let place = match Place::open(&args.report, false, &[&network], output)? {
+        Ok(place) => place,
+        Err(exit) => return Ok(exit),
+    };
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let bar = progress(sweep.len());
     let points = sweep.run(threads, &|| bar.inc(1));
     bar.finish_and_clear();
-    let name = first.as_ref().map_or(name.as_str(), |loaded| loaded.graph.name.as_str());
-    let report =
-        SweepReport { name, file: &path, axes: &axes, metrics: &metrics, align: args.align, points: &points };
+    let report = SweepReport {
+        name: &network,
+        file: &path,
+        axes: &axes,
+        metrics: &metrics,
+        align: args.align,
+        points: &points,
+    };
     print(&report, args.format, output)?;
+    if let Some(place) = &place {
+        output.out().flush()?;
+        let json = serde_json::to_vec_pretty(&report).map_err(io::Error::from)?;
+        if let Some(exit) = place.write(&[("report.json", json)], &chart::sweep(&report), output)? {
+            return Ok(exit);
+        }
+    }
     if points.iter().all(|point| point.outcome.is_err()) {
         // The first says why in full.
         output.diagnostics(&sink, &sources)?;
@@ -124,6 +143,7 @@ fn is_metric(path: &str) -> bool {
             format: "json",
             memory: memory.as_ref(),
             gradient: gradient.as_ref(),
+            budget: None,
         };
         report.value(path, None).is_some()
     })

@@ -75,6 +75,8 @@ quantities! {
     SizedPositions,
     /// Zeros that a local response normalization puts around its channels: `(size − 1)·h·w`.
     ChannelPadding,
+    /// 2 per MAC of a convolution of signs, divided by 32 and rounded down for each image: 32 signs are one word.
+    XnorOperations,
 }
 
 /// The quantities of one node, or sums of those of several nodes of one op called in one way.
@@ -175,6 +177,11 @@ pub fn quantities(op: &Op, io: Io<'_>, cost: &Cost, weights: &[Weight]) -> Resul
             })
         }
         Op::ConvTranspose2d(conv) => transposed(conv, io, cost, common),
+        Op::XnorConv2d(_) => {
+            let images = io.outputs[0].shape.axis(0).unwrap_or(1).max(1);
+            let words = product(&[2, cost.macs / images])? / 32;
+            Ok(common.with(Quantity::XnorOperations, product(&[words, images])?))
+        }
         _ => Ok(common),
     }
 }

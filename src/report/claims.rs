@@ -62,7 +62,26 @@ fn overview(pair: &Pair<'_>, claims: &[Claim]) -> Sheet {
     }
 }
 
-fn stages(pair: &Pair<'_>, claims: &[Claim]) -> Sheet {
+/// The figures of one claim.
+pub fn figures(claim: &Claim) -> Sheet {
+    let rows = claim.finding.figures.iter().map(|figure| {
+        vec![
+            Cell::Name(figure.name.into()),
+            cell(figure.base.as_ref()),
+            cell(figure.csp.as_ref()),
+            growth(figure),
+        ]
+    });
+    Sheet {
+        title: claim.rule.name.into(),
+        columns: vec!["figure", "base", "csp", "change"],
+        rows: rows.collect(),
+        notes: Vec::new(),
+    }
+}
+
+/// The figures of the stages that differ.
+pub fn stages(pair: &Pair<'_>, claims: &[Claim]) -> Sheet {
     let figures = |name: &str| -> Vec<&StageFigure> {
         let all = claims.iter().flat_map(|claim| &claim.finding.stages);
         all.filter(|stage| stage.figure.name == name).collect()

@@ -14,7 +14,7 @@ use crate::graph::Graph;
 use crate::units;
 
 /// Stages with more edges than this have no equations in the report; the command writes them.
-const EQUATION_LIMIT: usize = 1 << 16;
+pub const EQUATION_LIMIT: usize = 1 << 16;
 
 /// The object `gradient` of the JSON report.
 #[derive(Clone, Copy, Debug)]

@@ -28,7 +28,7 @@ pub fn render<Name: AsRef<str>>(sheet: &Sheet<Name>) -> String {
 }
 
 /// Names come from a user's file: nothing in them may become markup.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

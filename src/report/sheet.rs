@@ -10,6 +10,8 @@ pub enum Cell {
     Text(String),
     /// A name: it may be cut where a line must not be longer.
     Name(String),
+    /// A number and its unit in words; it stands at the right.
+    Shown(String),
     /// An exact count.
     Count(u64),
     /// A count of which people read every digit too.
@@ -38,7 +40,7 @@ impl Cell {
     /// As people read it: four digits.
     pub fn human(&self) -> String {
         match self {
-            Self::Text(text) | Self::Name(text) => text.clone(),
+            Self::Text(text) | Self::Name(text) | Self::Shown(text) => text.clone(),
             Self::Count(0) => "-".into(),
             Self::Count(count) => units::si(*count),
             Self::Digits(count) => units::grouped(*count),
@@ -61,7 +63,7 @@ impl Cell {
     /// As programs read it: every digit.
     pub fn exact(&self) -> String {
         match self {
-            Self::Text(text) | Self::Name(text) => text.clone(),
+            Self::Text(text) | Self::Name(text) | Self::Shown(text) => text.clone(),
             Self::Count(count) | Self::Digits(count) | Self::Bytes(count) => count.to_string(),
             #[expect(clippy::cast_precision_loss, reason = "a share is approximate by nature")]
             Self::Share(part, whole) => {

@@ -1,6 +1,8 @@
 //! What the tests share.
 #![allow(dead_code, clippy::unwrap_used, reason = "every test file uses a part of it; tests may unwrap")]
 
+pub(crate) mod fuzz;
+
 use csp_profile::analysis::conventions::CONVENTIONS;
 use csp_profile::analysis::{Analysis, analyze};
 use csp_profile::diagnostic::Sink;
@@ -41,6 +43,7 @@ impl Network {
             format: "json",
             memory: None,
             gradient: None,
+            budget: None,
         }
     }
 

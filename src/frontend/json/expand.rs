@@ -20,7 +20,7 @@ use crate::source::Span;
 use crate::tensor::TensorType;
 
 /// Expansion stops at so many nodes.
-pub(super) const MAX_NODES: usize = 2_000_000;
+pub(super) const MAX_NODES: usize = crate::frontend::MAX_NODES;
 /// Rounds and uses of blocks that are counted even where they make no node.
 const MAX_STEPS: usize = 2 * MAX_NODES;
 /// Terms of expressions that are evaluated, all uses together.

@@ -1,0 +1,86 @@
+//! `check`: networks held to their budgets.
+
+pub(super) mod find;
+pub(super) mod one;
+mod outputs;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Exit, Output};
+use crate::cli::CheckArgs;
+use crate::report::budget::{Outcome, worst};
+use one::{Fault, Notes};
+use outputs::Outputs;
+
+pub(super) fn run(args: &CheckArgs, output: &mut Output) -> io::Result<Exit> {
+    let opened = jobs(&args.files, args.budget.as_deref()).and_then(|jobs| Ok((jobs, Outputs::open(args)?)));
+    let (jobs, outputs) = match opened {
+        Ok(opened) => opened,
+        Err(fault) => return tell(&fault, output),
+    };
+    let (mut all, mut world) = (Vec::with_capacity(jobs.len()), false);
+    for (budget, architecture) in jobs {
+        let (checked, notes) = one::check(&budget, architecture.as_deref(), args.baseline.as_deref());
+        show(&notes, output)?;
+        world |= notes.fault.as_ref().is_some_and(|fault| fault.exit == Exit::World);
+        all.push(checked);
+    }
+    let failed = outputs.write(args, &all, output)?;
+    Ok(match (failed, worst(&all)) {
+        (Some(exit), _) => exit,
+        (None, Outcome::Wrong) => {
+            if world {
+                Exit::World
+            } else {
+                Exit::Usage
+            }
+        }
+        (None, Outcome::Failed) => Exit::Failed,
+        (None, Outcome::Passed) => Exit::Fine,
+    })
+}
+
+/// Everything that one budget's notes say.
+pub(super) fn show(notes: &Notes, output: &mut Output) -> io::Result<()> {
+    output.diagnostics(&notes.sink, &notes.sources)?;
+    if let Some(fault) = &notes.fault {
+        tell(fault, output)?;
+        writeln!(output.err())?;
+    }
+    output.diagnostics(&notes.told, &notes.sources)
+}
+
+/// A fault, and what it makes of the process.
+pub(super) fn tell(fault: &Fault, output: &mut Output) -> io::Result<Exit> {
+    output.error(&fault.message, fault.help.as_deref())?;
+    Ok(fault.exit)
+}
+
+/// The budgets that are meant, each with its architecture where that was named.
+pub(super) fn jobs(
+    files: &[PathBuf],
+    budget: Option<&Path>,
+) -> Result<Vec<(PathBuf, Option<PathBuf>)>, Fault> {
+    match (files, budget) {
+        ([file], Some(budget)) => return Ok(vec![(budget.to_owned(), Some(file.clone()))]),
+        (_, Some(_)) => return Err(Fault::usage("--budget is for one architecture file", None)),
+        _ => {}
+    }
+    if !files.is_empty() {
+        let job = |file: &PathBuf| match find::is_budget(file) {
+            true => (file.clone(), None),
+            false => (find::budget_of(file), Some(file.clone())),
+        };
+        return Ok(files.iter().map(job).collect());
+    }
+    let found = find::budgets(Path::new("."))
+        .map_err(|error| Fault::world(format!("cannot look for budgets: {error}")))?;
+    if found.is_empty() {
+        return Err(Fault::usage(
+            "there is no NAME.budget.json below this folder",
+            Some("`csp-profile budget init FILE` writes one from today's figures".into()),
+        ));
+    }
+    Ok(found.into_iter().map(|budget| (budget, None)).collect())
+}

@@ -12,7 +12,7 @@ use std::io::{Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use self::format::Format;
-use crate::diagnostic::{Code, Diagnostic, Sink};
+use crate::diagnostic::{Code, Diagnostic, Sink, git_lfs_pointer};
 use crate::graph::Graph;
 use crate::ops::attribute::SettingValue;
 use crate::published::Fact;
@@ -150,6 +150,10 @@ pub fn load_bytes(
 
 /// The format of a file that begins so; absent where the sink has an error.
 fn head_format(path: &str, head: &[u8], sink: &mut Sink) -> Option<Format> {
+    if let Some(pointer) = git_lfs_pointer(path, head) {
+        sink.push(pointer);
+        return None;
+    }
     match format::recognise(path, head) {
         Ok(format) => Some(format),
         Err(diagnostic) => {

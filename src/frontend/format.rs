@@ -18,7 +18,6 @@ pub(super) enum Format {
 
 /// Files that people give by mistake: where the signature is, the signature, what that is, the way out.
 const FOREIGN: &[(usize, &[u8], &str, &str)] = &[
-    (0, b"version https://git-lfs", "a Git LFS pointer, which stands for the file", LFS),
     (0, b"PK\x03\x04", "a zip archive, as `torch.save` and `torch.jit.save` write it", EXPORT),
     (0, b"\x80\x02", "a Python pickle, as `torch.save` writes it", EXPORT),
     (0, b"\x80\x03", "a Python pickle", EXPORT),
@@ -39,7 +38,6 @@ const FOREIGN: &[(usize, &[u8], &str, &str)] = &[
     (0, b"\x7fELF", "a program", MODELS),
 ];
 
-const LFS: &str = "fetch the file itself with `git lfs pull`";
 const EXPORT: &str = "it holds no network that can be read without running it; export it: `torch.onnx.export(model, (image,), \"model.onnx\")`";
 const TF: &str = "convert it to ONNX with `tf2onnx`";
 const WEIGHTS: &str = "it holds arrays and no network; give the ONNX model or an architecture file";

@@ -1,5 +1,5 @@
 //! What grows with a network. `cargo bench`; tests do not time.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a bench is no library")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a bench is no library")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -133,7 +133,7 @@ fn dense_model(payloads: bool) -> onnx::model::Model {
         let name = |part: &str| format!("/features/denseblock/denselayer{index}/{part}");
         let (before, after) = (format!("t{index}"), format!("t{}", index + 1));
         let channels = 64 + 32 * i64::from(index);
-        let statistics = ["scale", "bias", "mean", "var"].map(|part| name(part));
+        let statistics = ["scale", "bias", "mean", "var"].map(&name);
         let norm = [&before[..], &statistics[0], &statistics[1], &statistics[2], &statistics[3]];
         let (normal, relu, wide, narrow) = (name("bn"), name("relu"), name("w1"), name("w2"));
         let (middle, grown) = (name("c1"), name("c2"));

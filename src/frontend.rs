@@ -150,6 +150,10 @@ pub fn load_bytes(
 
 /// The format of a file that begins so; absent where the sink has an error.
 fn head_format(path: &str, head: &[u8], sink: &mut Sink) -> Option<Format> {
+    if let Some(pointer) = git_lfs_pointer(path, head) {
+        sink.push(pointer);
+        return None;
+    }
     match format::recognise(path, head) {
         Ok(format) => Some(format),
         Err(diagnostic) => {
@@ -199,7 +203,7 @@ fn load_text(
     if !looks_like_json && !extension.eq_ignore_ascii_case("json") {
         sink.push(
             Diagnostic::error(Code::UnknownFormat, format!("`{path}` is in no format that is known"))
-                .help("csp-profile reads architecture files in JSON, and darknet's cfg files"),
+                .help("csp-profile reads architecture files in JSON, darknet's cfg files and ONNX models"),
         );
         return None;
     }

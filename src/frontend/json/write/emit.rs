@@ -601,6 +601,13 @@ fn spell_value<'c>(
                 items.iter().map(|item| spell_value(item, numeric, cells, plain)).collect();
             format!("[{}]", items.join(", "))
         }
+        Value::Object(members) => {
+            let members: Vec<(&str, String)> = members
+                .iter()
+                .map(|(key, member)| (key.as_str(), spell_value(member, numeric, cells, plain)))
+                .collect();
+            object(members.into_iter())
+        }
         other => other.to_string(),
     }
 }

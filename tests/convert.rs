@@ -91,17 +91,6 @@ fn scrub(value: &mut Value, numbers: &HashMap<String, String>) {
     }
 }
 
-fn without(value: &mut Value, keys: &[&str]) {
-    if let Value::Object(members) = value {
-        keys.iter().for_each(|key| drop(members.remove(*key)));
-    }
-    match value {
-        Value::Object(members) => members.values_mut().for_each(|inner| without(inner, keys)),
-        Value::Array(items) => items.iter_mut().for_each(|inner| without(inner, keys)),
-        _ => {}
-    }
-}
-
 /// Where two reports differ first.
 fn difference(a: &Value, b: &Value, path: &str) -> Option<String> {
     match (a, b) {
@@ -123,16 +112,7 @@ fn round_trip(path: &str, bytes: Option<Vec<u8>>, names: Names) -> String {
     let written = write(&before.loaded.graph, names).unwrap_or_else(|error| panic!("{path}: {error}"));
     assert_eq!(written.unfolded, None, "{path} is written layer by layer");
     let after = profile("again.json", Some(written.text.clone().into()), &mut sources);
-    let (mut x, mut y) = (figures(&before, &sources), figures(&after, &sources));
-    if names == Names::Modules {
-        // The tensors that an ONNX file lists count for what is stored and moved; `convert` tells what differs.
-        // Two names of one tensor, and weights that are only shapes to the op, are in two networks of the corpus.
-        let stored = ["parameters", "buffers", "weight_bytes", "traffic_bytes", "training", "conventions"];
-        let differs = path.contains("aliased") || path.contains("vit_");
-        for report in [&mut x, &mut y] {
-            without(report, if differs { &stored } else { &["onnxsim"] });
-        }
-    }
+    let (x, y) = (figures(&before, &sources), figures(&after, &sources));
     let difference = difference(&x, &y, "");
     if let Some(difference) = difference {
         panic!("{path}: {difference}\n{}", written.text);

@@ -1,6 +1,7 @@
 //! Scopes that a network has without saying so: units of a weight layer with its norm and activation, windows that
 //! repeat one behind the other, and windows that occur again elsewhere.
 
+use indexmap::IndexMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::tree::{Forest, Item, Kind, Pattern};
@@ -527,14 +528,24 @@ fn signature(items: &[Item]) -> Vec<u32> {
     items.iter().map(|item| item.form).collect()
 }
 
+/// A window: its list, its first item and its length.
+type Window = (usize, usize, usize);
+
+/// The best windows so far, and what makes them so.
+struct Chosen {
+    saved: usize,
+    looks: u32,
+    group: Vec<Window>,
+}
+
 /// The window that saves most lines: its disjoint places as list, first item and length.
-fn best_window(forest: &mut Forest<'_>, lists: &[&[Item]]) -> Option<Vec<(usize, usize, usize)>> {
+fn best_window(forest: &mut Forest<'_>, lists: &[&[Item]]) -> Option<Vec<Window>> {
     let tokens: Vec<Vec<u64>> = lists
         .iter()
         .map(|list| (0..list.len()).map(|index| token(forest, list, index) | u64::from(index == 0)).collect())
         .collect();
     let longest = lists.iter().map(|list| list.len()).max()?.min(LONGEST_WINDOW);
-    let mut best: Option<(usize, usize, u32, Vec<(usize, usize, usize)>)> = None;
+    let mut best: Option<Chosen> = None;
     for length in (2..=longest).rev() {
         let mut groups: FxHashMap<u64, Vec<(usize, usize)>> = FxHashMap::default();
         let mut keys = Vec::new();
@@ -556,20 +567,14 @@ fn best_window(forest: &mut Forest<'_>, lists: &[&[Item]]) -> Option<Vec<(usize,
             let places = &groups[&key];
             // Even all of them could save no more.
             let bound = (places.len() - 1) * (length - 1);
-            if places.len() < 2 || best.as_ref().is_some_and(|best| bound <= best.0) {
+            if places.len() < 2 || best.as_ref().is_some_and(|best| bound <= best.saved) {
                 continue;
             }
-            let mut by_form: Vec<(u32, Vec<(usize, usize, usize)>)> = Vec::new();
+            let mut by_form: IndexMap<u32, Vec<Window>> = IndexMap::new();
             for &(list, start) in places {
                 let window = &lists[list][start..start + length];
                 let Some(form) = closed(forest, window) else { continue };
-                let group = match by_form.iter_mut().find(|(other, _)| *other == form) {
-                    Some((_, group)) => group,
-                    None => {
-                        by_form.push((form, Vec::new()));
-                        &mut by_form.last_mut()?.1
-                    }
-                };
+                let group = by_form.entry(form).or_default();
                 let disjoint =
                     group.last().is_none_or(|&(other, from, _)| other != list || from + length <= start);
                 if disjoint {
@@ -582,19 +587,19 @@ fn best_window(forest: &mut Forest<'_>, lists: &[&[Item]]) -> Option<Vec<(usize,
                 let looks = beauty(forest, &lists[list][start..start + length]);
                 let least = if length == 2 { 3 } else { 2 };
                 if saved >= least
-                    && best.as_ref().is_none_or(|best| (saved, looks) > (best.0, best.2))
+                    && best.as_ref().is_none_or(|best| (saved, looks) > (best.saved, best.looks))
                     && !is_whole(lists, &group)
                 {
-                    best = Some((saved, length, looks, group));
+                    best = Some(Chosen { saved, looks, group });
                 }
             }
         }
     }
-    best.map(|(_, _, _, group)| group)
+    best.map(|best| best.group)
 }
 
 /// Whether a window is always a whole list, which is a scope already.
-fn is_whole(lists: &[&[Item]], group: &[(usize, usize, usize)]) -> bool {
+fn is_whole(lists: &[&[Item]], group: &[Window]) -> bool {
     group.iter().all(|&(list, _, length)| lists[list].len() == length)
 }
 

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use indexmap::IndexSet;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::Value;
 
@@ -57,7 +58,7 @@ pub(super) struct Emitter<'f, 'g, 't> {
     /// The names in each block by form, and of what it is given.
     names: FxHashMap<u32, (Rc<[Name]>, Vec<String>)>,
     /// What is looked for from within a group: names of containers further out.
-    sought: FxHashMap<u32, FxHashSet<Sought>>,
+    sought: FxHashMap<u32, IndexSet<Sought>>,
     /// The network's own list of layers.
     top: Vec<Container<'t>>,
 }
@@ -96,8 +97,8 @@ impl<'f, 'g, 't> Emitter<'f, 'g, 't> {
             let is_taken = |text: &String| names.iter().any(|name| *name.text == **text);
             let mut given: Vec<String> = Vec::new();
             let common = ["x", "y", "z", "u", "v", "w", "s", "t"];
-            for index in 0..block.example.inputs.len().min(common.len()) {
-                let name = super::define::free(common[index], |name| is_taken(name) || given.contains(name));
+            for wish in common.iter().take(block.example.inputs.len()) {
+                let name = super::define::free(wish, |name| is_taken(name) || given.contains(name));
                 given.push(name);
             }
             self.names.insert(*form, (names.into(), given));
@@ -203,7 +204,6 @@ impl<'f, 'g, 't> Emitter<'f, 'g, 't> {
 
     fn forbidden(&mut self, group: u32, containers: &[Container<'t>], around: &[u32]) -> FxHashSet<String> {
         let sought = self.sought.remove(&group).unwrap_or_default();
-        #[expect(clippy::iter_over_hash_type, reason = "from a set into a set")]
         let mut names = FxHashSet::default();
         for sought in sought {
             names.insert(match sought {
@@ -600,6 +600,13 @@ fn spell_value<'c>(
             let items: Vec<String> =
                 items.iter().map(|item| spell_value(item, numeric, cells, plain)).collect();
             format!("[{}]", items.join(", "))
+        }
+        Value::Object(members) => {
+            let members: Vec<(&str, String)> = members
+                .iter()
+                .map(|(key, member)| (key.as_str(), spell_value(member, numeric, cells, plain)))
+                .collect();
+            object(members.into_iter())
         }
         other => other.to_string(),
     }

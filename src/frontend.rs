@@ -150,10 +150,6 @@ pub fn load_bytes(
 
 /// The format of a file that begins so; absent where the sink has an error.
 fn head_format(path: &str, head: &[u8], sink: &mut Sink) -> Option<Format> {
-    if let Some(pointer) = git_lfs_pointer(path, head) {
-        sink.push(pointer);
-        return None;
-    }
     match format::recognise(path, head) {
         Ok(format) => Some(format),
         Err(diagnostic) => {

@@ -14,7 +14,7 @@ use crate::budget::{Budget, Limit, Row, Scope, Verdict, document};
 use crate::commands::baseline::{self, Baseline, Named};
 use crate::commands::{Exit, MANY_NODES};
 use crate::diagnostic::{Code, Diagnostic, Sink, git_lfs_pointer};
-use crate::frontend::{self, LoadOptions, UnknownOps};
+use crate::frontend::{self, LoadOptions};
 use crate::profile::{Profile, Wanted};
 use crate::report::Report;
 use crate::report::budget::changes::Changes;

@@ -37,6 +37,7 @@ pub(super) struct Card {
 /// The sentences and figures of one network.
 pub(super) fn summary(report: &Report<'_>) -> Markup {
     let sentences = [
+        unknown(report),
         costs(report),
         bottleneck(report),
         stages(report),
@@ -83,6 +84,11 @@ fn run(report: &Report<'_>) -> String {
 
 fn learned(report: &Report<'_>) -> u64 {
     report.analysis.total.stored.learned().unwrap_or(u64::MAX)
+}
+
+/// Figures that miss something say so before any of them is read.
+fn unknown(report: &Report<'_>) -> Option<String> {
+    report.unknown_costs().map(|why| format!("Costs are lower bounds: {}.", shown(&why)))
 }
 
 fn costs(report: &Report<'_>) -> Option<String> {
@@ -222,6 +228,7 @@ fn budget(report: &Report<'_>) -> Option<String> {
 
 fn cards(report: &Report<'_>) -> Vec<Card> {
     let (analysis, total) = (report.analysis, &report.analysis.total);
+    let bound = |text: String| if total.unknown > 0 { format!("≥ {text}") } else { text };
     let mut cards = vec![
         Card {
             name: "Parameters",
@@ -230,7 +237,7 @@ fn cards(report: &Report<'_>) -> Vec<Card> {
         },
         Card {
             name: "Compute",
-            value: format!("{}MACs", si_unit(total.macs)),
+            value: bound(format!("{}MACs", si_unit(total.macs))),
             remark: format!("{}FLOPs", si_unit(total.flops)),
         },
     ];
@@ -244,12 +251,12 @@ fn cards(report: &Report<'_>) -> Vec<Card> {
     if let Some(memory) = report.memory {
         cards.push(Card {
             name: "Peak activations",
-            value: bytes(memory.models[0].peak),
+            value: bound(bytes(memory.models[0].peak)),
             remark: format!("{} in place", bytes(memory.models[1].peak)),
         });
         cards.push(Card {
             name: "Kept for training",
-            value: bytes(memory.training[0].saved_bytes),
+            value: bound(bytes(memory.training[0].saved_bytes)),
             remark: format!("of activations, batch {}", grouped(report.graph.batch)),
         });
     }
@@ -257,7 +264,7 @@ fn cards(report: &Report<'_>) -> Vec<Card> {
     let intensity = (total.traffic.fused > 0).then(|| total.macs as f64 / total.traffic.fused as f64);
     cards.push(Card {
         name: "Bytes moved",
-        value: bytes(total.traffic.fused),
+        value: bound(bytes(total.traffic.fused)),
         remark: intensity.map_or(String::new(), |ratio| format!("{} MACs for each byte", ratio_text(ratio))),
     });
     if let Some(gradient) = report.gradient {

@@ -58,11 +58,9 @@ pub(super) fn unbroken(sentence: &str) -> String {
     let mut text = String::with_capacity(sentence.len());
     while let Some(word) = words.next() {
         text.push_str(word);
-        let is_number = word.starts_with(|letter: char| letter.is_ascii_digit());
+        let is_number = word.trim_start_matches('(').starts_with(|letter: char| letter.is_ascii_digit());
         match words.peek() {
-            Some(unit) if is_number && (unit.len() == 1 || unit.ends_with("iB") || unit.starts_with('%')) => {
-                text.push('\u{a0}');
-            }
+            Some(unit) if is_number && is_unit(unit) => text.push('\u{a0}'),
             Some(_) => text.push(' '),
             None => {}
         }
@@ -70,7 +68,14 @@ pub(super) fn unbroken(sentence: &str) -> String {
     text
 }
 
-/// What one run takes in: `for one input of 3×224×224`.
+/// Whether a word behind a number is its unit or prefix: `M`, `MiB;`, `%).`.
+fn is_unit(word: &str) -> bool {
+    let bare = word.trim_end_matches([',', '.', ';', ':', ')']);
+    bare.len() == 1 && !bare.starts_with(|letter: char| letter.is_ascii_lowercase() && letter != 'k')
+        || bare.ends_with("iB")
+}
+
+/// What one run takes in: `for an input of 1x3x224x224`.
 fn run(report: &Report<'_>) -> String {
     let graph = report.graph;
     match graph.inputs() {
@@ -106,7 +111,9 @@ fn costs(report: &Report<'_>) -> Option<String> {
 fn bottleneck(report: &Report<'_>) -> Option<String> {
     let layer = report.analysis.largest_layer.as_ref()?;
     let meaning = match (layer.max_over_mean, layer.share) {
-        (ratio, _) if ratio < 3.0 => "The work is spread evenly: no layer stands out.",
+        (_, share) if share >= 1.0 => "No other layer computes.",
+        (ratio, share) if ratio < 3.0 && share < 0.2 => "The work is spread evenly: no layer stands out.",
+        (ratio, _) if ratio < 3.0 => "There are few layers to share the work.",
         (_, share) if share >= 0.2 => "It is a bottleneck: making this one layer cheaper pays most.",
         (ratio, _) if ratio >= 8.0 => {
             "It stands out: a computational bottleneck, as the CSPNet paper calls it."
@@ -145,7 +152,7 @@ fn stages(report: &Report<'_>) -> Option<String> {
             shown(&macs.name)
         ),
         false => format!(
-            "Most of the computation, {share}, is in the stage {}; most parameters, {held}, are in {}.",
+            "The largest part of the computation, {share}, is in the stage {}; that of the parameters, {held}, is in {}.",
             shown(&macs.name),
             shown(&parameters.name)
         ),
@@ -184,12 +191,15 @@ fn gradient(report: &Report<'_>) -> Option<String> {
     });
     let over = paths
         .map_or(String::new(), |paths| format!(" over {paths} path{}", if paths == "1" { "" } else { "s" }));
-    Some(format!(
-        "The gradient of the loss reaches the input{over}. On the shortest path to any of the {} weight layers there are at \
-         most {}.",
-        grouped(layers as u64),
-        grouped(gradient.longest_shortest_path())
-    ))
+    let shortest = match layers {
+        1 => String::new(),
+        _ => format!(
+            " On the shortest path to any of the {} weight layers there are at most {}.",
+            grouped(layers as u64),
+            grouped(gradient.longest_shortest_path())
+        ),
+    };
+    Some(format!("The gradient of the loss reaches the input{over}.{shortest}"))
 }
 
 fn published(report: &Report<'_>) -> Option<String> {

@@ -270,3 +270,14 @@ fn base64(bytes: &[u8]) -> String {
     }
     text
 }
+
+#[test]
+fn numbers_keep_their_units() {
+    for (text, unbroken) in [
+        ("5.718 G FLOPs, most (99.1 %).", "5.718\u{a0}G FLOPs, most (99.1\u{a0}%)."),
+        ("2.680 MiB; 2 of 3 in a row", "2.680\u{a0}MiB; 2 of 3 in a row"),
+        ("", ""),
+    ] {
+        assert_eq!(super::summary::unbroken(text), unbroken);
+    }
+}

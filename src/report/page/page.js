@@ -31,10 +31,10 @@
     if (Number(digits(value)) >= base && unit + 1 < units.length) { value /= base; unit += 1; }
     return unit < 0 ? null : `${digits(value)} ${units[unit]}`;
   }
-  const count = (n) => (Number(n) === 0 ? '-' : scaled(n, 1000, ['k', 'M', 'G', 'T', 'P', 'E']) ?? String(n));
+  const count = (n) => (n === null ? 'unknown' : Number(n) === 0 ? '-' : scaled(n, 1000, ['k', 'M', 'G', 'T', 'P', 'E']) ?? String(n));
   const bytes = (n) => (Number(n) === 0 ? '-' : scaled(n, 1024, ['KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB']) ?? `${n} B`);
   const many = (n, thing) => `${grouped(n)} ${thing}${Number(n) === 1 ? '' : 's'}`;
-  const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
+  const grouped = (n) => String(n ?? 'unknown').replace(/\B(?=(\d{3})+$)/g, ',');
 
   // ---- theme
 
@@ -156,7 +156,7 @@
     const field = (text) => (/[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
     const lines = [copied.map((column) => column.title).join(',')];
     for (const node of visible()) {
-      lines.push(copied.map((column) => field(column.text ? column.text(node) : String(node[column.number]))).join(','));
+      lines.push(copied.map((column) => field(column.text ? column.text(node) : String(node[column.number] ?? ''))).join(','));
     }
     return `${lines.join('\n')}\n`;
   }

@@ -44,15 +44,24 @@ fn figures(profile: &Profile, sources: &SourceMap) -> Value {
     if let Some(stages) = report["stages"].as_array_mut() {
         stages.retain(|stage| stage["nodes"] != 0);
     }
+    // Their names become their numbers: a label has no slash, and a module's path may.
+    let stages: HashMap<String, String> = (report["stages"].as_array().into_iter().flatten().enumerate())
+        .map(|(index, stage)| (stage["name"].as_str().unwrap().to_owned(), format!("stage {index}")))
+        .collect();
     let architecture = report["architecture"].as_object_mut().unwrap();
     for key in ["parameters", "format"] {
         architecture.remove(key);
     }
-    scrub(&mut report, &numbers);
+    scrub(&mut report, &numbers, &stages);
     report
 }
 
-fn scrub(value: &mut Value, numbers: &HashMap<String, String>) {
+fn scrub(value: &mut Value, numbers: &HashMap<String, String>, labels: &HashMap<String, String>) {
+    let number = |value: &mut Value| {
+        if let Some(number) = value.as_str().and_then(|name| labels.get(name)) {
+            *value = number.as_str().into();
+        }
+    };
     match value {
         Value::Object(members) => {
             for key in ["origin", "block", "equations"] {
@@ -61,19 +70,21 @@ fn scrub(value: &mut Value, numbers: &HashMap<String, String>) {
             for (key, inner) in members.iter_mut() {
                 match (key.as_str(), &mut *inner) {
                     // Ops and stages may be called as nodes are.
-                    ("op" | "stage" | "ops", _) => {}
+                    ("op" | "ops", _) => {}
+                    ("stage", stage) => number(stage),
                     ("stages", Value::Array(stages)) => {
                         for stage in stages {
-                            let name = stage["name"].take();
-                            scrub(stage, numbers);
+                            let mut name = stage["name"].take();
+                            number(&mut name);
+                            scrub(stage, numbers, labels);
                             stage["name"] = name;
                         }
                     }
-                    _ => scrub(inner, numbers),
+                    _ => scrub(inner, numbers, labels),
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| scrub(item, numbers)),
+        Value::Array(items) => items.iter_mut().for_each(|item| scrub(item, numbers, labels)),
         Value::String(text) => {
             let (name, port) = match text.rsplit_once(':') {
                 Some((name, port)) if numbers.contains_key(name) => (name, format!(":{port}")),

@@ -101,9 +101,12 @@
 //! | `frontend/onnx/writer.rs`, `random.rs` | for tests: files from data, and data from chance |
 //! | [`frontend::json::write`] | any network as an architecture file; it is read again before it is given out |
 //! | `frontend/json/write/tree.rs`, `leaf.rs` | layers in scopes; forms, which scopes that differ in numbers share |
+//! | `frontend/json/write/listed.rs`, `labels.rs` | what a file stores beyond its ops; stages as labels |
 //! | `frontend/json/write/scopes.rs`, `discover.rs` | scopes that a network has: by stage and name, or found |
+//! | `frontend/json/write/discover/` | found scopes: units, repeats, windows that occur elsewhere |
 //! | `frontend/json/write/define.rs`, `names.rs` | blocks and their arguments; names as the reader will give them |
-//! | `frontend/json/write/emit.rs`, `text.rs` | references spelled, lines laid out |
+//! | `frontend/json/write/emit.rs`, `text.rs` | lines made and laid out |
+//! | `frontend/json/write/emit/` | names found for what groups look for further out; references spelled |
 //! | [`analysis`] | [`analysis::analyze`]: all results about one graph |
 //! | [`analysis::cost`] | parameters, MACs, FLOPs, activations and CIO of a node, and their sums |
 //! | [`analysis::kernels`] | which ops run as one kernel, which tensors are views of others |

@@ -235,6 +235,66 @@ fn wrong_command_lines() {
     }
 }
 
+/// What a file stores and lists beyond its ops, in blocks and with a share among them.
+const LISTED: &str = r#"{
+  "inputs": {"tokens": [16, 64]},
+  "blocks": {"mlp": {"arguments": {"inner": null, "shared": false}, "layers": [
+    {"op": "linear", "out_features": "inner", "bias": false, "listed_bytes": "4096 * inner + 5",
+      "stored": [{"role": "weight", "shape": ["inner", 64], "dtype": "i8", "shared": "shared"}]},
+    {"op": "gelu"},
+    {"op": "linear", "out_features": 64, "stored": []}
+  ]}},
+  "layers": [
+    {"block": "mlp", "with": {"inner": 256}},
+    {"block": "mlp", "with": {"inner": 256, "shared": true}},
+    {"block": "mlp", "with": {"inner": 128}},
+    {"op": "add", "inputs": ["previous", "tokens"],
+      "stored": [{"role": "other", "shape": []}, {"role": "buffer", "shape": [3, 3], "dtype": "i4"}]}
+  ]}"#;
+
+#[test]
+fn what_a_file_lists_stays() {
+    let mut sources = SourceMap::default();
+    let total = profile("listed.json", Some(LISTED.into()), &mut sources).analysis.total;
+    // Two of three matrices, the second of which is the first: 64·256 + 64·128, and one number.
+    assert_eq!((total.stored.weights, total.stored.other, total.stored.buffers), (24_576, 1, 9));
+    assert_eq!((total.stored.bias, total.used), (0, 64 * (256 + 256 + 128) + 1));
+    // Nine elements of four bits are five bytes; an f32 four.
+    assert_eq!(total.stored.bytes, 24_576 + 4 + 5);
+    for names in [Names::Paths, Names::Numbers] {
+        let written = round_trip("listed.json", Some(LISTED.into()), names);
+        assert!(written.contains("\"shared\"") && written.contains("\"listed_bytes\""), "{written}");
+    }
+}
+
+#[test]
+fn unknown_ops_stay_unknown() {
+    let text = r#"{"inputs": {"image": [8, 16, 16]}, "layers": [
+        {"op": "conv2d", "out_channels": 8, "kernel": 3},
+        {"op": "unknown", "called": "com.acme::Fancy", "shapes": [[1, 8, 7, 7], [1, 4]], "dtypes": ["f16"]},
+        {"op": "relu", "inputs": "unknown:0"},
+        {"op": "unknown", "called": "com.acme::Other", "shapes": [[1, 2]], "inputs": ["relu", "unknown:1"]}]}"#;
+    let mut sources = SourceMap::default();
+    assert_eq!(profile("unknown.json", Some(text.into()), &mut sources).analysis.total.unknown, 2);
+    for names in [Names::Paths, Names::Modules, Names::Numbers] {
+        let written = round_trip("unknown.json", Some(text.into()), names);
+        assert!(written.contains("com.acme::Fancy") && written.contains("com.acme::Other"), "{written}");
+        assert_eq!(profile("again.json", Some(written.into()), &mut sources).analysis.total.unknown, 2);
+    }
+}
+
+/// Near linear: no square of the nodes, and no cube of a window. Ten thousand layers in debug take about two seconds.
+#[test]
+fn long_networks_are_folded() {
+    let unit = r#"{"op": "conv2d", "out_channels": 8, "kernel": 1}, {"op": "relu"}, "#;
+    let text = format!(
+        r#"{{"inputs": {{"image": [8, 4, 4]}}, "layers": [{}{{"op": "relu"}}]}}"#,
+        unit.repeat(5_000)
+    );
+    let written = round_trip("long.json", Some(text.into()), Names::Numbers);
+    assert!(written.lines().count() < 40, "{written}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 

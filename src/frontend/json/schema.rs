@@ -73,14 +73,9 @@ fn op_layer(info: &OpInfo) -> Value {
         "share".into(),
         json!({"$ref": "#/$defs/reference", "description": "The layer whose weights it uses."}),
     );
-    properties.insert(
-        "stored".into(),
-        json!({"type": "array", "items": {"$ref": "#/$defs/stored"}, "description": "The tensors that it stores, in place of the op's own: for networks converted from files that list them."}),
-    );
-    properties.insert(
-        "listed_bytes".into(),
-        json!({"anyOf": [{"type": "integer", "minimum": 0}, {"$ref": "#/$defs/expression"}], "description": "Bytes of all inputs and outputs that such a file lists for it; `traffic_bytes.onnxsim` counts them."}),
-    );
+    for key in ["stored", "listed_bytes"] {
+        properties.insert(key.into(), json!({"$ref": format!("#/$defs/{key}")}));
+    }
     layer(Value::Object(properties), &required)
 }
 
@@ -110,13 +105,21 @@ fn schema() -> Value {
     );
     let roles: Vec<&str> = Role::ALL.iter().map(|role| role.name()).collect();
     define(
-        "stored",
+        "stored_tensor",
         json!({"type": "object", "required": ["role", "shape"], "additionalProperties": false, "properties": {
             "role": {"enum": roles, "description": "What it is for; a buffer is not learned."},
             "shape": {"type": "array", "items": {"anyOf": [{"type": "integer", "minimum": 1}, {"$ref": "#/$defs/expression"}]}},
             "dtype": {"$ref": "#/$defs/dtype", "description": "Its element type; by default that of what the layer reads."},
             "shared": {"anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/expression"}], "default": false, "description": "Whether it counts as another layer's."}
         }}),
+    );
+    define(
+        "stored",
+        json!({"type": "array", "items": {"$ref": "#/$defs/stored_tensor"}, "description": "The tensors that it stores, in place of the op's own: for networks converted from files that list them."}),
+    );
+    define(
+        "listed_bytes",
+        json!({"anyOf": [{"type": "integer", "minimum": 0}, {"$ref": "#/$defs/expression"}], "description": "Bytes of all inputs and outputs that such a file lists for it; `traffic_bytes.onnxsim` counts them."}),
     );
     define("dtype", json!({"enum": dtypes}));
     define("value", json!({"type": ["number", "string", "boolean"]}));

@@ -20,9 +20,10 @@ impl Labels {
         let mut names: Vec<&str> = stages.iter().map(String::as_str).collect();
         names.sort_by_key(|name| name.len());
         for name in names {
-            let outer = name.rsplit_once('/').filter(|(outer, _)| done.contains_key(outer));
-            let own = outer.map_or(name, |(_, own)| own);
-            let around = outer.and_then(|(outer, _)| done.get(outer)).cloned().unwrap_or_default();
+            let mut slashes = name.match_indices('/').rev().map(|(at, _)| at);
+            let outer = slashes.find(|&at| done.contains_key(&name[..at]));
+            let own = outer.map_or(name, |at| &name[at + 1..]);
+            let around = outer.and_then(|at| done.get(&name[..at])).cloned().unwrap_or_default();
             // A module's path is known by its last part, if it is the only one of that.
             let short = allowed(own.rsplit('/').next().unwrap_or(own));
             let numbered = (2u32..).map(|number| format!("{short}_{number}"));

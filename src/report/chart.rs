@@ -1,8 +1,8 @@
 //! Charts as SVG and PNG: what a network costs, networks side by side, and trade-offs of a sweep.
 //!
-//! A [`Chart`] holds its own data and draws itself at any size. Drawing fills a list of shapes ([`canvas`]), which
-//! plotters' backends then render: SVG with real text, or a bitmap with the font that comes with the program. The same
-//! chart and style give the same bytes. Sizes are pixels.
+//! A [`Chart`] holds its own data and draws itself at any size. Drawing fills a list of shapes (`chart/canvas.rs`),
+//! which plotters' backends then render: SVG with real text, or a bitmap with the font that comes with the program. The
+//! same chart and style give the same bytes. Sizes are pixels.
 
 mod axis;
 mod bars;

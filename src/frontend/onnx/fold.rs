@@ -27,6 +27,9 @@ pub(super) fn fold(call: &mut Call<'_, '_, '_>) -> Option<Values> {
         "Constant" => return None,
         _ => {}
     }
+    if !call.importer.budget.folds() {
+        return None;
+    }
     let mut inputs: SmallVec<[Option<&Known>; 4]> = SmallVec::new();
     for input in &call.inputs {
         let Some(value) = input else {
@@ -42,13 +45,24 @@ pub(super) fn fold(call: &mut Call<'_, '_, '_>) -> Option<Values> {
     }
     // An op without any input makes its values up.
     inputs.first().copied().flatten()?;
-    let results = evaluate(call, op, &inputs)?;
+    // Reading is cheaper than making; what comes to nothing may have been made as far as inputs meet.
+    let lengths = inputs.iter().flatten().map(|known| known.elements.len() as u64);
+    let (read, meet) = lengths
+        .fold((0u64, 1u64), |(sum, all), length| (sum + length / 16, all.saturating_mul(length.max(1))));
+    let results = evaluate(call, op, &inputs);
+    let wasted = if results.is_none() { meet.min(MOST_KNOWN) } else { 0 };
+    if !call.importer.budget.fold(read + wasted) {
+        return None;
+    }
+    let results = results?;
     for known in &results {
         let cost = known.elements.len() as u64;
         if cost > MOST_KNOWN || product(&known.dims) != Ok(cost) {
             return None;
         }
-        call.importer.fold_budget = call.importer.fold_budget.checked_sub(cost)?;
+        if !call.importer.budget.fold(cost) {
+            return None;
+        }
     }
     Some(results.into_iter().map(Value::known).collect())
 }

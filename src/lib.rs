@@ -92,6 +92,7 @@
 //! | `frontend/onnx/inputs.rs` | which inputs are inputs, and the sizes that files leave open |
 //! | `frontend/onnx/call.rs` | one node as its op sees it: inputs, attributes, the graph to add to |
 //! | `frontend/onnx/value.rs` | what a name stands for: a tensor, a stored one, or known numbers |
+//! | `frontend/onnx/budget.rs` | what one import may cost, by the size of the file |
 //! | `frontend/onnx/fold.rs` and below | exact evaluation of shapes and constants |
 //! | `frontend/onnx/functions.rs` | local functions, If, Loop, Scan |
 //! | `frontend/onnx/parameters.rs` | stored tensors: uses, roles, who stores what is shared |

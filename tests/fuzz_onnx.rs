@@ -1,36 +1,19 @@
 //! What the ONNX targets of `tests/fuzz` look for, on stable and within seconds: whatever the bytes, a network or
 //! diagnostics come out.
 //!
-//! `FUZZ_ROUNDS=1000000 cargo test --release --test fuzz_onnx` looks for longer; a seed is printed with what it finds,
-//! and `FUZZ_FIRST=SEED` begins there.
+//! `FUZZ_SECONDS=1800 cargo test --release --test fuzz_onnx random` looks for longer; see `fuzz::search`.
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
+mod common;
 #[path = "common/onnx.rs"]
 mod onnx;
 
-use std::path::Path;
-use std::time::{Duration, Instant};
-
-use csp_profile::analysis::analyze;
-use csp_profile::diagnostic::Sink;
-use csp_profile::frontend::{LoadOptions, load_bytes};
-use csp_profile::report::diagnostics::render;
-use csp_profile::source::SourceMap;
+use common::fuzz;
 use onnx::random::{Choices, file};
 use onnx::writer::{encode, floats, ints, model, node, weight, zeros};
 
-/// What the fuzz targets do. Whether a network came out.
 fn run(bytes: &[u8]) -> bool {
-    let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
-    let options = LoadOptions::default();
-    let loaded = load_bytes("fuzz.onnx", "fuzz", bytes.to_vec(), &options, &mut sources, &mut sink);
-    assert_ne!(loaded.is_some(), sink.has_errors(), "a network or a reason: {:?}", sink.diagnostics());
-    sink.diagnostics().iter().take(3).for_each(|diagnostic| drop(render(diagnostic, &sources)));
-    if let Some(loaded) = &loaded {
-        // An overflow of a sum is an answer too.
-        drop(analyze(&loaded.graph));
-    }
-    loaded.is_some()
+    fuzz::run("fuzz.onnx", bytes)
 }
 
 /// Small files, each byte of which means something.
@@ -67,10 +50,7 @@ fn seeds() -> Vec<Vec<u8>> {
 }
 
 fn corpus(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(name);
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+    fuzz::corpus(name).into_iter().map(|(_, bytes)| bytes).collect()
 }
 
 /// xorshift64*: the same bytes everywhere, and no crate for them.
@@ -128,29 +108,19 @@ fn a_file_may_end_anywhere() {
     }
 }
 
+/// Bytes of files changed: what the reader makes of what is no file.
 #[test]
-fn random_models_and_changes_are_harmless() {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let first = number("FUZZ_FIRST").unwrap_or(1);
-    let rounds = number("FUZZ_ROUNDS").unwrap_or(2000);
+fn random_changes_are_harmless() {
     let seeds: Vec<_> = seeds().into_iter().chain(corpus("onnx_bytes")).collect();
-    let mut networks = 0;
-    for seed in first..first + rounds {
-        let bytes = random_bytes(seed, 1200);
-        let bytes = match seed % 3 {
-            0 => mutated(&mut Choices(&bytes), &seeds),
-            _ => file(&mut Choices(&bytes)),
-        };
-        let start = Instant::now();
-        let outcome = std::panic::catch_unwind(|| run(&bytes));
-        // A hang is found by hand: what takes long is only named.
-        if start.elapsed() > Duration::from_millis(500) {
-            println!("seed {seed} took {:?}", start.elapsed());
-        }
-        match outcome {
-            Ok(network) => networks += u64::from(network),
-            Err(_) => panic!("seed {seed}: {} bytes", bytes.len()),
-        }
-    }
-    println!("{networks} of {rounds} were networks");
+    let change = |seed| mutated(&mut Choices(&random_bytes(seed, 120)), &seeds);
+    let (networks, rounds) = fuzz::search("bytes.onnx", 2000, change);
+    assert!(networks * 100 > rounds, "only {networks} of {rounds} were networks: the changes are too wild");
+}
+
+/// Models that look like real ones: what the import and the analyses make of what they say.
+#[test]
+fn random_models_are_harmless() {
+    let make = |seed| file(&mut Choices(&random_bytes(seed, 1200)));
+    let (networks, rounds) = fuzz::search("model.onnx", 2000, make);
+    assert!(networks * 20 > rounds, "only {networks} of {rounds} were networks: the models are too wild");
 }

@@ -147,24 +147,10 @@ fn a_file_may_end_anywhere() {
 
 #[test]
 fn random_changes_are_harmless() {
-    let rounds = std::env::var("FUZZ_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3000);
     // Those at a bound take their time, which is fine once.
     let quick = |(name, _): &(String, Vec<u8>)| !name.starts_with("bound_");
     let architectures = files().into_iter().map(|(name, text)| (name, text.into_bytes()));
     let seeds: Vec<_> = architectures.chain(corpus().into_iter().filter(quick)).collect();
-    let mut networks = 0;
-    for seed in 1..=rounds {
-        let bytes = mutated(&mut Random(seed), &seeds);
-        let start = std::time::Instant::now();
-        let outcome = std::panic::catch_unwind(|| run(&bytes));
-        // A hang is found by hand: what takes long is only named.
-        if start.elapsed().as_secs_f64() > 0.5 {
-            println!("seed {seed} took {:?}", start.elapsed());
-        }
-        match outcome {
-            Ok(network) => networks += u64::from(network),
-            Err(_) => panic!("seed {seed}:\n{}", String::from_utf8_lossy(&bytes)),
-        }
-    }
+    let (networks, rounds) = fuzz::search("fuzz.json", 3000, |seed| mutated(&mut Random(seed), &seeds));
     assert!(networks * 20 > rounds, "only {networks} of {rounds} were networks: the changes are too wild");
 }

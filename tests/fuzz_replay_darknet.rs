@@ -1,7 +1,6 @@
 //! What `tests/fuzz` looks for in cfgs, on stable and within seconds: whatever the bytes, a network or diagnostics.
 //!
-//! `FUZZ_ROUNDS=1000000 cargo test --release --test fuzz_replay_darknet` looks for longer, and `FUZZ_SEED=7` begins
-//! elsewhere; a seed is printed with what it finds.
+//! `FUZZ_SECONDS=1800 cargo test --release --test fuzz_replay_darknet random` looks for longer; see `fuzz::search`.
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
 mod common;
@@ -205,25 +204,8 @@ fn the_corpus_is_harmless() {
 
 #[test]
 fn random_changes_are_harmless() {
-    let variable = |name: &str, default: u64| {
-        std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
-    };
-    let (first, rounds) = (variable("FUZZ_SEED", 1), variable("FUZZ_ROUNDS", 3000));
     // Those at a bound take their time, which is fine once.
     let seeds: Vec<_> = seeds().into_iter().filter(|(name, _)| !name.starts_with("bound_")).collect();
-    let mut networks = 0;
-    for seed in first..first + rounds {
-        let bytes = mutated(&mut Random(seed), &seeds);
-        let start = std::time::Instant::now();
-        let outcome = std::panic::catch_unwind(|| run(&bytes));
-        // A hang is found by hand: what takes long is only named.
-        if start.elapsed().as_secs_f64() > 0.5 {
-            println!("seed {seed} took {:?}", start.elapsed());
-        }
-        match outcome {
-            Ok(network) => networks += u64::from(network),
-            Err(_) => panic!("seed {seed}:\n{}", String::from_utf8_lossy(&bytes)),
-        }
-    }
+    let (networks, rounds) = fuzz::search("fuzz.cfg", 3000, |seed| mutated(&mut Random(seed), &seeds));
     assert!(networks * 20 > rounds, "only {networks} of {rounds} were networks: the changes are too wild");
 }

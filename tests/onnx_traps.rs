@@ -474,7 +474,7 @@ fn trap_9_after_a_custom_op_figures_are_lower_bounds() {
     let lost = read(&made(false));
     assert_eq!((lost.analysis.total.unknown, shape(&lost)), (2, "none".into()));
     assert_eq!((lost.analysis.total.macs, learned(&lost)), (16 * 36, 25));
-    assert!(warnings(&lost)[1].contains("1 nodes behind those have no known size"), "{:?}", warnings(&lost));
+    assert!(warnings(&lost)[1].contains("a node behind those has no known size"), "{:?}", warnings(&lost));
     let deny = LoadOptions { unknown: UnknownOps::Deny, ..LoadOptions::default() };
     let said = read_with(&made(true), &deny).err().unwrap();
     assert!(said.contains("node 1 `/neck/Fancy`"), "{said}");

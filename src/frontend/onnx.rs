@@ -1,6 +1,7 @@
 //! ONNX files: a walk over the wire format that leaves weights where they are, then a graph with exact shapes.
 
 mod attribute;
+mod budget;
 mod call;
 mod fault;
 mod fold;

@@ -1,7 +1,9 @@
 //! What the replays of fuzzing share.
+#![allow(clippy::print_stdout, reason = "a long run tells what was slow")]
 #![allow(dead_code, clippy::unwrap_used, reason = "every test file uses a part of it; tests may unwrap")]
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use csp_profile::analysis::gradient::Gradient;
 use csp_profile::analysis::{analyze, memory};
@@ -10,6 +12,61 @@ use csp_profile::frontend::{LoadOptions, Loaded, load_bytes};
 use csp_profile::report::Report;
 use csp_profile::report::diagnostics::render;
 use csp_profile::source::SourceMap;
+
+/// Runs what is made of one number after the other, and panics with the number and the bytes that fail. How many of
+/// how many were networks.
+///
+/// `FUZZ_ROUNDS` sets how many rounds there are, `FUZZ_SECONDS` for how long instead, and `FUZZ_FIRST` where they begin.
+/// Rounds that take long or much memory are named; whether they do so alone is found by hand. With `FUZZ_KEEP` their
+/// bytes are kept in that folder.
+pub(crate) fn search(name: &str, rounds: u64, make: impl Fn(u64) -> Vec<u8>) -> (u64, u64) {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let first = number("FUZZ_FIRST").unwrap_or(1);
+    let seconds = number("FUZZ_SECONDS").map(Duration::from_secs);
+    let rounds = if seconds.is_some() { u64::MAX } else { number("FUZZ_ROUNDS").unwrap_or(rounds) };
+    let keep = |seed: u64, bytes: &[u8]| {
+        if let Some(folder) = std::env::var_os("FUZZ_KEEP") {
+            std::fs::write(Path::new(&folder).join(format!("{seed}-{name}")), bytes).unwrap();
+        }
+    };
+    let (start, mut done, mut networks, mut peak) = (Instant::now(), 0, 0, peak_kib());
+    while done < rounds && seconds.is_none_or(|seconds| start.elapsed() < seconds) {
+        let seed = first + done;
+        let bytes = make(seed);
+        let round = processor_time(start);
+        let outcome = std::panic::catch_unwind(|| run(name, &bytes));
+        let (took, now) = (processor_time(start) - round, peak_kib());
+        if took > Duration::from_millis(500) || now > peak + (64 << 10) {
+            println!("{name}: seed {seed} took {took:?} and {} MiB more than any before", (now - peak) >> 10);
+            keep(seed, &bytes);
+        }
+        let Ok(network) = outcome else {
+            keep(seed, &bytes);
+            panic!("{name}: seed {seed}, {} bytes:\n{}", bytes.len(), String::from_utf8_lossy(&bytes));
+        };
+        (done, networks, peak) = (done + 1, networks + u64::from(network), now);
+    }
+    println!(
+        "{name}: {networks} of {done} were networks, in {:?}, at most {} MiB",
+        start.elapsed(),
+        peak >> 10
+    );
+    (networks, done)
+}
+
+/// The processor time of this thread, which other work of the machine does not change; else what has passed.
+fn processor_time(start: Instant) -> Duration {
+    let said = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let time = said.split_whitespace().next().and_then(|nanoseconds| nanoseconds.parse().ok());
+    time.map_or_else(|| start.elapsed(), Duration::from_nanos)
+}
+
+/// The most memory that this process has had at once; 0 where the system does not say.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}
 
 /// What the fuzz target does; small parts are rendered, so that places within a text are tried as well.
 pub(crate) fn run(name: &str, bytes: &[u8]) -> bool {

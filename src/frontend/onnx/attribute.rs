@@ -12,6 +12,7 @@ const LONGEST_TEXT: u64 = 64 << 10;
 
 impl<R: Read + Seek> Reader<R> {
     pub(super) fn attribute(&mut self, field: Field) -> Result<Attribute> {
+        self.room::<Attribute>(field)?;
         let mut parts = Parts::default();
         let result = self.message(field, |reader| reader.parts(&mut parts));
         let result = result.and_then(|()| parts.value(field.at));
@@ -27,15 +28,22 @@ impl<R: Read + Seek> Reader<R> {
                 2 => parts.float = self.wire.float(field)?,
                 3 => parts.int = self.wire.int(field)?,
                 4 => parts.text = self.long_text(field)?,
-                5 => self.tensor(field, parts.tensor.get_or_insert_default())?,
+                5 => {
+                    self.room::<Tensor>(field)?;
+                    self.tensor(field, parts.tensor.get_or_insert_default())?;
+                }
                 6 => {
+                    self.room::<Graph>(field)?;
                     let graph = parts.graph.get_or_insert_default();
                     self.message(field, |reader| reader.graph(graph))?;
                 }
                 7 => self.wire.floats(field, &mut parts.floats)?,
                 8 => self.ints(field, &mut parts.ints)?,
                 9 => match self.long_text(field)? {
-                    Some(text) => parts.texts.push(text),
+                    Some(text) => {
+                        self.room::<Vec<u8>>(field)?;
+                        parts.texts.push(text);
+                    }
                     None => parts.has_long_texts = true,
                 },
                 20 => parts.kind = self.wire.int(field)?,

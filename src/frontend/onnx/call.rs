@@ -177,11 +177,7 @@ impl Call<'_, '_, '_> {
 
     /// One number of an input, where it is known.
     pub(super) fn number(&self, input: usize) -> Option<f64> {
-        let known = self.inputs.get(input)?.as_ref()?.elements()?;
-        match known.floats().as_slice() {
-            &[number] => Some(number),
-            _ => None,
-        }
+        self.inputs.get(input)?.as_ref()?.elements()?.number()
     }
 
     /// An input that is a tensor of the file.

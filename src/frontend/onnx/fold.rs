@@ -27,6 +27,9 @@ pub(super) fn fold(call: &mut Call<'_, '_, '_>) -> Option<Values> {
         "Constant" => return None,
         _ => {}
     }
+    if !call.importer.budget.folds() {
+        return None;
+    }
     let mut inputs: SmallVec<[Option<&Known>; 4]> = SmallVec::new();
     for input in &call.inputs {
         let Some(value) = input else {
@@ -42,16 +45,17 @@ pub(super) fn fold(call: &mut Call<'_, '_, '_>) -> Option<Values> {
     }
     // An op without any input makes its values up.
     inputs.first().copied().flatten()?;
-    // What a result may have is paid beforehand: nothing is evaluated in vain.
+    // What a result may have is known beforehand: nothing is evaluated in vain.
     let read: u64 = inputs.iter().flatten().map(|known| known.elements.len() as u64).sum();
-    let budget = call.importer.fold_budget.checked_sub(read)?;
+    if !call.importer.budget.fold(read) {
+        return None;
+    }
     let results = evaluate(call, op, &inputs)?;
     let written: u64 = results.iter().map(|known| known.elements.len() as u64).sum();
     let sound = |known: &Known| product(&known.dims) == Ok(known.elements.len() as u64);
-    if written > MOST_KNOWN || !results.iter().all(sound) {
+    if written > MOST_KNOWN || !results.iter().all(sound) || !call.importer.budget.fold(written) {
         return None;
     }
-    call.importer.fold_budget = budget.saturating_sub(written);
     Some(results.into_iter().map(Value::known).collect())
 }
 

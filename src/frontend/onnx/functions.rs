@@ -40,6 +40,10 @@ pub(super) fn call<'m>(call: &mut Call<'_, '_, 'm>, function: &'m Function) -> R
             attributes.insert(&attribute.name, value);
         }
     }
+    let prefix = call.frame.prefix.len() + label(call.node).len() + 1;
+    let copied = attributes.len() + function.inputs.len();
+    let fits = call.importer.budget.name(prefix).and_then(|()| call.importer.budget.pieces(copied));
+    fits.map_err(|stop| call.importer.failure(Some(call.node), stop))?;
     let frame = Frame {
         values: RefCell::default(),
         around: None,
@@ -102,6 +106,9 @@ fn take<'m>(
     prefix: String,
     inputs: Vec<Value>,
 ) -> Result<Values> {
+    let copied = call.frame.attributes.len() + graph.initializers.len();
+    let fits = call.importer.budget.name(prefix.len()).and_then(|()| call.importer.budget.pieces(copied));
+    fits.map_err(|stop| call.importer.failure(Some(call.node), stop))?;
     let frame = Frame {
         values: RefCell::default(),
         around: Some(call.frame),
@@ -209,8 +216,7 @@ fn repeat(call: &mut Call<'_, '_, '_>) -> Result<Values> {
         scanned.iter_mut().zip(outputs).for_each(|(list, value)| list.push(value));
         turn += 1;
         // A condition that only the data tells ends what can be followed.
-        let next = condition.and_then(|value| value.elements().map(|known| known.floats()));
-        goes_on = next.and_then(|floats| floats.first().copied());
+        goes_on = condition.and_then(|value| value.elements().and_then(|known| known.number()));
         if goes_on.is_none() && turns != Some(turn) || turns.is_none_or(|turns| turns > MOST_TURNS) {
             known = turns == Some(turn);
             break;

@@ -1,11 +1,14 @@
 //! From what an ONNX file says to our graph: node by node, each handed to the function of its op.
 
-use std::cell::RefCell;
+use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::budget::Budget;
 use super::call::{Call, Fault, Stop, Values};
 use super::model::{self, Function, Model, Node};
 use super::names::Names;
@@ -16,14 +19,11 @@ use super::unknown::Unknowns;
 use super::value::{Kind, Value};
 use super::{fold, functions, inputs, ops, order};
 use crate::diagnostic::{Code, Diagnostic, Sink};
-use crate::frontend::{LoadOptions, Loaded, UnknownOps};
+use crate::frontend::{LoadOptions, Loaded, MAX_NODES, UnknownOps};
 use crate::graph::{Given, Graph, NewNode, NodeId, Origin, Outlet};
 use crate::ops::{Constant, Op, Role};
+use crate::tensor::TensorType;
 
-/// Nodes of the graph, those of functions at every call and of loops at every turn.
-const MOST_NODES: usize = 2_000_000;
-/// Elements of known tensors that are read and written.
-const MOST_FOLDED: u64 = 1 << 22;
 /// Nodes that are walked back from a computed weight to the tensors it is made of.
 const LONGEST_TRACE: usize = 64;
 
@@ -35,10 +35,11 @@ pub(super) struct Importer<'m> {
     pub(super) unknowns: Unknowns,
     /// Sizes of symbols, from inputs.
     pub(super) symbols: HashMap<&'m str, u64>,
-    /// What the exporter knew of values, by name.
-    pub(super) declared: HashMap<&'m str, &'m model::ValueInfo>,
-    /// Elements that may still be folded.
-    pub(super) fold_budget: u64,
+    /// What the exporter knew of values, by name; made where it is first asked for.
+    declared: OnceCell<HashMap<&'m str, &'m model::ValueInfo>>,
+    pub(super) budget: Budget,
+    /// The nodes of each list that are needed, by where it lies: bodies are taken many times.
+    orders: HashMap<*const Node, Rc<[usize]>>,
     names: Names,
     /// By node, the bytes of the file's nodes that it stands for.
     bytes: Vec<u64>,
@@ -50,10 +51,9 @@ pub(super) struct Importer<'m> {
     latest: Option<NodeId>,
     /// The index of the node of the file's graph that is being taken.
     index: u32,
-    /// Nodes that were taken.
-    visited: usize,
     /// Warnings about single nodes.
     pub(super) remarks: Vec<Diagnostic>,
+    model: &'m Model,
     path: &'m str,
 }
 
@@ -61,6 +61,7 @@ pub(super) struct Importer<'m> {
 pub(super) struct Mark {
     nodes: usize,
     blocks: usize,
+    names: usize,
     uses: usize,
     materialized: usize,
     pending: u64,
@@ -111,22 +112,17 @@ fn build<'m>(
             .collect(),
         unknowns: Unknowns::default(),
         symbols: HashMap::new(),
-        declared: model
-            .graph
-            .values
-            .iter()
-            .chain(&model.graph.outputs)
-            .map(|info| (&*info.name, info))
-            .collect(),
-        fold_budget: MOST_FOLDED,
+        declared: OnceCell::new(),
+        budget: Budget::new(model),
+        orders: HashMap::new(),
         names: Names::default(),
         bytes: Vec::new(),
         pending: 0,
         materialized: Vec::new(),
         latest: None,
         index: 0,
-        visited: 0,
         remarks: Vec::new(),
+        model,
         path,
     };
     importer.graph.reserve(model.graph.nodes.len(), 2 * model.graph.nodes.len());
@@ -188,19 +184,25 @@ impl<'m> Importer<'m> {
         nodes: &'m [Node],
         outputs: &[&str],
     ) -> Result<(), Box<Diagnostic>> {
-        let order = order::needed(nodes, outputs).map_err(|disorder| self.disorder(nodes, &disorder))?;
-        for index in order {
+        let order = match self.orders.get(&nodes.as_ptr()) {
+            Some(order) => order.clone(),
+            None => {
+                let order =
+                    order::needed(nodes, outputs).map_err(|disorder| self.disorder(nodes, &disorder))?;
+                let order: Rc<[usize]> = order.into();
+                if frame.depth > 0 && !nodes.is_empty() {
+                    self.orders.insert(nodes.as_ptr(), order.clone());
+                }
+                order
+            }
+        };
+        for &index in &*order {
             if frame.depth == 0 {
                 self.index = u32::try_from(index).unwrap_or(u32::MAX);
             }
-            self.visited += 1;
-            if self.visited > MOST_NODES {
-                let message =
-                    format!("more than {MOST_NODES} nodes, those of functions and loops at every turn");
-                let stop = Stop::fault(Code::TooLarge, message);
-                return Err(self.failure(Some(&nodes[index]), stop));
-            }
-            self.node(frame, &nodes[index])?;
+            let node = &nodes[index];
+            self.budget.node(node).map_err(|stop| self.failure(Some(node), stop))?;
+            self.node(frame, node)?;
         }
         Ok(())
     }
@@ -244,8 +246,7 @@ impl<'m> Importer<'m> {
                 return Err(self.failure(Some(node), stop));
             }
         }
-        let is_call =
-            self.functions.contains_key(&(plain_domain(&node.domain), &*node.op_type, &*node.overload));
+        let is_call = self.function(node).is_some();
         self.pending = self.pending.saturating_add(if is_call { 0 } else { read.saturating_add(written) });
         if let Some(latest) = self.latest {
             self.bytes.resize(self.graph.len(), 0);
@@ -253,6 +254,21 @@ impl<'m> Importer<'m> {
             *bytes = bytes.saturating_add(std::mem::take(&mut self.pending));
         }
         Ok(())
+    }
+
+    /// The function that a node calls by its name.
+    fn function(&self, node: &Node) -> Option<&'m Function> {
+        if self.functions.is_empty() {
+            return None;
+        }
+        self.functions.get(&(plain_domain(&node.domain), &*node.op_type, &*node.overload)).copied()
+    }
+
+    /// What the exporter knew of a value.
+    fn declared(&self, name: &str) -> Option<TensorType> {
+        let graph = &self.model.graph;
+        let infos = || graph.values.iter().chain(&graph.outputs).map(|info| (&*info.name, info)).collect();
+        inputs::declared(self.declared.get_or_init(infos).get(name)?, &self.symbols)
     }
 
     /// What a node makes.
@@ -265,7 +281,7 @@ impl<'m> Importer<'m> {
         let domain = plain_domain(&node.domain);
         let opset = frame.opset(domain);
         let handler = ops::find(domain, &node.op_type);
-        let function = self.functions.get(&(domain, &*node.op_type, &*node.overload)).copied();
+        let function = self.function(node);
         let mut call = Call { importer: self, frame, node, inputs, opset };
         if domain.is_empty()
             && let Some(values) = fold::fold(&mut call)
@@ -307,8 +323,7 @@ impl<'m> Importer<'m> {
         let mut values = Values::new();
         let (mut types, mut ports) = (Vec::new(), Vec::new());
         for name in &node.outputs {
-            let declared = self.declared.get(name.as_str()).filter(|_| frame.depth == 0);
-            let declared = declared.and_then(|info| inputs::declared(info, &self.symbols));
+            let declared = if frame.depth == 0 { self.declared(name) } else { None };
             ports.push(declared.is_some().then_some(types.len()));
             types.extend(declared);
         }
@@ -335,6 +350,8 @@ impl<'m> Importer<'m> {
         for used in uses {
             self.parameters.note(added, used);
         }
+        let words = full.len() + reason.len() + label(node).len();
+        self.budget.name(words).map_err(|stop| self.failure(Some(node), stop))?;
         self.unknowns.add(&full, reason, self.index, label(node));
         for port in ports {
             values.push(match port {
@@ -356,25 +373,37 @@ impl<'m> Importer<'m> {
         op: Op,
         inputs: &[Outlet],
     ) -> Result<NodeId, Stop> {
-        let path = format!("{}{}", frame.prefix, label(node));
-        let block = self.names.block(&mut self.graph, &path);
+        let label = label(node);
+        let path: Cow<'_, str> =
+            if frame.prefix.is_empty() { label.into() } else { format!("{}{label}", frame.prefix).into() };
+        self.room(path.len(), inputs.len())?;
+        let block = self.names.block(&mut self.graph, &path, &mut self.budget)?;
+        let name = self.names.unique(&path);
+        let onnx_name = if *name == *label { name.clone() } else { label.into() };
         let new = NewNode {
-            name: self.names.unique(&path),
+            name,
             op: Arc::new(op),
             inputs: inputs.iter().copied().collect(),
-            origin: Origin {
-                onnx_index: Some(self.index),
-                onnx_name: Some(label(node).into()),
-                ..Origin::default()
-            },
+            origin: Origin { onnx_index: Some(self.index), onnx_name: Some(onnx_name), ..Origin::default() },
             stage: None,
             block,
             shares: None,
             called_as: None,
         };
         let id = self.graph.add(new)?;
+        self.budget.pieces(self.graph.node(id).outputs.len())?;
         self.latest = Some(id);
         Ok(id)
+    }
+
+    /// Makes sure that one more node fits.
+    fn room(&mut self, name: usize, inputs: usize) -> Result<(), Stop> {
+        if self.graph.len() >= MAX_NODES {
+            let message = format!("written out, the network has more than {MAX_NODES} nodes");
+            return Err(Stop::fault(Code::TooLarge, message));
+        }
+        self.budget.name(name)?;
+        self.budget.pieces(1 + inputs)
     }
 
     /// A value as a tensor of our graph.
@@ -396,6 +425,7 @@ impl<'m> Importer<'m> {
         let trainable = tensor.dtype.is_float() && uses.iter().any(|used| used.role != Role::Buffer);
         let op = Constant { shape: tensor.shape, dtype: tensor.dtype, trainable };
         let name = if name.is_empty() { "constant" } else { name };
+        self.room(frame.prefix.len() + name.len(), uses.len())?;
         let new = NewNode {
             name: self.names.unique(&format!("{}{name}", frame.prefix)),
             op: Arc::new(op.into()),
@@ -433,7 +463,7 @@ impl<'m> Importer<'m> {
                 }
             } else {
                 // The first input last: weights stand first.
-                open.extend(node.inputs.iter().rev().map(|input| input.node));
+                open.extend(node.inputs.iter().take(LONGEST_TRACE).rev().map(|input| input.node));
             }
         }
     }
@@ -474,6 +504,7 @@ impl<'m> Importer<'m> {
         Mark {
             nodes: self.graph.len(),
             blocks: self.graph.blocks().len(),
+            names: self.names.paths(),
             uses: self.parameters.uses(),
             materialized: self.materialized.len(),
             pending: self.pending,
@@ -492,7 +523,7 @@ impl<'m> Importer<'m> {
                 self.names.release(&node.name);
             }
         }
-        self.names.forget_blocks(mark.blocks);
+        self.names.forget_paths(mark.names);
         self.graph.truncate_blocks(mark.blocks);
         self.parameters.forget(mark.uses);
         self.bytes.truncate(mark.nodes);

@@ -3,6 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
+use super::budget::Budget;
+use super::call::Stop;
 use crate::graph::{BlockId, Graph};
 
 /// Blocks within each other that are told apart; what lies deeper belongs to the last one.
@@ -13,19 +17,26 @@ const DEEPEST: usize = 32;
 pub(super) struct Names {
     /// How often each was asked for.
     taken: HashMap<Arc<str>, u32>,
-    blocks: HashMap<String, BlockId>,
+    /// By path, in the order in which they were met.
+    blocks: IndexMap<Box<str>, BlockId>,
 }
 
 impl Names {
     /// A name that no node has: the given one, or with a number behind.
     pub(super) fn unique(&mut self, name: &str) -> Arc<str> {
-        let mut candidate: Arc<str> = name.into();
-        while let Some(count) = self.taken.get_mut(&candidate) {
-            *count += 1;
-            candidate = format!("{name}#{count}").into();
+        let given: Arc<str> = name.into();
+        let Some(count) = self.taken.insert(given.clone(), 1) else { return given };
+        // Only this name's count grows, so that no number is tried twice.
+        let mut count = count;
+        loop {
+            count += 1;
+            let numbered: Arc<str> = format!("{name}#{count}").into();
+            if !self.taken.contains_key(&numbered) {
+                self.taken.insert(given, count);
+                self.taken.insert(numbered.clone(), 1);
+                return numbered;
+            }
         }
-        self.taken.insert(candidate.clone(), 1);
-        candidate
     }
 
     /// Gives a name back.
@@ -33,56 +44,82 @@ impl Names {
         self.taken.remove(name);
     }
 
-    /// Forgets the blocks from a number on.
-    pub(super) fn forget_blocks(&mut self, from: usize) {
-        self.blocks.retain(|_, block| (block.0 as usize) < from);
+    /// How many paths are known to be blocks.
+    pub(super) fn paths(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Forgets the latest of them.
+    pub(super) fn forget_paths(&mut self, from: usize) {
+        self.blocks.truncate(from);
     }
 
     /// The block of a node: all of its path but the last part.
-    pub(super) fn block(&mut self, graph: &mut Graph, path: &str) -> Option<BlockId> {
-        let (modules, _) = path.rsplit_once('/')?;
-        if let Some(&block) = self.blocks.get(modules) {
-            return Some(block);
+    pub(super) fn block(
+        &mut self,
+        graph: &mut Graph,
+        path: &str,
+        budget: &mut Budget,
+    ) -> Result<Option<BlockId>, Stop> {
+        let Some((modules, _)) = path.rsplit_once('/') else { return Ok(None) };
+        // Nodes of a module stand together.
+        if let Some((last, &block)) = self.blocks.last()
+            && **last == *modules
+        {
+            return Ok(Some(block));
         }
-        let mut parent = None;
-        let mut name = String::new();
+        if let Some(&block) = self.blocks.get(modules) {
+            return Ok(Some(block));
+        }
+        let mut name = String::with_capacity(modules.len());
+        let mut ends = Vec::new();
         for part in modules.split('/').filter(|part| !part.is_empty()).take(DEEPEST) {
             if !name.is_empty() {
                 name.push('/');
             }
             name.push_str(part);
-            let block = match self.blocks.get(&name) {
-                Some(&block) => block,
-                None => {
-                    let block = graph.block(name.as_str().into(), parent);
-                    self.blocks.insert(name.clone(), block);
-                    block
-                }
-            };
+            ends.push(name.len());
+        }
+        // The modules around it are mostly known.
+        let known = (1..=ends.len()).rev().find_map(|count| {
+            let block = self.blocks.get(&name[..ends[count - 1]])?;
+            Some((count, *block))
+        });
+        let (count, mut parent) = known.map_or((0, None), |(count, block)| (count, Some(block)));
+        for end in &ends[count..] {
+            budget.name(*end)?;
+            let block = graph.block(name[..*end].into(), parent);
+            self.blocks.insert(name[..*end].into(), block);
             parent = Some(block);
         }
-        if let Some(block) = parent {
-            self.blocks.insert(modules.to_owned(), block);
+        if let Some(block) = parent
+            && *modules != *name
+        {
+            budget.name(modules.len())?;
+            self.blocks.insert(modules.into(), block);
         }
-        parent
+        Ok(parent)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::Model;
     use super::*;
 
     #[test]
     fn paths_are_blocks() {
         let (mut names, mut graph) = (Names::default(), Graph::default());
-        let inner = names.block(&mut graph, "/stage2/block1/conv/Conv").unwrap();
+        let mut budget = Budget::new(&Model::default());
+        let mut block = |path: &str, graph: &mut Graph| names.block(graph, path, &mut budget).unwrap();
+        let inner = block("/stage2/block1/conv/Conv", &mut graph).unwrap();
         assert_eq!(&*graph.blocks()[inner.0 as usize].name, "stage2/block1/conv");
-        let outer = names.block(&mut graph, "stage2/block1/Add").unwrap();
+        let outer = block("stage2/block1/Add", &mut graph).unwrap();
         assert_eq!(graph.blocks()[inner.0 as usize].parent, Some(outer));
-        assert_eq!(names.block(&mut graph, "/stage2/block1/conv/Relu"), Some(inner));
-        assert_eq!((names.block(&mut graph, "Conv_12"), names.block(&mut graph, "/Conv")), (None, None));
+        assert_eq!(block("/stage2/block1/conv/Relu", &mut graph), Some(inner));
+        assert_eq!((block("Conv_12", &mut graph), block("/Conv", &mut graph)), (None, None));
         assert_eq!(graph.blocks().len(), 3);
-        names.block(&mut graph, &"a/".repeat(1000));
+        block(&"a/".repeat(1000), &mut graph);
         assert_eq!(graph.blocks().len(), 3 + DEEPEST);
     }
 

@@ -1,6 +1,6 @@
 //! Which nodes of an ONNX graph are needed, and an order in which each stands behind what it reads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::model::{Graph, Node, Value};
 
@@ -9,8 +9,18 @@ fn reads<'m>(node: &'m Node, visit: &mut dyn FnMut(&'m str)) {
     node.inputs.iter().filter(|name| !name.is_empty()).for_each(|name| visit(name));
     for attribute in &node.attributes {
         if let Value::Graph(body) = &attribute.value {
-            body.nodes.iter().for_each(|node| reads(node, visit));
-            body.outputs.iter().for_each(|output| visit(&output.name));
+            // Names that the body makes itself hide those around it.
+            let made = body.nodes.iter().flat_map(|node| &node.outputs);
+            let given = body.inputs.iter().map(|input| &input.name);
+            let stored = body.initializers.iter().map(|tensor| &tensor.name);
+            let own: HashSet<&str> = made.chain(given).chain(stored).map(String::as_str).collect();
+            let mut outer = |name: &'m str| {
+                if !own.contains(name) {
+                    visit(name);
+                }
+            };
+            body.nodes.iter().for_each(|node| reads(node, &mut outer));
+            body.outputs.iter().for_each(|output| outer(&output.name));
         }
     }
 }
@@ -104,6 +114,7 @@ pub(super) fn output_names(graph: &Graph) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::ValueInfo;
     use super::*;
 
     fn node(inputs: &[&str], outputs: &[&str]) -> Node {
@@ -124,8 +135,10 @@ mod tests {
     }
 
     #[test]
-    fn bodies_read_names_around_them() {
-        let body = Graph { nodes: vec![node(&["outer"], &["y"])], ..Graph::default() };
+    fn bodies_read_names_around_them_and_hide_them() {
+        let output = ValueInfo { name: "z".into(), ..ValueInfo::default() };
+        let nodes = vec![node(&["outer"], &["z"])];
+        let body = Graph { nodes, outputs: vec![output], ..Graph::default() };
         let mut branch = node(&["condition"], &["z"]);
         let value = Value::Graph(Box::new(body));
         branch.attributes.push(super::super::model::Attribute { name: "then_branch".into(), value });

@@ -1,5 +1,7 @@
 //! The stored tensors of a file: which nodes use each, what for, and who counts as its storage.
 
+use std::collections::HashMap;
+
 use super::model::Tensor;
 use super::value::{Known, Stored, dtype};
 use crate::graph::{Graph, NodeId, StoredTensor};
@@ -30,6 +32,8 @@ struct Storage<'m> {
 #[derive(Debug, Default)]
 pub(super) struct Parameters<'m> {
     storages: Vec<Storage<'m>>,
+    /// By where a tensor lies in the model: a body that is taken twice has its tensors once.
+    found: HashMap<*const Tensor, u32>,
     uses: Vec<(NodeId, Use)>,
 }
 
@@ -39,8 +43,11 @@ impl<'m> Parameters<'m> {
         let dims: Option<Vec<u64>> = tensor.dims.iter().map(|&size| u64::try_from(size).ok()).collect();
         let of_file = TensorType { shape: TensorShape::new(dims?), dtype: dtype(tensor.data_type)? };
         of_file.check().ok()?;
-        let storage = u32::try_from(self.storages.len()).ok()?;
-        self.storages.push(Storage { tensor, of_file: of_file.clone(), is_constant });
+        let next = u32::try_from(self.storages.len()).ok()?;
+        let storage = *self.found.entry(std::ptr::from_ref(tensor)).or_insert(next);
+        if storage == next {
+            self.storages.push(Storage { tensor, of_file: of_file.clone(), is_constant });
+        }
         let known = Known::of_file(tensor).map(Into::into);
         Some(Stored { storage, seen: of_file, known, with: [].into() })
     }

@@ -13,12 +13,15 @@ use crate::diagnostic::Code;
 
 /// Graphs within each other: bodies of If, Loop and Scan.
 const DEEPEST: usize = 64;
+/// Operator sets that a model or a function may name; every node looks its own up among them.
+const MOST_OPSETS: usize = 256;
+
 /// Reads a model and leaves the weights where they are.
 ///
 /// # Errors
 /// When the bytes follow no version of the format, are cut off, or exceed a limit.
 pub(crate) fn read(reader: &mut (impl Read + Seek)) -> Result<Model> {
-    read_within(reader, Limits { bytes: 64 << 20, nodes: 2_000_000 })
+    read_within(reader, Limits { bytes: 64 << 20, nodes: 2_000_000, memory: 512 << 20 })
 }
 
 /// How much a file may hold. Memory is at most some tens of times the bytes.
@@ -28,23 +31,45 @@ pub(super) struct Limits {
     pub(super) bytes: u64,
     /// Nodes in all graphs and functions.
     pub(super) nodes: usize,
+    /// Bytes of what the file's messages become: an empty one is two bytes long.
+    pub(super) memory: usize,
 }
 
 /// Reads a model that is not too large.
 pub(super) fn read_within(reader: &mut (impl Read + Seek), limits: Limits) -> Result<Model> {
-    Reader { wire: Wire::new(reader, limits.bytes)?, nodes_left: limits.nodes, depth: 0, kept: 0 }.model()
+    let wire = Wire::new(reader, limits.bytes)?;
+    Reader { wire, nodes_left: limits.nodes, memory_left: limits.memory, depth: 0, kept: 0 }.model()
 }
 
 /// A file that is being read.
 pub(super) struct Reader<R> {
     pub(super) wire: Wire<R>,
     nodes_left: usize,
+    memory_left: usize,
     depth: usize,
     /// Bytes of moderate payloads that were kept.
     pub(super) kept: u64,
 }
 
 impl<R: Read + Seek> Reader<R> {
+    /// Makes sure that one more part of the model fits.
+    pub(super) fn room<T>(&mut self, field: Field) -> Result<()> {
+        self.memory_left = self.memory_left.checked_sub(size_of::<T>()).ok_or_else(|| {
+            Fault::new(
+                Code::TooLarge,
+                field.at,
+                "the file has too many parts: they are larger than 512 MiB in memory",
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Reads a name of a list.
+    fn name(&mut self, field: Field) -> Result<String> {
+        self.room::<String>(field)?;
+        self.wire.text(field)
+    }
+
     /// Reads the message in a field.
     pub(super) fn message<T>(
         &mut self,
@@ -74,11 +99,11 @@ impl<R: Read + Seek> Reader<R> {
                     self.message(field, |reader| reader.graph(&mut model.graph))
                         .map_err(|fault| fault.within("the graph".into()))?;
                 }
-                8 => model.opsets.push(
-                    self.message(field, Self::opset)
-                        .map_err(|fault| fault.within("the operator sets".into()))?,
-                ),
+                8 => self
+                    .opset(field, &mut model.opsets)
+                    .map_err(|fault| fault.within("the operator sets".into()))?,
                 25 => {
+                    self.room::<Function>(field)?;
                     let mut function = Function::default();
                     let result = self.message(field, |reader| reader.function(&mut function));
                     let index = model.functions.len();
@@ -94,7 +119,16 @@ impl<R: Read + Seek> Reader<R> {
         Ok(model)
     }
 
-    fn opset(&mut self) -> Result<(String, i64)> {
+    fn opset(&mut self, field: Field, opsets: &mut Vec<(String, i64)>) -> Result<()> {
+        if opsets.len() == MOST_OPSETS {
+            let message = format!("more than {MOST_OPSETS} operator sets are named");
+            return Err(Fault::new(Code::TooLarge, field.at, message));
+        }
+        opsets.push(self.message(field, Self::domain_and_version)?);
+        Ok(())
+    }
+
+    fn domain_and_version(&mut self) -> Result<(String, i64)> {
         let mut opset = (String::new(), 0);
         while let Some(field) = self.wire.field()? {
             match field.number {
@@ -117,6 +151,7 @@ impl<R: Read + Seek> Reader<R> {
                 1 => self.node(field, &mut graph.nodes)?,
                 2 => graph.name = self.wire.text(field)?,
                 5 | 15 => {
+                    self.room::<Tensor>(field)?;
                     let mut tensor = Tensor::default();
                     let result = if field.number == 5 {
                         self.tensor(field, &mut tensor)
@@ -141,11 +176,11 @@ impl<R: Read + Seek> Reader<R> {
         while let Some(field) = self.wire.field()? {
             match field.number {
                 1 => function.name = self.wire.text(field)?,
-                4 => function.inputs.push(self.wire.text(field)?),
-                5 => function.outputs.push(self.wire.text(field)?),
-                6 => function.attributes.push(self.wire.text(field)?),
+                4 => function.inputs.push(self.name(field)?),
+                5 => function.outputs.push(self.name(field)?),
+                6 => function.attributes.push(self.name(field)?),
                 7 => self.node(field, &mut function.nodes)?,
-                9 => function.opsets.push(self.message(field, Self::opset)?),
+                9 => self.opset(field, &mut function.opsets)?,
                 10 => function.domain = self.wire.text(field)?,
                 11 => function.defaults.push(self.attribute(field)?),
                 13 => function.overload = self.wire.text(field)?,
@@ -160,12 +195,13 @@ impl<R: Read + Seek> Reader<R> {
             return Err(Fault::new(Code::TooLarge, field.at, "the file has more than 2,000,000 nodes"));
         }
         self.nodes_left -= 1;
+        self.room::<Node>(field)?;
         let mut node = Node::default();
         let result = self.message(field, |reader| {
             while let Some(field) = reader.wire.field()? {
                 match field.number {
-                    1 => node.inputs.push(reader.wire.text(field)?),
-                    2 => node.outputs.push(reader.wire.text(field)?),
+                    1 => node.inputs.push(reader.name(field)?),
+                    2 => node.outputs.push(reader.name(field)?),
                     3 => node.name = reader.wire.text(field)?,
                     4 => node.op_type = reader.wire.text(field)?,
                     5 => node.attributes.push(reader.attribute(field)?),
@@ -190,6 +226,7 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     fn value_info(&mut self, field: Field, what: &str, values: &mut Vec<ValueInfo>) -> Result<()> {
+        self.room::<ValueInfo>(field)?;
         let mut value = ValueInfo::default();
         let result = self.message(field, |reader| {
             while let Some(field) = reader.wire.field()? {
@@ -242,7 +279,10 @@ impl<R: Read + Seek> Reader<R> {
                     self.message(field, |reader| {
                         while let Some(field) = reader.wire.field()? {
                             match field.number {
-                                1 => dims.push(reader.message(field, Self::dim)?),
+                                1 => {
+                                    reader.room::<Dim>(field)?;
+                                    dims.push(reader.message(field, Self::dim)?);
+                                }
                                 _ => reader.wire.skip(field)?,
                             }
                         }

@@ -1,7 +1,7 @@
 //! What names mean in one list of nodes: of the graph, of a function, of a body.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::model;
 use super::value::Value;
@@ -19,7 +19,7 @@ pub(super) struct Frame<'f, 'm> {
     /// How many calls and subgraphs are around.
     pub(super) depth: usize,
     /// Inputs of a function that the caller leaves out.
-    pub(super) absent: RefCell<Vec<&'m str>>,
+    pub(super) absent: RefCell<HashSet<&'m str>>,
 }
 
 impl<'m> Frame<'_, 'm> {
@@ -40,11 +40,11 @@ impl<'m> Frame<'_, 'm> {
 
     /// An input that the caller leaves out.
     pub(super) fn leave_out(&self, name: &'m str) {
-        self.absent.borrow_mut().push(name);
+        self.absent.borrow_mut().insert(name);
     }
 
     pub(super) fn is_left_out(&self, name: &str) -> bool {
-        self.absent.borrow().contains(&name) || self.around.is_some_and(|around| around.is_left_out(name))
+        self.absent.borrow().contains(name) || self.around.is_some_and(|around| around.is_left_out(name))
     }
 
     pub(super) fn opset(&self, domain: &str) -> i64 {

@@ -491,10 +491,10 @@ fn depth_length_and_size_have_limits() {
     let graph = Graph::default().node(relu()).node(relu()).initializer(zeros("w", &[1 << 40]));
     let limited =
         |limits| read_within(&mut encode(&model(17, graph.clone())), limits).map_err(|fault| fault.parts());
-    assert!(limited(Limits { bytes: 100, nodes: 2 }).is_ok());
-    let (code, _, words) = limited(Limits { bytes: 40, nodes: 2 }).unwrap_err();
+    assert!(limited(Limits { bytes: 100, nodes: 2, memory: 1 << 20 }).is_ok());
+    let (code, _, words) = limited(Limits { bytes: 40, nodes: 2, memory: 1 << 20 }).unwrap_err();
     assert!(code == Code::FileTooLarge && words.contains("larger than 64 MiB"), "{words}");
-    let (code, _, words) = limited(Limits { bytes: 100, nodes: 1 }).unwrap_err();
+    let (code, _, words) = limited(Limits { bytes: 100, nodes: 1, memory: 1 << 20 }).unwrap_err();
     assert!(code == Code::TooLarge && words.contains("more than 2,000,000 nodes"), "{words}");
 }
 

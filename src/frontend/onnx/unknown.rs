@@ -57,8 +57,17 @@ impl Unknowns {
         }
         let mut behind = self.0.iter().filter(follows);
         if let Some(first) = behind.next() {
-            let message =
-                format!("{} nodes behind those have no known size, and so no known cost", 1 + behind.count());
+            let message = match (1 + behind.count(), groups.is_empty()) {
+                (1, true) => format!("the cost of `{}` is unknown: {}", first.op, first.reason),
+                (count, true) => format!(
+                    "the cost of {count} nodes is unknown, the first of them `{}`: {}",
+                    first.op, first.reason
+                ),
+                (1, false) => "a node behind those has no known size, and so no known cost".into(),
+                (count, false) => {
+                    format!("{count} nodes behind those have no known size, and so no known cost")
+                }
+            };
             let place = format!("node {} `{}`", first.index, first.name);
             told.push(make(Code::UnknownOp, message).in_file(path, None, place));
         }

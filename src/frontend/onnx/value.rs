@@ -111,8 +111,13 @@ impl Value {
 
     /// Bytes, a tensor without axes apart, as onnxsim sums them.
     pub(super) fn onnxsim_bytes(&self) -> u64 {
-        let tensor = self.tensor().filter(|tensor| tensor.shape.rank() > 0);
-        tensor.map_or(0, |tensor| tensor.bytes().get())
+        let bytes = |of: &TensorType| if of.shape.rank() > 0 { of.bytes().get() } else { 0 };
+        match self.kind() {
+            Kind::Computed(_, of) | Kind::Literal(of) => bytes(of),
+            Kind::Stored(stored) => bytes(&stored.seen),
+            Kind::Known(known) => bytes(&known.tensor()),
+            Kind::Sequence(_) | Kind::Unsized(_) => 0,
+        }
     }
 }
 
@@ -172,6 +177,15 @@ impl Known {
         match &self.elements {
             Elements::Whole(list) => Some(list),
             Elements::Float(_) => None,
+        }
+    }
+
+    /// The only element as a float.
+    pub(super) fn number(&self) -> Option<f64> {
+        match &self.elements {
+            #[expect(clippy::cast_precision_loss, reason = "as a cast to float does")]
+            Elements::Whole(list) => list.first().map(|&number| number as f64).filter(|_| list.len() == 1),
+            Elements::Float(list) => list.first().copied().filter(|_| list.len() == 1),
         }
     }
 

@@ -226,6 +226,12 @@ impl<R: Read + Seek> Wire<R> {
     pub(super) fn take(&mut self, length: u64) -> Result<Vec<u8>> {
         let at = self.position;
         self.count(length)?;
+        let here = usize::try_from(length).ok().and_then(|length| self.reader.buffer().get(..length));
+        if let Some(bytes) = here.map(<[u8]>::to_vec) {
+            self.reader.consume(bytes.len());
+            self.position += length;
+            return Ok(bytes);
+        }
         // The length is no more than what the file had when it was opened, and what comes is checked.
         let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
         let got = self
@@ -256,6 +262,15 @@ impl<R: Read + Seek> Wire<R> {
 
     /// Seven bits a byte, the lowest first; the highest bit of a byte says that more come.
     pub(super) fn varint(&mut self) -> Result<u64> {
+        // Nearly all are of one byte.
+        if let [byte @ ..0x80, ..] = *self.reader.buffer()
+            && self.position < self.end
+        {
+            self.reader.consume(1);
+            self.position += 1;
+            self.count(1)?;
+            return Ok(u64::from(byte));
+        }
         let at = self.position;
         let mut value = 0;
         for index in 0..10 {

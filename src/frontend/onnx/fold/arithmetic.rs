@@ -303,11 +303,7 @@ fn running(call: &Call<'_, '_, '_>, known: &Known, axis: Option<&Known>) -> Opti
 
 fn range(start: &Known, limit: Option<&Known>, step: Option<&Known>) -> Option<Known> {
     let (limit, step) = (limit?, step?);
-    let single = |known: &Known| match known.floats().as_slice() {
-        &[number] => Some(number),
-        _ => None,
-    };
-    let (from, to, by) = (single(start)?, single(limit)?, single(step)?);
+    let (from, to, by) = (start.number()?, limit.number()?, step.number()?);
     let count = ((to - from) / by).ceil();
     #[expect(clippy::cast_precision_loss, reason = "the limit is small")]
     let fits = count <= MOST_KNOWN as f64;
@@ -323,6 +319,8 @@ fn range(start: &Known, limit: Option<&Known>, step: Option<&Known>) -> Option<K
     let dims = vec![count];
     let elements = match (start.whole(), step.whole()) {
         (Some(&[start]), Some(&[step])) => {
+            // Where the last one fits, all do.
+            start.checked_add(step.checked_mul(i64::try_from(count).ok()?)?)?;
             let numbers =
                 (0..i64::try_from(count).ok()?).map(|index| start.checked_add(step.checked_mul(index)?));
             Elements::Whole(numbers.collect::<Option<_>>()?)

@@ -3,7 +3,6 @@
 use super::Handler;
 use super::layout::place;
 use crate::frontend::onnx::call::{Call, Stop, Values};
-use crate::frontend::onnx::value::{Kind, Known};
 use crate::ops::{
     CumSum, Embedding, Gather, GatherElements, GatherNd, GridSample, OneHot, ResizeMode, Role, Scatter,
     ScatterReduction, Squeeze, TopK,
@@ -46,15 +45,12 @@ pub(super) fn find(op: &str) -> Option<Handler> {
 fn gather(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     const MOST_LISTED: usize = 4096;
     let (table, axis) = (call.tensor(0)?, call.int("axis", 0));
-    let listed: Option<Known> = match call.input(1)?.kind() {
-        Kind::Known(known) => Some((**known).clone()),
-        Kind::Stored(stored) => stored.known.as_deref().cloned(),
-        _ => None,
-    };
-    let few = listed.filter(|known| known.dims.len() < 2 && known.elements.len() <= MOST_LISTED);
+    let listed = call.input(1)?.elements();
+    let few = listed.filter(|known| known.dims.len() < 2 && known.elements.len() <= MOST_LISTED).cloned();
     if let Some(known) = few
         && let Some(indices) = known.whole()
     {
+        call.importer.budget.pieces(indices.len())?;
         let indices = Some(indices.to_vec());
         let input = call.outlet(0)?;
         let mut output = call.add(Gather { axis, indices }, &[input])?;

@@ -106,6 +106,10 @@ fn slice(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
             "its lists of starts, ends, axes and steps differ in length",
         ));
     }
+    if starts.len() > call.rank(0)? {
+        let message = format!("it cuts {} axes, and its input has {}", starts.len(), call.rank(0)?);
+        return Err(Stop::fault(Code::WrongCount, message));
+    }
     let mut output = call.outlet(0)?;
     let mut cut_any = false;
     for (((&start, &end), &axis), &step) in starts.iter().zip(&ends).zip(&axes).zip(&steps) {
@@ -148,6 +152,7 @@ fn cut(
     let indices: Option<Vec<i64>> = (0..i64::try_from(count).unwrap_or(0))
         .map(|index| i64::try_from(first).ok()?.checked_add(index.checked_mul(step)?))
         .collect();
+    call.importer.budget.pieces(usize::try_from(count).unwrap_or(0))?;
     call.add(Gather { axis, indices }, &[input])
 }
 

@@ -65,9 +65,12 @@ fn quantized_type(call: &Call<'_, '_, '_>, zero_point: usize) -> Result<DType, S
     Ok(named.unwrap_or(DType::U8))
 }
 
+/// Scales that are listed with a stored tensor; no file has more than two.
+const MOST_SCALES: usize = 64;
+
 /// A stored tensor seen through scales, which are stored beside it.
 fn seen(call: &Call<'_, '_, '_>, dtype: DType) -> Option<Values> {
-    let stored = call.stored(0)?;
+    let stored = call.stored(0).filter(|stored| stored.with.len() < MOST_SCALES)?;
     let mut with = stored.with.to_vec();
     with.extend(call.stored(1).map(|scale| scale.storage));
     let seen = TensorType { dtype, shape: stored.seen.shape.clone() };

@@ -1,5 +1,7 @@
 //! Lists of tensors, whose lengths are known: exporters write a split into chunks so.
 
+use std::rc::Rc;
+
 use super::Handler;
 use super::layout::place;
 use crate::diagnostic::Code;
@@ -27,9 +29,9 @@ fn list(items: Vec<Value>) -> Values {
     Values::from_iter([Value::new(Kind::Sequence(items.into()))])
 }
 
-fn items(call: &Call<'_, '_, '_>, input: usize) -> Result<Vec<Value>, Stop> {
+fn items(call: &Call<'_, '_, '_>, input: usize) -> Result<Rc<[Value]>, Stop> {
     match call.input(input)?.kind() {
-        Kind::Sequence(items) => Ok(items.to_vec()),
+        Kind::Sequence(items) => Ok(items.clone()),
         _ => Err(Stop::unknown("its list of tensors depends on data")),
     }
 }
@@ -42,7 +44,8 @@ fn index(call: &Call<'_, '_, '_>, input: usize, length: usize) -> Result<usize, 
 }
 
 fn insert(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
-    let mut all = items(call, 0)?;
+    let mut all = items(call, 0)?.to_vec();
+    call.importer.budget.pieces(all.len() / 8)?;
     let at = if call.has(2) { index(call, 2, all.len() + 1)? } else { all.len() };
     all.insert(at, call.input(1)?.clone());
     Ok(list(all))
@@ -92,7 +95,7 @@ fn split(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
 fn concat(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let (all, axis, new) = (items(call, 0)?, call.int("axis", 0), call.int("new_axis", 0) == 1);
     let mut parts = Vec::with_capacity(all.len());
-    for value in &all {
+    for value in &*all {
         let mut part = call.importer.outlet(call.frame, value)?;
         if new {
             part = call.add(Unsqueeze { axes: vec![axis] }, &[part])?;

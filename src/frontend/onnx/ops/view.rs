@@ -160,6 +160,9 @@ fn unsqueeze(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         return call.one(output);
     }
     let rank = tensor.shape.rank() + axes.len();
+    if rank > crate::tensor::TensorShape::MAX_RANK {
+        return Err(Stop::fault(Code::TooLarge, format!("it would have {rank} axes")));
+    }
     let signed = i64::try_from(rank).unwrap_or(0);
     let new: Vec<i64> = axes.iter().map(|&axis| if axis < 0 { axis + signed } else { axis }).collect();
     let mut old = tensor.shape.axes().iter().copied();

@@ -1,5 +1,5 @@
 //! What grows with a network. `cargo bench`; tests do not time.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a bench is no library")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a bench is no library")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;

@@ -9,7 +9,6 @@ pub mod compare;
 pub mod completions;
 pub mod convert;
 pub mod explain;
-#[allow(dead_code, reason = "budgets are about to keep files that are there")]
 mod files;
 pub mod gradient;
 pub mod man;
@@ -62,8 +61,9 @@ impl Output {
             Color::Always => anstream::ColorChoice::Always,
             Color::Never => anstream::ColorChoice::Never,
         };
-        let out = io::BufWriter::with_capacity(1 << 16, anstream::AutoStream::new(io::stdout(), choice));
-        Self { out: Box::new(out), err: Box::new(anstream::AutoStream::new(io::stderr(), choice)) }
+        let out = WhileRead::new(anstream::AutoStream::new(io::stdout(), choice));
+        let err = WhileRead::new(anstream::AutoStream::new(io::stderr(), choice));
+        Self { out: Box::new(io::BufWriter::with_capacity(1 << 16, out)), err: Box::new(err) }
     }
 
     /// What was asked for.
@@ -120,6 +120,42 @@ impl Output {
     }
 }
 
+/// A stream that is written to for as long as anyone reads it. Where a reader has seen enough the command still does all
+/// that it is to do: its files are written, and its exit code says what was found.
+struct WhileRead<W> {
+    inner: W,
+    is_closed: bool,
+}
+
+impl<W: Write> WhileRead<W> {
+    fn new(inner: W) -> Self {
+        Self { inner, is_closed: false }
+    }
+
+    fn attempt<T>(&mut self, nothing: T, write: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
+        if self.is_closed {
+            return Ok(nothing);
+        }
+        match write(&mut self.inner) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_closed = true;
+                Ok(nothing)
+            }
+            other => other,
+        }
+    }
+}
+
+impl<W: Write> Write for WhileRead<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.attempt(bytes.len(), |inner| inner.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.attempt((), Write::flush)
+    }
+}
+
 /// Runs a command.
 ///
 /// # Errors
@@ -141,11 +177,7 @@ pub fn run(cli: Cli) -> io::Result<Exit> {
         Command::Completions { shell } => completions::run(shell, &mut output),
         Command::Man { subcommand } => man::run(subcommand.as_deref(), &mut output),
     };
-    let result = result.and_then(|exit| output.out.flush().map(|()| exit));
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
-        other => other,
-    }
+    result.and_then(|exit| output.out.flush().map(|()| exit))
 }
 
 /// How the command line wants a file to be read.

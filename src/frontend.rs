@@ -199,7 +199,7 @@ fn load_text(
     if !looks_like_json && !extension.eq_ignore_ascii_case("json") {
         sink.push(
             Diagnostic::error(Code::UnknownFormat, format!("`{path}` is in no format that is known"))
-                .help("csp-profile reads architecture files in JSON, and darknet's cfg files"),
+                .help("csp-profile reads architecture files in JSON, darknet's cfg files and ONNX models"),
         );
         return None;
     }

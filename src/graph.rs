@@ -5,17 +5,21 @@
 //! inputs is kept in the node.
 
 mod stages;
+mod stored;
 
 use std::sync::Arc;
+
+pub(crate) use self::stored::weight_dtype;
+pub use self::stored::{Given, StoredTensor};
 
 use indexmap::IndexSet;
 use petgraph::graph::{DiGraph, NodeIndex};
 use smallvec::SmallVec;
 
 use crate::diagnostic::Code;
-use crate::ops::{Io, Mismatch, Op, Operator, Outputs, Weight};
+use crate::ops::{Io, Mismatch, Op, Operator, Outputs};
 use crate::source::Span;
-use crate::tensor::{DType, TensorShape, TensorType};
+use crate::tensor::{TensorShape, TensorType};
 use crate::units::Overflow;
 
 /// A node of a [`Graph`]: its place in the topological order.
@@ -53,26 +57,6 @@ pub struct Origin {
     pub onnx_index: Option<u32>,
     /// That node's name, or its first output's where it has none.
     pub onnx_name: Option<Arc<str>>,
-}
-
-/// A stored tensor that a node uses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredTensor {
-    /// Its name within the layer, its shape and what it is for.
-    pub weight: Weight,
-    /// The type of its elements as they are stored.
-    pub dtype: DType,
-    /// Whether another node's use counts as its storage.
-    pub shared: bool,
-}
-
-/// What a file itself says of a node, where it says more than the op: ONNX lists every tensor.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Given {
-    /// The stored tensors that it uses, in place of those of [`Operator::weights`].
-    pub stored: Vec<StoredTensor>,
-    /// Bytes of all inputs and outputs of the file's nodes that it stands for, tensors without axes apart.
-    pub bytes: u64,
 }
 
 /// How PyTorch code called an op. Programs that hook modules, or patch functions, count by it.
@@ -406,21 +390,6 @@ impl Graph {
         node.inputs.iter().map(|&outlet| self.tensor(outlet)).collect()
     }
 
-    /// The stored tensors that a node uses, given the types it reads.
-    pub fn stored(&self, node: &Node, inputs: &[&TensorType]) -> SmallVec<[StoredTensor; 2]> {
-        if let Some(given) = &node.given {
-            return given.stored.iter().cloned().collect();
-        }
-        let dtype = weight_dtype(Io { inputs, outputs: &node.outputs });
-        let weights = node.op.weights(inputs).into_iter();
-        weights.map(|weight| StoredTensor { weight, dtype, shared: node.shares.is_some() }).collect()
-    }
-
-    /// Says of a node what its file does.
-    pub(crate) fn give(&mut self, id: NodeId, given: Given) {
-        self.network[id.petgraph()].given = Some(Box::new(given));
-    }
-
     /// Gives a stage another name, unless that is taken.
     fn rename_stage(&mut self, index: usize, name: &str) {
         if !self.stages.contains(name) {
@@ -435,11 +404,4 @@ impl Graph {
     pub(crate) fn set_stage(&mut self, id: NodeId, stage: StageId) {
         self.network[id.petgraph()].stage = Some(stage);
     }
-}
-
-/// Weights have the element type of what they meet: the first input's, or the output's where that holds no fractions.
-fn weight_dtype(io: Io<'_>) -> DType {
-    let types = io.inputs.iter().copied().chain(io.outputs).map(|tensor| tensor.dtype);
-    let float = types.clone().find(|dtype| dtype.is_float());
-    float.or_else(|| types.clone().next()).unwrap_or(DType::F32)
 }

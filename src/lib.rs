@@ -92,6 +92,7 @@
 //! | `frontend/onnx/inputs.rs` | which inputs are inputs, and the sizes that files leave open |
 //! | `frontend/onnx/call.rs` | one node as its op sees it: inputs, attributes, the graph to add to |
 //! | `frontend/onnx/value.rs` | what a name stands for: a tensor, a stored one, or known numbers |
+//! | `frontend/onnx/budget.rs` | what one import may cost, by the size of the file |
 //! | `frontend/onnx/fold.rs` and below | exact evaluation of shapes and constants |
 //! | `frontend/onnx/functions.rs` | local functions, If, Loop, Scan |
 //! | `frontend/onnx/parameters.rs` | stored tensors: uses, roles, who stores what is shared |
@@ -101,9 +102,12 @@
 //! | `frontend/onnx/writer.rs`, `random.rs` | for tests: files from data, and data from chance |
 //! | [`frontend::json::write`] | any network as an architecture file; it is read again before it is given out |
 //! | `frontend/json/write/tree.rs`, `leaf.rs` | layers in scopes; forms, which scopes that differ in numbers share |
+//! | `frontend/json/write/listed.rs`, `labels.rs` | what a file stores beyond its ops; stages as labels |
 //! | `frontend/json/write/scopes.rs`, `discover.rs` | scopes that a network has: by stage and name, or found |
+//! | `frontend/json/write/discover/` | found scopes: units, repeats, windows that occur elsewhere |
 //! | `frontend/json/write/define.rs`, `names.rs` | blocks and their arguments; names as the reader will give them |
-//! | `frontend/json/write/emit.rs`, `text.rs` | references spelled, lines laid out |
+//! | `frontend/json/write/emit.rs`, `text.rs` | lines made and laid out |
+//! | `frontend/json/write/emit/` | names found for what groups look for further out; references spelled |
 //! | [`analysis`] | [`analysis::analyze`]: all results about one graph |
 //! | [`analysis::cost`] | parameters, MACs, FLOPs, activations and CIO of a node, and their sums |
 //! | [`analysis::kernels`] | which ops run as one kernel, which tensors are views of others |

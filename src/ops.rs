@@ -104,7 +104,7 @@ impl From<Overflow> for Box<Mismatch> {
 }
 
 /// What a stored tensor is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// Learned: the kernel of a convolution or the matrix of a linear layer.
     Weight,
@@ -116,6 +116,27 @@ pub enum Role {
     Other,
     /// Stored but not learned: running statistics, fixed filters.
     Buffer,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: &[Self] = &[Self::Weight, Self::Bias, Self::Norm, Self::Other, Self::Buffer];
+
+    /// Its name in architecture files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Weight => "weight",
+            Self::Bias => "bias",
+            Self::Norm => "norm",
+            Self::Other => "other",
+            Self::Buffer => "buffer",
+        }
+    }
+
+    /// The role of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|role| role.name() == name)
+    }
 }
 
 /// A tensor that an op stores.

@@ -126,8 +126,13 @@ impl<'a> Report<'a> {
         nodes.map(|(_, node)| UnknownOp { name: &node.name, op: called(node) })
     }
 
-    /// Why figures are lower bounds, where they are.
+    /// Why figures are lower bounds, where they are: what stands below a table.
     pub fn at_least(&self) -> Option<String> {
+        self.unknown_costs().map(|why| format!("≥ is at least: {why}"))
+    }
+
+    /// Which costs are unknown, where some are: `the cost of 1 op is unknown (Fancy)`.
+    pub fn unknown_costs(&self) -> Option<String> {
         let count = self.analysis.total.unknown;
         if count == 0 {
             return None;
@@ -141,7 +146,7 @@ impl<'a> Report<'a> {
         let more = if kinds.len() > MOST_KINDS { ", …" } else { "" };
         kinds.truncate(MOST_KINDS);
         let ops = if count == 1 { "1 op".into() } else { format!("{count} ops") };
-        Some(format!("≥ is at least: the cost of {ops} is unknown ({}{more})", kinds.join(", ")))
+        Some(format!("the cost of {ops} is unknown ({}{more})", kinds.join(", ")))
     }
 }
 

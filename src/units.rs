@@ -103,6 +103,11 @@ pub fn grouped(count: u64) -> String {
     text
 }
 
+/// A number and what is counted: `1 layer`, `1,234 layers`.
+pub fn plural(count: u64, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
 /// `part / whole` as a percentage with one decimal; a dash where the whole is zero.
 pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {

@@ -70,7 +70,7 @@ fn every_file_of_the_language_page_loads() {
 #[test]
 fn the_file_of_the_readme_loads() {
     let blocks = blocks(README);
-    let [block, budget] = blocks.as_slice() else { panic!("{} blocks", blocks.len()) };
+    let [budget, block] = blocks.as_slice() else { panic!("{} blocks", blocks.len()) };
     assert_eq!(*budget, include_str!("readme/phone.json"));
     // The figures of densenet121's stage dense1: its first dense block and transition.
     let expected = [("nodes", 47), ("macs", 1_143_209_984), ("parameters.total", 368_320)];

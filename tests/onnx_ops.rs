@@ -311,6 +311,62 @@ fn indices() {
     assert_eq!(network.analysis.total.stored.learned().unwrap(), 400);
 }
 
+/// The sizes that a node makes of whole numbers, seen as the shape of a tensor that it fills.
+#[track_caller]
+fn sizes(tensors: &[Tensor], made: Node, expected: &str) {
+    let mut graph = Graph::default().input("x", MAP).output("y");
+    graph.initializers = tensors.to_vec();
+    let graph = graph.node(made).node(node("ConstantOfShape", &["s"], &["y"]));
+    let network =
+        read_with(&model(17, graph), &LoadOptions::default()).unwrap_or_else(|said| panic!("{said}"));
+    assert_eq!(facts(&network), (expected.into(), String::new(), 0));
+}
+
+#[test]
+fn whole_numbers_are_evaluated_exactly() {
+    let two = |a: &[i64], b: &[i64]| {
+        [ints("a", &[i64::try_from(a.len()).unwrap()], a), ints("b", &[i64::try_from(b.len()).unwrap()], b)]
+    };
+    let of = |op: &str| node(op, &["a", "b"], &["s"]);
+    sizes(&two(&[3, 4], &[2]), of("Add"), "5x6");
+    sizes(&two(&[7, 9], &[2]), of("Div"), "3x4");
+    sizes(&two(&[-7, 7], &[5]), of("Mod"), "3x2");
+    sizes(&two(&[2, 3], &[3]), of("Pow"), "8x27");
+    sizes(&two(&[2, 9], &[5]), of("Max"), "5x9");
+    sizes(
+        &[ints("a", &[], &[2]), ints("b", &[], &[9]), ints("c", &[], &[3])],
+        node("Range", &["a", "b", "c"], &["s"]),
+        "2x5x8",
+    );
+    sizes(&two(&[5, 6, 7], &[0, -1]), of("Gather"), "5x7");
+    sizes(&two(&[5, 6, 7], &[2, 1]), node("Concat", &["a", "b"], &["s"]).with("axis", 0i64), "5x6x7x2x1");
+    sizes(
+        &[ints("a", &[2, 2], &[1, 2, 3, 4])],
+        node("ReduceProd", &["a"], &["s"]).with("axes", vec![1i64]).with("keepdims", 0i64),
+        "2x12",
+    );
+    sizes(&[ints("a", &[2, 2], &[1, 2, 3, 4]), ints("b", &[1], &[-1])], of("Reshape"), "1x2x3x4");
+    sizes(&[ints("a", &[3], &[2, 3, 4])], node("Identity", &["a"], &["s"]), "2x3x4");
+    sizes(&[ints("a", &[3], &[2, 3, 4]), ints("b", &[], &[0])], of("CumSum"), "2x5x9");
+    sizes(&two(&[5, 6], &[2]), of("Tile"), "5x6x5x6");
+    sizes(&[ints("a", &[1], &[4]), ints("b", &[1], &[3])], of("Expand"), "4x4x4");
+    // Part of a shape, from its end.
+    sizes(&[], node("Shape", &["x"], &["s"]).with("start", -2i64), "6x8");
+    // Sizes through floats, as interpolation is exported: 7·0.5 is 3.5, rounded down.
+    let mut graph = Graph::default().input("x", MAP).output("y");
+    graph.initializers = vec![ints("a", &[2], &[7, 10]), ints("one", &[2], &[1, 4])];
+    let graph = graph
+        .node(node("Constant", &[], &["half"]).with("value", floats("", &[], &[0.5])))
+        .node(node("Cast", &["a"], &["f"]).with("to", 1i64))
+        .node(node("Mul", &["f", "half"], &["h"]))
+        .node(node("Floor", &["h"], &["d"]))
+        .node(node("Cast", &["d"], &["n"]).with("to", 7i64))
+        .node(node("Concat", &["one", "n"], &["s"]).with("axis", 0i64))
+        .node(node("Resize", &["x", "", "", "s"], &["y"]));
+    let network = read_with(&model(17, graph), &LoadOptions::default()).unwrap();
+    assert_eq!(facts(&network), ("1x4x3x5".into(), "resize".into(), 0));
+}
+
 /// x with the given axes: a number, a symbol, or `?`.
 fn open(axes: &[&str]) -> Model {
     let dims = axes.iter().map(|axis| match (*axis, axis.parse()) {

@@ -104,7 +104,13 @@ proptest! {
         shuffled.layers = keyed.into_iter().map(|(_, layer)| layer).collect();
         let shuffled = shuffled.read(&LoadOptions::default());
         prop_assert!(is_topological(&shuffled.loaded.graph));
-        prop_assert_eq!(plain.analysis.total, shuffled.analysis.total);
+        // Which operand an addition takes along, and which concat holds a tensor, follow the order of execution.
+        let ordered = |network: &Network| {
+            let mut total = network.analysis.total;
+            (total.traffic.fused, total.traffic.compulsory) = (0, 0);
+            total
+        };
+        prop_assert_eq!(ordered(&plain), ordered(&shuffled));
         prop_assert_eq!(&plain.analysis.conventions, &shuffled.analysis.conventions);
         prop_assert_eq!(by_name(&plain), by_name(&shuffled));
     }

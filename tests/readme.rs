@@ -26,7 +26,7 @@ fn what_the_readme_shows_is_true() {
     if place.exists() {
         fs::remove_dir_all(&place).unwrap();
     }
-    for folder in ["architectures", "tests/readme"] {
+    for folder in ["architectures", "tests/convert", "tests/readme"] {
         copy(&root.join(folder), &place.join(folder));
     }
     std::env::set_current_dir(&place).unwrap();

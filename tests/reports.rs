@@ -190,20 +190,25 @@ fn sizes_have_limits() {
     }
 }
 
-/// `reports/` in the repository shows a DenseNet against its CSP variant: it is what the program writes today.
-/// `UPDATE_EXPECT=1` writes it anew.
+/// `reports/` in the repository shows a DenseNet against its CSP variant: the page, every chart and two of them as
+/// bitmaps. It is what the program writes today; `UPDATE_EXPECT=1` writes it anew.
 #[test]
 fn the_gallery_is_up_to_date() {
     const GALLERY: &str = "reports/densenet121-vs-csp_densenet121";
     /// Bitmaps that are kept; of vectors all are.
     const BITMAPS: [&str; 2] = ["reuse.png", "stages.png"];
     let place = tempfile::tempdir().unwrap();
-    let output = run(place.path(), &["compare", "a/densenet121.json", "a/csp_densenet121.json"]);
+    // The page has the command as it was typed, and nobody else's folders.
+    let networks = ["architectures/densenet121.json", "architectures/csp_densenet121.json"];
+    fs::create_dir(place.path().join("architectures")).unwrap();
+    for network in networks {
+        fs::copy(Path::new(ROOT).join(network), place.path().join(network)).unwrap();
+    }
+    let output = run(place.path(), &["compare", networks[0], networks[1]]);
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let (written, kept) = (place.path().join(GALLERY), Path::new(ROOT).join(GALLERY));
-    let is_kept = |name: &String| {
-        Path::new(name).extension().is_some_and(|end| end == "svg") || BITMAPS.contains(&name.as_str())
-    };
+    let is_kept =
+        |name: &String| name == "index.html" || name.ends_with(".svg") || BITMAPS.contains(&name.as_str());
     let expected: Vec<String> = files(&written).into_iter().filter(is_kept).collect();
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         fs::create_dir_all(&kept).unwrap();
@@ -222,4 +227,34 @@ fn the_gallery_is_up_to_date() {
         size += bytes.len();
     }
     assert!(size < 1_500_000, "{size} bytes are too many for a gallery");
+}
+
+/// `analyze … | head`: the report is written and the exit code tells what was found, whoever stops reading.
+#[cfg(unix)]
+#[test]
+fn a_reader_who_stops_early_changes_nothing_else() {
+    use std::process::Stdio;
+    let place = tempfile::tempdir().unwrap();
+    let budget = place.path().join("budget.json");
+    fs::write(&budget, r#"{"limits": [{"metric": "macs", "max": "1 M"}]}"#).unwrap();
+    let vgg16 = format!("{ROOT}/architectures/vgg16.json");
+    for (arguments, code) in [
+        (&["analyze", &vgg16, "--out", "r"][..], 0),
+        (&["check", &vgg16, "--budget", "budget.json", "--out", "r/check.json"], 1),
+        (&["analyze", &vgg16, "--format", "csv", "--budget=budget.json"], 1),
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_csp-profile"))
+            .current_dir(place.path())
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", err(&output));
+    }
+    for file in ["index.html", "report.json", "layers.png", "check.json"] {
+        assert!(place.path().join("r").join(file).exists(), "{file}");
+    }
 }

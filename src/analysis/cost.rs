@@ -3,7 +3,7 @@
 use super::Traffic;
 use crate::graph::{self, Node};
 use crate::ops::{Cost, Elementary, Family, Io, Operator, Role};
-use crate::units::{Overflow, product};
+use crate::units::Overflow;
 
 /// Learned and stored elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,9 +99,9 @@ pub(super) fn of_node(
 
 fn stored<'a>(tensors: impl Iterator<Item = &'a graph::StoredTensor>) -> Result<Stored, Overflow> {
     let mut stored = Stored::default();
-    for graph::StoredTensor { weight, dtype, .. } in tensors {
-        let elements = weight.shape.elements()?;
-        let slot = match weight.role {
+    for tensor in tensors {
+        let elements = tensor.weight.shape.elements()?;
+        let slot = match tensor.weight.role {
             Role::Weight => &mut stored.weights,
             Role::Bias => &mut stored.bias,
             Role::Norm => &mut stored.norm,
@@ -109,7 +109,7 @@ fn stored<'a>(tensors: impl Iterator<Item = &'a graph::StoredTensor>) -> Result<
             Role::Buffer => &mut stored.buffers,
         };
         add(slot, elements)?;
-        add(&mut stored.bytes, product(&[elements, dtype.bits()])?.div_ceil(8))?;
+        add(&mut stored.bytes, tensor.bytes()?)?;
     }
     Ok(stored)
 }

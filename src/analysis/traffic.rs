@@ -14,7 +14,7 @@
 use super::cost::NodeCost;
 use super::kernels::{Kernels, kernels, readers};
 use crate::graph::{Graph, Node, NodeId};
-use crate::ops::{Family, Operator, Storage, peers};
+use crate::ops::{Family, Operator, Storage};
 use crate::tensor::TensorType;
 use crate::units::Overflow;
 
@@ -132,8 +132,7 @@ fn folded(graph: &Graph) -> Vec<bool> {
 }
 
 fn onnxsim(graph: &Graph, folded: &[bool], id: NodeId, node: &Node, stored: u64) -> Result<u64, Overflow> {
-    let written_otherwise = node.op.family() == Family::Source || peers::is_left_out(&node.op);
-    if folded[id.index()] || (written_otherwise && node.given.is_none()) {
+    if folded[id.index()] {
         return Ok(0);
     }
     let types = graph.input_types(node);
@@ -142,11 +141,7 @@ fn onnxsim(graph: &Graph, folded: &[bool], id: NodeId, node: &Node, stored: u64)
     let biased = tensors.iter().any(|tensor| tensor.weight.role == crate::ops::Role::Bias);
     let gains_bias = node.op.family() == Family::Convolution && !biased && next_is_folded(graph, folded, id);
     let bias = if gains_bias { bias_bytes(&node.outputs[0]) } else { 0 };
-    if let Some(given) = &node.given {
-        return add(&[given.bytes, bias]);
-    }
-    let tensors = add(&[bytes(types.iter().copied())?, bytes(&node.outputs)?])?;
-    add(&[tensors, stored, bias, peers::between_exported(&node.op, node.outputs[0].bytes().get())])
+    add(&[graph.listed_bytes(node, &types, stored)?, bias])
 }
 
 fn bias_bytes(output: &TensorType) -> u64 {

@@ -5,16 +5,14 @@ use std::path::Path;
 
 use super::files::{self, Existing};
 use super::{Exit, Output, load, usage};
-use crate::analysis::{Analysis, analyze};
 use crate::cli::{ConvertArgs, Target};
-use crate::diagnostic::{Sink, nearest};
+use crate::diagnostic::nearest;
+use crate::frontend::Loaded;
 use crate::frontend::json::write::{self, Names};
-use crate::frontend::{LoadOptions, Loaded, load_bytes};
 use crate::graph::Graph;
 use crate::report::diagnostics::clean;
 use crate::report::diagram::{dot, mermaid};
 use crate::source::SourceMap;
-use crate::units::grouped;
 
 pub(super) fn run(args: &ConvertArgs, output: &mut Output) -> io::Result<Exit> {
     let target = match target(args) {
@@ -75,9 +73,6 @@ fn architecture(loaded: &Loaded, output: &mut Output) -> io::Result<Result<Strin
     };
     match write::write(&loaded.graph, names) {
         Ok(written) => {
-            if loaded.graph.nodes().any(|(_, node)| node.given.is_some()) {
-                tell_losses(loaded, &written.text, output)?;
-            }
             if let Some(why) = written.unfolded {
                 writeln!(output.err(), "note: what repeats is not folded into blocks: {}", clean(&why))?;
             }
@@ -89,38 +84,6 @@ fn architecture(loaded: &Loaded, output: &mut Output) -> io::Result<Result<Strin
             usage(output, &message, None).map(Err)
         }
     }
-}
-
-/// Says which figures differ: what a file lists of stored tensors beyond its ops has no place in the language.
-fn tell_losses(loaded: &Loaded, text: &str, output: &mut Output) -> io::Result<()> {
-    let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
-    let (options, bytes) = (LoadOptions::default(), text.as_bytes().to_vec());
-    let again = load_bytes("<written>.json", "network", bytes, &options, &mut sources, &mut sink);
-    let again = again.and_then(|again| analyze(&again.graph).ok());
-    let (Ok(before), Some(after)) = (analyze(&loaded.graph), again) else { return Ok(()) };
-    let figures = |analysis: &Analysis| {
-        let total = &analysis.total;
-        let stored = &total.stored;
-        [
-            ("parameters.weights", stored.weights),
-            ("parameters.bias", stored.bias),
-            ("parameters.norm", stored.norm),
-            ("parameters.as_used", total.used),
-            ("buffers", stored.buffers),
-            ("weight_bytes", stored.bytes),
-            ("traffic_bytes.onnxsim", total.traffic.onnxsim),
-        ]
-    };
-    for ((name, before), (_, after)) in figures(&before).into_iter().zip(figures(&after)) {
-        if before != after {
-            let (before, after) = (grouped(before), grouped(after));
-            writeln!(
-                output.err(),
-                "note: {name} is {before} by the tensors that the file lists, {after} by the ops alone"
-            )?;
-        }
-    }
-    Ok(())
 }
 
 fn diagram(

@@ -41,7 +41,7 @@ const FOREIGN: &[(usize, &[u8], &str, &str)] = &[
 const EXPORT: &str = "it holds no network that can be read without running it; export it: `torch.onnx.export(model, (image,), \"model.onnx\")`";
 const TF: &str = "convert it to ONNX with `tf2onnx`";
 const WEIGHTS: &str = "it holds arrays and no network; give the ONNX model or an architecture file";
-const MODELS: &str = "csp-profile reads architecture files in JSON and ONNX models";
+const MODELS: &str = "csp-profile reads architecture files in JSON, darknet cfg files and ONNX models";
 
 /// Decides by the first [`HEAD`] bytes, or all if there are fewer, and the path.
 pub(super) fn recognise(path: &str, head: &[u8]) -> Result<Format, Diagnostic> {

@@ -95,7 +95,11 @@ impl Graph {
                 block = parent;
             }
             let name = self.blocks()[block.0 as usize].name.to_string();
-            self.rename_stage(index, &name);
+            // `stage3/block1` would be a part of a stage that is only numbered 3.
+            let mut outer = name.match_indices('/').map(|(at, _)| &name[..at]);
+            if !outer.any(|outer| self.stages().contains(outer)) {
+                self.rename_stage(index, &name);
+            }
         }
     }
 

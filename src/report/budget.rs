@@ -14,6 +14,7 @@ use crate::budget::amount::{self, Amount};
 use crate::budget::{Row, Scope, Status, Verdict};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{SourceMap, Span};
+use crate::units::plural;
 
 /// What became of one budget file: what every format shows.
 #[derive(Clone, Debug)]
@@ -323,7 +324,7 @@ pub fn summary(checked: &[Checked]) -> String {
     let (limits, fails) = (rows().count(), rows().filter(|row| row.status.fails()).count());
     let wrong = checked.iter().filter(|checked| checked.outcome() == Outcome::Wrong).count();
     let loose = rows().filter(|row| row.status == Status::Loose).count();
-    let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let count = |count: usize, word: &str| plural(count as u64, word);
     let mut text = format!("{}, {}", count(checked.len(), "budget"), count(limits, "limit"));
     text.push_str(&match fails {
         0 if wrong == 0 => ": all hold".to_owned(),

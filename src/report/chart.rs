@@ -1,8 +1,8 @@
 //! Charts as SVG and PNG: what a network costs, networks side by side, and trade-offs of a sweep.
 //!
-//! A [`Chart`] holds its own data and draws itself at any size. Drawing fills a list of shapes ([`canvas`]), which
-//! plotters' backends then render: SVG with real text, or a bitmap with the font that comes with the program. The same
-//! chart and style give the same bytes. Sizes are pixels.
+//! A [`Chart`] holds its own data and draws itself at any size. Drawing fills a list of shapes (`chart/canvas.rs`),
+//! which plotters' backends then render: SVG with real text, or a bitmap with the font that comes with the program. The
+//! same chart and style give the same bytes. Sizes are pixels.
 
 mod axis;
 mod bars;
@@ -155,7 +155,14 @@ fn charts(networks: &[Network<'_>]) -> Vec<Chart> {
     let of_sums: &[Maker] = &[bars::by_stage, layers::chart, bars::by_op];
     let is_large = networks.iter().any(|network| network.report.graph.len() > MANY_NODES);
     let makers = if is_large { of_sums } else { makers };
-    makers.iter().filter_map(|make| make(networks)).collect()
+    let mut charts: Vec<Chart> = makers.iter().filter_map(|make| make(networks)).collect();
+    if let Some(why) = networks.iter().find_map(|network| network.report.unknown_costs()) {
+        for chart in &mut charts {
+            chart.title.push_str(" (lower bounds)");
+            chart.description = format!("{} Lower bounds: {why}.", chart.description);
+        }
+    }
+    charts
 }
 
 /// A chart's title with the network's name, or with what is compared.

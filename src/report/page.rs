@@ -1,10 +1,10 @@
 //! The HTML page of a network, or of several side by side: one file that needs nothing else and asks nobody.
 //!
 //! Templates stand beside the types they show, as askama checks them there; all they print is escaped, unless its type
-//! is [`Markup`]. The style sheet and the script are files of their own, put in as they are; the page's
+//! is `markup::Markup`. The style sheet and the script are files of their own, put in as they are; the page's
 //! Content-Security-Policy names their hashes, so that nothing else can run. What the script shows (the table of
-//! layers, the drawing) is in the page once, as JSON: see [`data`]. No clock, no environment: the same network gives the
-//! same bytes.
+//! layers, the drawing) is in the page once, as JSON: see `page/data.rs`. No clock, no environment: the same network
+//! gives the same bytes.
 
 mod comparison;
 mod data;

@@ -1,4 +1,5 @@
 //! What the replays of fuzzing share.
+#![allow(clippy::print_stdout, reason = "a long run tells what was slow")]
 #![allow(dead_code, clippy::unwrap_used, reason = "every test file uses a part of it; tests may unwrap")]
 
 use std::path::Path;

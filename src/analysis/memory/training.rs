@@ -8,7 +8,7 @@
 use super::layout::{self, Block, Layout};
 use super::liveness::{Span, base_spans, curve};
 use crate::analysis::schedule::Schedule;
-use crate::graph::{Graph, NodeId, StoredTensor};
+use crate::graph::{Graph, NodeId};
 use crate::ops::{Family, Io, Kept, KeptInputs, Operator, Role, Storage};
 use crate::units::{Overflow, product, sum};
 
@@ -179,10 +179,8 @@ impl<'a> Trained<'a> {
                 add(&mut macs.grad_weight, backward.grad_weight_macs)?;
             }
             let own = tensors.iter().filter(|tensor| !tensor.shared);
-            for StoredTensor { weight, dtype, .. } in own.filter(|tensor| tensor.weight.role != Role::Buffer)
-            {
-                let bits = product(&[weight.shape.elements()?, dtype.bits()])?;
-                add(&mut gradient_bytes, bits.div_ceil(8))?;
+            for tensor in own.filter(|tensor| tensor.weight.role != Role::Buffer) {
+                add(&mut gradient_bytes, tensor.bytes()?)?;
             }
             let storage = backward.storage.unwrap_or_else(|| node.op.storage());
             shares.push(matches!(storage, Storage::Alias | Storage::PartOfInput));

@@ -36,7 +36,9 @@ pub(in crate::commands) fn architectures_of(budget: &Path) -> Vec<PathBuf> {
 pub(in crate::commands) fn budgets(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder)? {
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", folder.display()));
+        for entry in std::fs::read_dir(&folder).map_err(named)? {
             let entry = entry?;
             let (name, path) = (entry.file_name(), entry.path());
             let name = name.to_string_lossy();

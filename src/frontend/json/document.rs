@@ -3,12 +3,14 @@
 mod declarations;
 mod layers;
 mod reader;
+mod stored;
 
 use std::sync::Arc;
 
 use super::expression::Expression;
 use super::reference::Reference;
 pub(super) use reader::Reader;
+pub(super) use stored::Listed;
 
 use crate::diagnostic::Diagnostic;
 use crate::graph::CalledAs;
@@ -139,6 +141,8 @@ pub(super) struct OpLayer {
     pub(super) given: Box<[(usize, Template)]>,
     pub(super) called_as: Option<CalledAs>,
     pub(super) share: Option<Reference>,
+    /// What a file that it was converted from lists for it.
+    pub(super) listed: Option<Box<Listed>>,
     /// The op itself, where no attribute needs evaluation.
     pub(super) constant: Option<Arc<Op>>,
     /// Whether an attribute mentions a tensor or an argument that may.
@@ -149,6 +153,14 @@ pub(super) struct OpLayer {
     pub(super) values: usize,
     /// What it takes to evaluate them.
     pub(super) work: usize,
+}
+
+impl OpLayer {
+    /// All values that may have to be evaluated.
+    pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
+        let listed = self.listed.iter().flat_map(|listed| listed.templates());
+        self.given.iter().map(|(_, template)| template).chain(listed)
+    }
 }
 
 #[derive(Debug)]
@@ -189,7 +201,7 @@ pub(super) const TOP_KEYS: &[&str] = &[
 /// The keys that every layer may have.
 pub(super) const LAYER_KEYS: &[&str] = &["name", "inputs", "stage", "when", "repeat", "index"];
 /// The keys that only op layers may have beside their attributes.
-pub(super) const OP_KEYS: &[&str] = &["op", "called_as", "share"];
+pub(super) const OP_KEYS: &[&str] = &["op", "called_as", "share", "stored", "listed_bytes"];
 /// The keys that say what a layer is.
 pub(super) const KINDS: &[&str] = &["op", "block", "layers", "choose"];
 /// The keys of a block.

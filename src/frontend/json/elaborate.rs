@@ -1,6 +1,7 @@
 //! Single layers put in a topological order, their attributes evaluated, their shapes inferred: the graph.
 
 mod attributes;
+mod listed;
 mod order;
 
 use self::attributes::Attributes;
@@ -124,7 +125,7 @@ fn needs<'d>(
 /// All expressions of a layer's attributes.
 fn expressions(op: &OpLayer) -> Vec<&Expression> {
     let mut expressions = Vec::new();
-    for (_, template) in &op.given {
+    for template in op.templates() {
         template.expressions(&mut |expression| expressions.push(expression));
     }
     expressions
@@ -291,6 +292,7 @@ impl<'d> Builder<'_, 'd> {
         needs: &Needs,
         sink: &mut Sink,
     ) -> Option<NodeId> {
+        self.follow(instance, index, op, sink)?;
         let made = match &op.constant {
             Some(constant) => constant.clone(),
             None => Arc::new(self.evaluate(instance, index, op, sink)?),
@@ -353,6 +355,10 @@ impl<'d> Builder<'_, 'd> {
                 .at(layer.span, "do not fit here"),
             );
         }
+        if let Some(listed) = &op.listed {
+            let given = self.listed(instance, index, node, listed, sink)?;
+            self.graph.give(node, given);
+        }
         Some(node)
     }
 
@@ -392,6 +398,35 @@ impl<'d> Builder<'_, 'd> {
         Some(Outlet { node, port })
     }
 
+    /// Evaluates the arguments behind a layer's values that depend on tensors.
+    fn follow(
+        &mut self,
+        instance: &Instance<'d>,
+        index: u32,
+        op: &'d OpLayer,
+        sink: &mut Sink,
+    ) -> Option<()> {
+        if !op.mentions_tensors {
+            return Some(());
+        }
+        let previous = self.resolver.before(index as usize, instance.feed);
+        // Whatever can fail here has failed, and been reported, when the needs were collected; again is not twice.
+        let all = expressions(op);
+        let known = |key| self.values.contains_key(&key);
+        let (_, arguments) = self.resolver.mentioned(&all, instance.scope, previous, &known, sink).ok()?;
+        for Later { key, template, scope, previous } in arguments {
+            let value = match self.setting(template, scope, previous) {
+                Ok(setting) => Some(setting.value),
+                Err(diagnostic) => {
+                    diagnostic.into_iter().for_each(|diagnostic| sink.push(diagnostic));
+                    None
+                }
+            };
+            self.values.insert(key, value);
+        }
+        Some(())
+    }
+
     fn evaluate(
         &mut self,
         instance: &Instance<'d>,
@@ -402,23 +437,6 @@ impl<'d> Builder<'_, 'd> {
         let previous = self.resolver.before(index as usize, instance.feed);
         let mut given = SmallVec::<[_; 8]>::with_capacity(op.given.len());
         let mut failed = false;
-        if op.mentions_tensors {
-            // Whatever can fail here has failed, and been reported, when the needs were collected; again is not twice.
-            let all = expressions(op);
-            let known = |key| self.values.contains_key(&key);
-            let (_, arguments) =
-                self.resolver.mentioned(&all, instance.scope, previous, &known, sink).ok()?;
-            for Later { key, template, scope, previous } in arguments {
-                let value = match self.setting(template, scope, previous) {
-                    Ok(setting) => Some(setting.value),
-                    Err(diagnostic) => {
-                        diagnostic.into_iter().for_each(|diagnostic| sink.push(diagnostic));
-                        None
-                    }
-                };
-                self.values.insert(key, value);
-            }
-        }
         for (attribute, template) in &op.given {
             match self.setting(template, instance.scope, previous) {
                 Ok(setting) => given.push((*attribute, setting)),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::document::PARAMETER_KEYS;
 use crate::graph::CalledAs;
-use crate::ops::{Op, OpInfo};
+use crate::ops::{Op, OpInfo, Role};
 use crate::tensor::DType;
 
 /// The schema as it is kept in `architectures/architecture.schema.json`.
@@ -73,6 +73,9 @@ fn op_layer(info: &OpInfo) -> Value {
         "share".into(),
         json!({"$ref": "#/$defs/reference", "description": "The layer whose weights it uses."}),
     );
+    for key in ["stored", "listed_bytes"] {
+        properties.insert(key.into(), json!({"$ref": format!("#/$defs/{key}")}));
+    }
     layer(Value::Object(properties), &required)
 }
 
@@ -99,6 +102,24 @@ fn schema() -> Value {
     define(
         "references",
         json!({"anyOf": [{"$ref": "#/$defs/reference"}, {"type": "array", "items": {"$ref": "#/$defs/reference"}}]}),
+    );
+    let roles: Vec<&str> = Role::ALL.iter().map(|role| role.name()).collect();
+    define(
+        "stored_tensor",
+        json!({"type": "object", "required": ["role", "shape"], "additionalProperties": false, "properties": {
+            "role": {"enum": roles, "description": "What it is for; a buffer is not learned."},
+            "shape": {"type": "array", "items": {"anyOf": [{"type": "integer", "minimum": 1}, {"$ref": "#/$defs/expression"}]}},
+            "dtype": {"$ref": "#/$defs/dtype", "description": "Its element type; by default that of what the layer reads."},
+            "shared": {"anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/expression"}], "default": false, "description": "Whether it counts as another layer's."}
+        }}),
+    );
+    define(
+        "stored",
+        json!({"type": "array", "items": {"$ref": "#/$defs/stored_tensor"}, "description": "The tensors that it stores, in place of the op's own: for networks converted from files that list them."}),
+    );
+    define(
+        "listed_bytes",
+        json!({"anyOf": [{"type": "integer", "minimum": 0}, {"$ref": "#/$defs/expression"}], "description": "Bytes of all inputs and outputs that such a file lists for it; `traffic_bytes.onnxsim` counts them."}),
     );
     define("dtype", json!({"enum": dtypes}));
     define("value", json!({"type": ["number", "string", "boolean"]}));

@@ -8,7 +8,9 @@
 mod define;
 mod discover;
 mod emit;
+mod labels;
 mod leaf;
+mod listed;
 mod names;
 mod scopes;
 mod text;
@@ -20,6 +22,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use self::emit::Emitter;
+use self::labels::Labels;
 use self::leaf::Leaves;
 use self::names::Namer;
 use self::text::{json, quoted};
@@ -237,9 +240,8 @@ fn difference(a: &Graph, b: &Graph) -> Option<String> {
     let same = |x: crate::graph::Outlet, y: crate::graph::Outlet| {
         order_b[places[x.node.index()]] == y.node && x.port == y.port
     };
-    let stage = |graph: &Graph, node: &Node| {
-        node.stage.and_then(|stage| graph.stages().get_index(stage.0 as usize)).cloned()
-    };
+    let labels = Labels::new(a);
+    let stage = |node: &Node| node.stage.and_then(|stage| b.stages().get_index(stage.0 as usize));
     let mut leaves = Leaves::default();
     for (&id_a, &id_b) in order_a.iter().zip(&order_b) {
         let (x, y) = (a.node(id_a), b.node(id_b));
@@ -250,18 +252,15 @@ fn difference(a: &Graph, b: &Graph) -> Option<String> {
             (Some(x), Some(y)) => order_b[places[x.index()]] == y,
             _ => false,
         };
-        let alike = x.op == y.op || !x.is_input() && leaves.get(x).exact == leaves.get(y).exact;
+        let plain = x.is_input() || x.given.is_none() && y.given.is_none();
+        let alike =
+            plain && x.op == y.op || !x.is_input() && leaves.get(a, x).exact == leaves.get(b, y).exact;
         let called = x.called_as == y.called_as;
-        let stages = stage(a, x).map(|stage| labels(&stage)) == stage(b, y);
+        let stages = labels.of(x).join("/") == stage(y).map_or("", String::as_str);
         if !(inputs && shares && alike && called && stages && x.outputs == y.outputs) {
             return Some(format!("`{}` would be another layer", x.name));
         }
     }
     let outputs = a.outputs.iter().zip(&b.outputs).all(|(&x, &y)| same(x, y));
     (!outputs).then(|| "the outputs would differ".into())
-}
-
-/// A stage's name as a file can say it.
-fn labels(stage: &str) -> String {
-    stage.split('/').map(names::allowed).collect::<Vec<_>>().join("/")
 }

@@ -45,24 +45,20 @@ pub(super) fn fold(call: &mut Call<'_, '_, '_>) -> Option<Values> {
     }
     // An op without any input makes its values up.
     inputs.first().copied().flatten()?;
-    // Reading is cheaper than making; what comes to nothing may have been made as far as inputs meet.
-    let lengths = inputs.iter().flatten().map(|known| known.elements.len() as u64);
-    let (read, meet) = lengths
-        .fold((0u64, 1u64), |(sum, all), length| (sum + length / 16, all.saturating_mul(length.max(1))));
-    let results = evaluate(call, op, &inputs);
-    let wasted = if results.is_none() { meet.min(MOST_KNOWN) } else { 0 };
-    if !call.importer.budget.fold(read + wasted) {
+    // What comes to nothing may have been made as far as inputs meet.
+    let lengths = || inputs.iter().flatten().map(|known| known.elements.len() as u64);
+    let (read, meet) = (lengths().sum(), lengths().fold(1u64, |all, one| all.saturating_mul(one.max(1))));
+    if !call.importer.budget.fold(read) {
         return None;
     }
-    let results = results?;
-    for known in &results {
-        let cost = known.elements.len() as u64;
-        if cost > MOST_KNOWN || product(&known.dims) != Ok(cost) {
-            return None;
-        }
-        if !call.importer.budget.fold(cost) {
-            return None;
-        }
+    let Some(results) = evaluate(call, op, &inputs) else {
+        call.importer.budget.fold(meet.min(MOST_KNOWN));
+        return None;
+    };
+    let written: u64 = results.iter().map(|known| known.elements.len() as u64).sum();
+    let sound = |known: &Known| product(&known.dims) == Ok(known.elements.len() as u64);
+    if written > MOST_KNOWN || !results.iter().all(sound) || !call.importer.budget.fold(written) {
+        return None;
     }
     Some(results.into_iter().map(Value::known).collect())
 }

@@ -539,7 +539,7 @@ impl<'m> Importer<'m> {
         let ids: Vec<NodeId> = self.graph.nodes().map(|(id, _)| id).collect();
         let stored = self.parameters.finish(&self.graph);
         for ((id, stored), bytes) in ids.into_iter().zip(stored).zip(self.bytes) {
-            self.graph.give(id, Given { stored, bytes });
+            self.graph.give(id, Given { stored: Some(stored), bytes: Some(bytes) });
         }
         self.graph
     }

@@ -88,7 +88,8 @@ fn changes(changes: &Changes, text: &mut String) {
         return;
     }
     let count = layers.len();
-    let _ = writeln!(text, "\n<details><summary>{count} layers differ</summary>\n");
+    let differ = if count == 1 { "layer differs" } else { "layers differ" };
+    let _ = writeln!(text, "\n<details><summary>{count} {differ}</summary>\n");
     text.push_str(
         "| layer | | parameters | change | MACs | change |\n| --- | --- | ---: | ---: | ---: | ---: |\n",
     );

@@ -103,12 +103,9 @@ impl Scale {
 /// The round number above.
 fn step(rough: f64, unit: Unit) -> f64 {
     let base = match unit {
-        Unit::Bytes if rough >= 512.0 => {
-            let base = 1024f64.powf(rough.log(1024.0).floor());
-            // Powers of two within a prefix.
-            return base * (rough / base).log2().ceil().exp2();
-        }
-        _ => 10f64.powf(rough.log10().floor()),
+        // Powers of two are round under every binary prefix.
+        Unit::Bytes => return rough.log2().ceil().exp2().max(1.0),
+        Unit::Count | Unit::Plain => 10f64.powf(rough.log10().floor()),
     };
     let times = [1.0, 2.0, 5.0].into_iter().find(|times| times * base >= rough).unwrap_or(10.0);
     let step = times * base;

@@ -150,8 +150,8 @@ impl Bars {
                 let value = |row: &&Row| row.values[index][network].unwrap_or(0);
                 let largest = self.rows.iter().rev().max_by_key(value);
                 let total = panel.totals[network];
-                let part = largest.map_or(String::new(), |row| {
-                    format!(", most in {} ({})", row.name, percent(value(&row), total))
+                let part = largest.filter(|_| total > 0).map_or(String::new(), |row| {
+                    format!(", the most in {} ({})", row.name, percent(value(&row), total))
                 });
                 format!("{} {}{part}", panel.unit.text(total), panel.name)
             });

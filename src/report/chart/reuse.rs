@@ -11,7 +11,7 @@ use super::style::Ink;
 use super::{Chart, Drawing, Network, titled};
 use crate::analysis::gradient::{Gradient, Read, Vertex, vertex_name};
 use crate::graph::Graph;
-use crate::units::{grouped, percent};
+use crate::units::{grouped, percent, plural};
 
 /// Larger matrices are drawn in groups of neighbours.
 const MOST_CELLS: usize = 420;
@@ -153,7 +153,11 @@ pub(super) fn by_stage(networks: &[Network<'_>]) -> Option<Chart> {
     if rows.iter().all(|row| row.len() < 2) {
         return None;
     }
-    let description = rows.iter().map(|row| sentences(row)).collect::<Vec<_>>().join(" ");
+    let described = networks.iter().zip(&rows).map(|(network, row)| match networks.len() {
+        1 => sentences(row),
+        _ => format!("{}: {}", network.name, sentences(row)),
+    });
+    let description = described.collect::<Vec<_>>().join(" ");
     let title = titled("Gradient reuse by stage", networks);
     let names = networks.iter().map(|network| network.name.to_owned()).collect();
     let drawing = Matrices { rows, named: true, names, most_read: None };
@@ -234,9 +238,9 @@ fn short_names(graph: &Graph, gradient: &Gradient, vertices: &[Vertex], stage: &
 fn sentences(matrices: &[Matrix]) -> String {
     let sentence = |matrix: &Matrix| {
         format!(
-            "{}: {} weight layers are updated with {} sources' features, {} of them ({}) again after an earlier layer.",
+            "{}: {} updated with {} sources' features, {} of them ({}) again after an earlier layer.",
             matrix.name,
-            matrix.size.0,
+            plural(matrix.size.0 as u64, "weight layer") + if matrix.size.0 == 1 { " is" } else { " are" },
             grouped(matrix.first + matrix.again),
             grouped(matrix.again),
             percent(matrix.again, matrix.first + matrix.again)

@@ -220,6 +220,8 @@ fn axes_have_round_numbers() {
     let labels = |scale: &Scale| scale.ticks.iter().map(|tick| tick.1.clone()).collect::<Vec<_>>().join(" ");
     assert_eq!(labels(&Scale::up_to(314_703_872, Unit::Count, 6)), "0 100 M 200 M 300 M 400 M");
     assert_eq!(labels(&Scale::up_to(8_429_568, Unit::Bytes, 6)), "0 2 MiB 4 MiB 6 MiB 8 MiB 10 MiB");
+    assert_eq!(labels(&Scale::up_to(1_536, Unit::Bytes, 4)), "0 512 B 1 KiB 1.5 KiB");
+    assert_eq!(labels(&Scale::up_to(2, Unit::Bytes, 6)), "0 1 B 2 B");
     assert_eq!(labels(&Scale::up_to(3, Unit::Count, 6)), "0 1 2 3");
     assert_eq!(labels(&Scale::up_to(0, Unit::Count, 6)), "0");
     assert_eq!(

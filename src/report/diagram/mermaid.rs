@@ -8,6 +8,11 @@ use crate::diagnostic::is_steering;
 use crate::graph::{Graph, NodeId};
 use crate::report::markdown;
 
+/// `maxEdges` of Mermaid's configuration, as it is by default and on GitHub.
+const MOST_ARROWS: usize = 500;
+/// `maxTextSize`.
+const MOST_LETTERS: usize = 50_000;
+
 /// The outermost stages of a network in order; `None` for all that is in none.
 fn stages(graph: &Graph) -> Vec<Option<String>> {
     let mut found: indexmap::IndexSet<Option<String>> = indexmap::IndexSet::new();
@@ -31,7 +36,7 @@ pub fn page(graph: &Graph) -> String {
         if let Some(title) = title {
             let _ = write!(text, "\n## {}\n", markdown::escape(title));
         }
-        let _ = write!(text, "\n```mermaid\n{}```\n", diagram(graph, stage.as_deref()));
+        text.push_str(&fenced(&diagram(graph, stage.as_deref())));
     }
     text
 }
@@ -39,7 +44,24 @@ pub fn page(graph: &Graph) -> String {
 /// A Markdown page with the diagram of one stage.
 pub fn page_of(graph: &Graph, stage: &str) -> String {
     let title = markdown::escape(&format!("{}: {stage}", graph.name));
-    format!("# {title}\n\n```mermaid\n{}```\n", diagram(graph, Some(stage)))
+    format!("# {title}\n{}", fenced(&diagram(graph, Some(stage))))
+}
+
+/// A diagram as a part of a Markdown page, which says where Mermaid would not draw it.
+fn fenced(diagram: &str) -> String {
+    let arrows = diagram.matches(" -->").count();
+    let note = if arrows > MOST_ARROWS {
+        format!(
+            "\n{arrows} arrows: more than the {MOST_ARROWS} that Mermaid draws unless its `maxEdges` is raised.\n"
+        )
+    } else if diagram.chars().count() > MOST_LETTERS {
+        format!(
+            "\nMore than the {MOST_LETTERS} letters that Mermaid draws unless its `maxTextSize` is raised.\n"
+        )
+    } else {
+        String::new()
+    };
+    format!("{note}\n```mermaid\n{diagram}```\n")
 }
 
 /// The diagram of one stage with what it reads, or of all that is in none.
@@ -116,6 +138,15 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_mermaid_does_not_draw_is_told() {
+        let arrows = |count: usize| fenced(&format!("flowchart TB\n{}", "  n0 --> n1\n".repeat(count)));
+        assert!(arrows(500).starts_with("\n```mermaid\nflowchart"));
+        assert!(arrows(501).starts_with("\n501 arrows: more than the 500 "));
+        let long = format!("flowchart TB\n  n0[\"{}\"]\n", "x".repeat(50_000));
+        assert!(fenced(&long).starts_with("\nMore than the 50000 letters"));
+    }
 
     #[test]
     fn no_name_is_markup() {

@@ -119,6 +119,14 @@ impl Comparison<'_> {
             format!("Against {}, {} has {others}{last}.", shown(self.name(0)), shown(self.name(network)))
         });
         let mut sentences: Vec<String> = sentences.collect();
+        for (network, report) in self.reports.iter().enumerate().rev() {
+            if let Some(why) = report.unknown_costs() {
+                sentences.insert(
+                    0,
+                    format!("Costs of {} are lower bounds: {}.", shown(self.name(network)), shown(&why)),
+                );
+            }
+        }
         if let Some((_, claims)) = self.claims {
             let count =
                 |word: &str| claims.iter().filter(|claim| claim.finding.verdict.words() == word).count();

@@ -49,8 +49,8 @@ pub(super) struct Data {
     remarks: Vec<String>,
 }
 
-/// Name, op, attributes, stage (−1: none), output shapes, parameters, MACs, FLOPs, activations, CIO, traffic, place in the
-/// file, what it reads, its number among all nodes.
+/// Name, op, attributes, stage (−1: none), output shapes, parameters, MACs, FLOPs, activations and CIO (none of the four
+/// where they are unknown), traffic, place in the file, what it reads, its number among all nodes.
 #[derive(Serialize)]
 struct Layer(
     String,
@@ -59,10 +59,10 @@ struct Layer(
     i64,
     String,
     Number,
-    Number,
-    Number,
-    Number,
-    Number,
+    Option<Number>,
+    Option<Number>,
+    Option<Number>,
+    Option<Number>,
     Number,
     String,
     Vec<usize>,
@@ -147,6 +147,7 @@ fn layer<'a>(
     let cost = &report.analysis.nodes[id.index()];
     let shapes: Vec<String> = node.outputs.iter().map(|output| output.shape.to_string()).collect();
     let stage = node.stage;
+    let known = |count: u64| (!cost.unknown).then(|| count.into());
     Layer(
         shown(&node.name),
         ops.insert_full(node.op.name()).0,
@@ -154,10 +155,10 @@ fn layer<'a>(
         stage.map_or(-1, |stage| i64::from(stage.0)),
         shapes.join(" "),
         cost.stored.learned().unwrap_or(u64::MAX).into(),
-        cost.macs.into(),
-        cost.flops.into(),
-        cost.activations.into(),
-        cost.cio.into(),
+        known(cost.macs),
+        known(cost.flops),
+        known(cost.activations),
+        known(cost.cio),
         report.analysis.traffic[id.index()].fused.into(),
         place(report, node, lines),
         if reads { node.inputs.iter().map(|outlet| outlet.node.index()).collect() } else { Vec::new() },

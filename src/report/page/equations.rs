@@ -8,6 +8,7 @@ use crate::analysis::gradient::equations::{Equations, Notation};
 use crate::analysis::gradient::vertex_name;
 use crate::report::Report;
 use crate::report::gradient::{EQUATION_LIMIT, form_name};
+use crate::units::plural;
 
 /// Of a stage with more weight layers than this, the first and the last ones are shown.
 const LAYERS: usize = 10;
@@ -21,7 +22,7 @@ const STAGES: usize = 40;
 <p>Three lines for each weight layer: the paper's form, in which equal names mean that both layers' gradients are made
 with the same features; the exact gradient of each block of weights; and what the layer sends back and receives.</p>
 {% for stage in stages %}<details>
-<summary><bdi>{{ stage.name }}</bdi> <span class="quiet">{{ stage.form }}, {{ stage.layers.len() + stage.omitted }} weight layers</span></summary>
+<summary><bdi>{{ stage.name }}</bdi> <span class="quiet">{{ stage.form }}, {{ stage.count }}</span></summary>
 {% if stage.is_too_large %}<p class="note">The stage has too many edges for this page.</p>{% endif %}
 <ol class="equations">
 {% for layer in stage.layers %}{% if loop.index0 == stage.gap_at %}<li class="gap">{{ stage.omitted }} more weight layers: <code>csp-profile gradient FILE --stage <bdi>{{ stage.name }}</bdi> --equations text</code></li>
@@ -41,6 +42,8 @@ struct View {
 struct Stage {
     name: String,
     form: &'static str,
+    /// Of its weight layers, in words.
+    count: String,
     layers: Vec<Layer>,
     omitted: usize,
     gap_at: usize,
@@ -70,6 +73,7 @@ pub(super) fn equations(report: &Report<'_>) -> Option<Markup> {
             return Stage {
                 name: shown(name),
                 form: "not shown",
+                count: plural(layers.len() as u64, "weight layer"),
                 layers: Vec::new(),
                 omitted: layers.len(),
                 gap_at: usize::MAX,
@@ -87,6 +91,7 @@ pub(super) fn equations(report: &Report<'_>) -> Option<Markup> {
         Stage {
             name: shown(name),
             form: form_name(equations.form),
+            count: plural(all as u64, "weight layer"),
             layers: chosen.collect(),
             omitted: all - head - tail,
             gap_at: if tail > 0 { head } else { usize::MAX },

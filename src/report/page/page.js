@@ -31,9 +31,10 @@
     if (Number(digits(value)) >= base && unit + 1 < units.length) { value /= base; unit += 1; }
     return unit < 0 ? null : `${digits(value)} ${units[unit]}`;
   }
-  const count = (n) => (Number(n) === 0 ? '-' : scaled(n, 1000, ['k', 'M', 'G', 'T', 'P', 'E']) ?? String(n));
+  const count = (n) => (n === null ? 'unknown' : Number(n) === 0 ? '-' : scaled(n, 1000, ['k', 'M', 'G', 'T', 'P', 'E']) ?? String(n));
   const bytes = (n) => (Number(n) === 0 ? '-' : scaled(n, 1024, ['KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB']) ?? `${n} B`);
-  const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ',');
+  const many = (n, thing) => `${grouped(n)} ${thing}${Number(n) === 1 ? '' : 's'}`;
+  const grouped = (n) => String(n ?? 'unknown').replace(/\B(?=(\d{3})+$)/g, ',');
 
   // ---- theme
 
@@ -127,7 +128,7 @@
         const sum = (index) => members.reduce((all, node) => all + Number(node[index]), 0);
         const head = make('tr', { class: 'stage' },
           make('th', { scope: 'rowgroup' }, make('bdi', {}, stage < 0 ? 'outside all stages' : data.stages[stage])),
-          make('td', {}, `${grouped(members.length)} layers`), make('td', {}),
+          make('td', {}, many(members.length, 'layer')), make('td', {}),
           ...columns.slice(3).map((column) => make('td', { class: 'n' }, column.show(sum(column.number)))));
         bodies.push(make('tbody', {}, head, ...members.map((node) => rows.get(node[ID]))));
       }
@@ -155,14 +156,14 @@
     const field = (text) => (/[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
     const lines = [copied.map((column) => column.title).join(',')];
     for (const node of visible()) {
-      lines.push(copied.map((column) => field(column.text ? column.text(node) : String(node[column.number]))).join(','));
+      lines.push(copied.map((column) => field(column.text ? column.text(node) : String(node[column.number] ?? ''))).join(','));
     }
     return `${lines.join('\n')}\n`;
   }
 
   async function copy() {
     const text = csv();
-    const done = () => { status.textContent = `${grouped(visible().length)} layers copied as CSV`; };
+    const done = () => { status.textContent = `${many(visible().length, 'layer')} copied as CSV`; };
     try {
       await navigator.clipboard.writeText(text);
       done();
@@ -204,6 +205,8 @@
   boxes.forEach((box, index) => box.items.forEach((item) => {
     if (item < 0) parent[-1 - item] = index; else home.set(item, index);
   }));
+  // Below this zoom names are too small to read.
+  const READABLE = 0.85;
   const GAP = 30, SIDE = 26, PAD = 14, HEAD = 30, HIGH = 40, LANE = 7, LANES = 280;
   const state = { zoom: 1, chosen: null, elements: new Map(), places: new Map(), current: null, svg: null, width: 0, height: 0 };
 
@@ -215,7 +218,7 @@
   const words = (item, group) => {
     if (item < 0) {
       const box = boxes[-1 - item];
-      return [cut(box.label), `${grouped(box.nodes)} layers · ${percent(box.sums[1])} of MACs`];
+      return [cut(box.label), `${many(box.nodes, 'layer')} · ${percent(box.sums[1])} of MACs`];
     }
     const node = byId.get(item);
     return node ? [cut(short(node[NAME], group)), `${node[SHAPE]}`] : [String(item), ''];
@@ -344,7 +347,11 @@
     canvas.scrollTop = top * state.zoom - y;
   }
 
-  const fit = () => zoom(Math.min(1.25, (canvas.clientWidth - 16) / state.width, Math.max((canvas.clientHeight - 16) / state.height, 0.45)));
+  /** The whole width in view, and the height as far as letters stay legible; all of it where nothing is `least`. */
+  function fit(least = READABLE) {
+    zoom(Math.min(1.25, Math.max(least, Math.min((canvas.clientWidth - 16) / state.width, (canvas.clientHeight - 16) / state.height))));
+    canvas.scrollLeft = (canvas.scrollWidth - canvas.clientWidth) / 2;
+  }
 
   /** The box that shows a layer: itself, or the outermost folded box around it. */
   function shownAs(id) {
@@ -435,7 +442,7 @@
     panel.replaceChildren(make('h3', {}, make('bdi', {}, node[NAME])), facts(costs));
     if (settings.length) panel.append(make('h4', {}, 'Attributes'), facts(settings));
     if (own) {
-      const lengths = own[2] === null ? [] : [['shortest path', `${own[2]} layers`], ['longest path', `${own[3]} layers`]];
+      const lengths = own[2] === null ? [] : [['shortest path', many(own[2], 'layer')], ['longest path', many(own[3], 'layer')]];
       panel.append(make('h4', {}, 'Gradient paths'), facts([...(own[1] === null ? [] : [['log₂ of their number', own[1]]]), ...lengths]));
       panel.append(...list(`Gradient sources: ${own[4].length}`, own[4].map(([source, first, channels, ways]) =>
         link(source, `channels ${first}–${first + channels - 1}${ways > 1 ? ` ×${ways}` : ''}`))));
@@ -465,6 +472,7 @@
     let changed = false;
     for (let group = home.get(id); group > 0; group = parent[group]) if (!open.has(group)) { open.add(group); changed = true; }
     if (changed) redraw();
+    if (state.zoom < READABLE) zoom(READABLE);
     $('drawing').scrollIntoView({ block: 'nearest' });
     center(state.elements.get(id));
     state.elements.get(id)?.focus({ preventScroll: true });
@@ -497,7 +505,7 @@
   }
 
   const actions = {
-    in: () => zoomAt(1.25), out: () => zoomAt(0.8), fit: () => { fit(); canvas.scrollTop = 0; },
+    in: () => zoomAt(1.25), out: () => zoomAt(0.8), fit: () => { fit(0); canvas.scrollTop = 0; },
     unfold: () => { boxes.forEach((_, group) => open.add(group)); redraw(); },
     fold: () => { open.clear(); open.add(0); redraw(); fit(); },
   };

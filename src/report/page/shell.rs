@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::markup::Markup;
 use super::shown;
+use super::summary::unbroken;
 use crate::report::chart::{Chart, Style, Theme};
 
 /// The style sheet.
@@ -11,9 +12,9 @@ pub(super) const STYLE: &str = include_str!("page.css");
 /// The script.
 pub(super) const SCRIPT: &str = include_str!("page.js");
 /// The SHA-256 of [`STYLE`] in Base64; a test says what it must be.
-pub(super) const STYLE_SHA256: &str = "jvwL0SeEJs+p+glA3eQfTBlXYxrFmA860lVG24Ke74g=";
+pub(super) const STYLE_SHA256: &str = "oHiv1YbzgAJyWbpDs4JLGru0WA7WyWKfwuN2LH4U/VQ=";
 /// The SHA-256 of [`SCRIPT`] in Base64.
-pub(super) const SCRIPT_SHA256: &str = "euNBnvlP/3+umYNEIqgCp3qNRQDIm4CKFCOPx6Rcnp0=";
+pub(super) const SCRIPT_SHA256: &str = "27ygptMYg/fFv+JzuPyD2r0B3mHRIPA3Ke4reCBe9RE=";
 
 /// A part of a page.
 pub(super) struct Section {
@@ -114,22 +115,23 @@ pub(super) fn section(id: &'static str, short: &'static str, title: &'static str
 #[template(
     ext = "html",
     source = r#"<div class="charts">
-{% for (chart, svg) in charts %}<figure>
-<div class="scroll" role="group" tabindex="0" aria-label="{{ chart.title }}">{{ svg }}</div>
-<figcaption>{{ chart.description }}</figcaption>
+{% for (title, svg, description) in charts %}<figure>
+<div class="scroll" role="group" tabindex="0" aria-label="{{ title }}">{{ svg }}</div>
+<figcaption>{{ description }}</figcaption>
 </figure>
 {% endfor %}</div>
 "#
 )]
 struct Charts<'a> {
-    charts: Vec<(&'a Chart, Markup)>,
+    charts: Vec<(&'a str, Markup, String)>,
 }
 
 /// All charts. Each names itself to those who do not see it.
 pub(super) fn charts(charts: &[Chart]) -> Markup {
     let style = Style { width: 960, height: 540, theme: Theme::Page };
-    let charts = charts.iter().map(|chart| (chart, Markup::trusted(chart.svg(&style)))).collect();
-    Markup::of(&Charts { charts })
+    let one = |chart: &'_ Chart| Markup::trusted(chart.svg(&style));
+    let charts = charts.iter().map(|chart| (&*chart.title, one(chart), unbroken(&chart.description)));
+    Markup::of(&Charts { charts: charts.collect() })
 }
 
 #[derive(Template)]

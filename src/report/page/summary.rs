@@ -37,6 +37,7 @@ pub(super) struct Card {
 /// The sentences and figures of one network.
 pub(super) fn summary(report: &Report<'_>) -> Markup {
     let sentences = [
+        unknown(report),
         costs(report),
         bottleneck(report),
         stages(report),
@@ -57,11 +58,9 @@ pub(super) fn unbroken(sentence: &str) -> String {
     let mut text = String::with_capacity(sentence.len());
     while let Some(word) = words.next() {
         text.push_str(word);
-        let is_number = word.starts_with(|letter: char| letter.is_ascii_digit());
+        let is_number = word.trim_start_matches('(').starts_with(|letter: char| letter.is_ascii_digit());
         match words.peek() {
-            Some(unit) if is_number && (unit.len() == 1 || unit.ends_with("iB") || unit.starts_with('%')) => {
-                text.push('\u{a0}');
-            }
+            Some(unit) if is_number && is_unit(unit) => text.push('\u{a0}'),
             Some(_) => text.push(' '),
             None => {}
         }
@@ -69,7 +68,14 @@ pub(super) fn unbroken(sentence: &str) -> String {
     text
 }
 
-/// What one run takes in: `for one input of 3×224×224`.
+/// Whether a word behind a number is its unit or prefix: `M`, `MiB;`, `%).`.
+fn is_unit(word: &str) -> bool {
+    let bare = word.trim_end_matches([',', '.', ';', ':', ')']);
+    bare.len() == 1 && !bare.starts_with(|letter: char| letter.is_ascii_lowercase() && letter != 'k')
+        || bare.ends_with("iB")
+}
+
+/// What one run takes in: `for an input of 1x3x224x224`.
 fn run(report: &Report<'_>) -> String {
     let graph = report.graph;
     match graph.inputs() {
@@ -83,6 +89,11 @@ fn run(report: &Report<'_>) -> String {
 
 fn learned(report: &Report<'_>) -> u64 {
     report.analysis.total.stored.learned().unwrap_or(u64::MAX)
+}
+
+/// Figures that miss something say so before any of them is read.
+fn unknown(report: &Report<'_>) -> Option<String> {
+    report.unknown_costs().map(|why| format!("Costs are lower bounds: {}.", shown(&why)))
 }
 
 fn costs(report: &Report<'_>) -> Option<String> {
@@ -100,7 +111,9 @@ fn costs(report: &Report<'_>) -> Option<String> {
 fn bottleneck(report: &Report<'_>) -> Option<String> {
     let layer = report.analysis.largest_layer.as_ref()?;
     let meaning = match (layer.max_over_mean, layer.share) {
-        (ratio, _) if ratio < 3.0 => "The work is spread evenly: no layer stands out.",
+        (_, share) if share >= 1.0 => "No other layer computes.",
+        (ratio, share) if ratio < 3.0 && share < 0.2 => "The work is spread evenly: no layer stands out.",
+        (ratio, _) if ratio < 3.0 => "There are few layers to share the work.",
         (_, share) if share >= 0.2 => "It is a bottleneck: making this one layer cheaper pays most.",
         (ratio, _) if ratio >= 8.0 => {
             "It stands out: a computational bottleneck, as the CSPNet paper calls it."
@@ -139,7 +152,7 @@ fn stages(report: &Report<'_>) -> Option<String> {
             shown(&macs.name)
         ),
         false => format!(
-            "Most of the computation, {share}, is in the stage {}; most parameters, {held}, are in {}.",
+            "The largest part of the computation, {share}, is in the stage {}; that of the parameters, {held}, is in {}.",
             shown(&macs.name),
             shown(&parameters.name)
         ),
@@ -178,12 +191,15 @@ fn gradient(report: &Report<'_>) -> Option<String> {
     });
     let over = paths
         .map_or(String::new(), |paths| format!(" over {paths} path{}", if paths == "1" { "" } else { "s" }));
-    Some(format!(
-        "The gradient of the loss reaches the input{over}. On the shortest path to any of the {} weight layers there are at \
-         most {}.",
-        grouped(layers as u64),
-        grouped(gradient.longest_shortest_path())
-    ))
+    let shortest = match layers {
+        1 => String::new(),
+        _ => format!(
+            " On the shortest path to any of the {} weight layers there are at most {}.",
+            grouped(layers as u64),
+            grouped(gradient.longest_shortest_path())
+        ),
+    };
+    Some(format!("The gradient of the loss reaches the input{over}.{shortest}"))
 }
 
 fn published(report: &Report<'_>) -> Option<String> {
@@ -222,6 +238,7 @@ fn budget(report: &Report<'_>) -> Option<String> {
 
 fn cards(report: &Report<'_>) -> Vec<Card> {
     let (analysis, total) = (report.analysis, &report.analysis.total);
+    let bound = |text: String| if total.unknown > 0 { format!("≥ {text}") } else { text };
     let mut cards = vec![
         Card {
             name: "Parameters",
@@ -230,7 +247,7 @@ fn cards(report: &Report<'_>) -> Vec<Card> {
         },
         Card {
             name: "Compute",
-            value: format!("{}MACs", si_unit(total.macs)),
+            value: bound(format!("{}MACs", si_unit(total.macs))),
             remark: format!("{}FLOPs", si_unit(total.flops)),
         },
     ];
@@ -244,12 +261,12 @@ fn cards(report: &Report<'_>) -> Vec<Card> {
     if let Some(memory) = report.memory {
         cards.push(Card {
             name: "Peak activations",
-            value: bytes(memory.models[0].peak),
+            value: bound(bytes(memory.models[0].peak)),
             remark: format!("{} in place", bytes(memory.models[1].peak)),
         });
         cards.push(Card {
             name: "Kept for training",
-            value: bytes(memory.training[0].saved_bytes),
+            value: bound(bytes(memory.training[0].saved_bytes)),
             remark: format!("of activations, batch {}", grouped(report.graph.batch)),
         });
     }
@@ -257,7 +274,7 @@ fn cards(report: &Report<'_>) -> Vec<Card> {
     let intensity = (total.traffic.fused > 0).then(|| total.macs as f64 / total.traffic.fused as f64);
     cards.push(Card {
         name: "Bytes moved",
-        value: bytes(total.traffic.fused),
+        value: bound(bytes(total.traffic.fused)),
         remark: intensity.map_or(String::new(), |ratio| format!("{} MACs for each byte", ratio_text(ratio))),
     });
     if let Some(gradient) = report.gradient {

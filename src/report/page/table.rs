@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::markup::Markup;
 use super::shown;
+use super::summary::unbroken;
 use crate::report::sheet::{Cell, Sheet};
 
 /// The tables of a page have names of this program or of a user's file.
@@ -110,6 +111,6 @@ pub(super) fn table<Name: AsRef<str>>(sheet: &Sheet<Name>, captioned: bool) -> M
         hidden: !captioned,
         columns: columns.collect(),
         rows: rows.collect(),
-        notes: sheet.notes.iter().map(|note| shown(note)).collect(),
+        notes: sheet.notes.iter().map(|note| unbroken(&shown(note))).collect(),
     })
 }

@@ -270,3 +270,26 @@ fn base64(bytes: &[u8]) -> String {
     }
     text
 }
+
+#[test]
+fn numbers_keep_their_units() {
+    for (text, unbroken) in [
+        ("5.718 G FLOPs, most (99.1 %).", "5.718\u{a0}G FLOPs, most (99.1\u{a0}%)."),
+        ("2.680 MiB; 2 of 3 in a row", "2.680\u{a0}MiB; 2 of 3 in a row"),
+        ("", ""),
+    ] {
+        assert_eq!(super::summary::unbroken(text), unbroken);
+    }
+}
+
+#[test]
+fn unknown_costs_are_no_zeros() {
+    let text = r#"{"inputs": {"x": [3, 8, 8]}, "layers": [{"op": "conv2d", "out_channels": 4, "kernel": 3},
+        {"op": "unknown", "called": "acme::Fancy", "shapes": [[1, 4, 6, 6]]}, {"op": "relu"}]}"#;
+    let known = text.replace(r#"{"op": "unknown", "called": "acme::Fancy", "shapes": [[1, 4, 6, 6]]}, "#, "");
+    let (page, plain) = (page(text, None), page(&known, None));
+    assert!(page.contains("Costs are lower bounds: the cost of 1 op is unknown (acme::Fancy)."));
+    assert!(page.contains("≥ 3.888 kMACs") || page.contains("≥ 3.888\u{a0}kMACs"));
+    assert!(page.contains("null,null,null,null"), "the layer's own figures");
+    assert!(!plain.contains('≥') && !plain.contains("null,null,null,null"));
+}

@@ -237,6 +237,7 @@ impl Reader<'_> {
             None => None,
             Some(json) => Some(self.reference(&json, "`share`")?),
         };
+        let listed = self.listed(&mut fields)?;
         let mut given = Vec::new();
         let mut complete = true;
         for member in fields.into_members() {
@@ -273,15 +274,6 @@ impl Reader<'_> {
         if !complete {
             return None;
         }
-        let mut mentions_tensors = false;
-        let mut mentions_index = inputs.is_some_and(|inputs| inputs.iter().any(Reference::has_rounds))
-            || share.as_ref().is_some_and(Reference::has_rounds);
-        for (_, template) in &given {
-            template.expressions(&mut |expression| {
-                mentions_tensors |= expression.mentions_tensors || expression.mentions_arguments;
-                mentions_index |= expression.mentions_index;
-            });
-        }
         let constant = if given.iter().all(|(_, template)| template.is_constant()) {
             let op = self.constant_op(info, json.span, &given)?;
             let recent = self.recent.entry(info.name).or_insert_with(|| Arc::new(op.clone()));
@@ -292,21 +284,32 @@ impl Reader<'_> {
         } else {
             None
         };
-        let work = given.iter().map(|(_, template)| template.work()).sum();
-        let values = given.iter().map(|(_, template)| template.values()).sum();
-        let given = given.into_boxed_slice();
-        Some(LayerKind::Op(Box::new(OpLayer {
+        let mut layer = OpLayer {
             info,
             span: json.span,
-            given,
+            given: given.into_boxed_slice(),
             called_as,
+            mentions_tensors: false,
+            mentions_index: inputs.is_some_and(|inputs| inputs.iter().any(Reference::has_rounds))
+                || share.as_ref().is_some_and(Reference::has_rounds),
             share,
+            listed,
             constant,
-            mentions_tensors,
-            mentions_index,
-            values,
-            work,
-        })))
+            values: 0,
+            work: 0,
+        };
+        let (mut tensors, mut index, mut work, mut values) = (false, layer.mentions_index, 0, 0);
+        for template in layer.templates() {
+            template.expressions(&mut |expression| {
+                tensors |= expression.mentions_tensors || expression.mentions_arguments;
+                index |= expression.mentions_index;
+            });
+            work += template.work();
+            values += template.values();
+        }
+        (layer.mentions_tensors, layer.mentions_index) = (tensors, index);
+        (layer.work, layer.values) = (work, values);
+        Some(LayerKind::Op(Box::new(layer)))
     }
 
     /// An op whose attributes are plain values is read once, however often it is used.

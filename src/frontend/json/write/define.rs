@@ -29,6 +29,8 @@ enum Sort {
     Kernel,
     /// The zeros around a map.
     Padding,
+    /// An axis of a stored tensor.
+    Axis,
     /// Anything else.
     Other,
 }
@@ -145,14 +147,20 @@ fn describe(forest: &mut Forest<'_>, item: &Item, blocks: &Blocks<'_>, into: &mu
                     "groups" => Sort::Groups,
                     "kernel" if convolves => Sort::Kernel,
                     "padding" if convolves => Sort::Padding,
+                    "stored" => Sort::Axis,
                     _ => Sort::Other,
                 };
                 let default =
                     (attribute.default)().filter(|default| default.is_number() || default.is_boolean());
-                for _ in 0..scalars(value) {
-                    let (name, default, of) = (attribute.name.to_owned(), default.clone(), of.clone());
+                scalars(value, &mut |scalar| {
+                    let (sort, name) = match sort {
+                        Sort::Axis if scalar.is_boolean() => (Sort::Other, "shared"),
+                        Sort::Axis => (sort, "stored_axis"),
+                        _ => (sort, attribute.name),
+                    };
+                    let (name, default, of) = (name.to_owned(), default.clone(), of.clone());
                     into.push(Description { name, sort, default, of });
-                }
+                });
             }
         }
         Kind::Scope(_) => {
@@ -171,11 +179,13 @@ fn describe(forest: &mut Forest<'_>, item: &Item, blocks: &Blocks<'_>, into: &mu
     }
 }
 
-fn scalars(value: &Value) -> usize {
+/// The numbers and flags of a value in order.
+fn scalars(value: &Value, visit: &mut dyn FnMut(&Value)) {
     match value {
-        Value::Array(items) => items.iter().map(scalars).sum(),
-        Value::Number(_) | Value::Bool(_) => 1,
-        _ => 0,
+        Value::Array(items) => items.iter().for_each(|item| scalars(item, visit)),
+        Value::Object(members) => members.values().for_each(|member| scalars(member, visit)),
+        Value::Number(_) | Value::Bool(_) => visit(value),
+        _ => {}
     }
 }
 
@@ -213,7 +223,8 @@ fn block<'t>(
             values.of_other(source, sort, described[source].sort).map(|how| Plan::Argument(argument, how))
         });
         let of_input = || {
-            let channels = channels.as_ref().filter(|_| matches!(sort, Sort::Channels | Sort::Groups))?;
+            let channels =
+                channels.as_ref().filter(|_| matches!(sort, Sort::Channels | Sort::Groups | Sort::Axis))?;
             values.equal(channels).then_some(Plan::OfInput)
         };
         plans.push(known.or_else(of_input).unwrap_or_else(|| {
@@ -356,7 +367,7 @@ impl Column<'_> {
     /// This number in terms of another one, where that makes sense.
     fn of_other(&self, source: usize, sort: Sort, of: Sort) -> Option<How> {
         let pairs = || self.rows.iter().map(|row| (&row[self.column], &row[source]));
-        let alike = sort == of || (sort, of) == (Sort::Groups, Sort::Channels);
+        let alike = sort == of || matches!((sort, of), (Sort::Groups | Sort::Axis, Sort::Channels));
         if alike && pairs().all(|(this, other)| this == other) {
             return Some(How::Plainly);
         }

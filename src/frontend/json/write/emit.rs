@@ -1,14 +1,19 @@
 //! From scopes and blocks to the lines of a file.
 
+mod sought;
+mod spell;
+
 use std::rc::Rc;
 
+use indexmap::IndexSet;
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde_json::Value;
 
+use self::sought::Sought;
+use self::spell::spell_value;
 use super::define::{Argument, Block, Blocks, Cell, slices};
 use super::names::{Name, Namer};
 use super::text::{Line, object, quoted};
-use super::tree::{Forest, Frame, Item, Kind, Path, Pattern, Ref, Step, as_u32};
+use super::tree::{Forest, Frame, Item, Kind, Pattern, Ref, as_u32};
 use crate::graph::Outlet;
 use crate::ops::Operator;
 
@@ -57,18 +62,9 @@ pub(super) struct Emitter<'f, 'g, 't> {
     /// The names in each block by form, and of what it is given.
     names: FxHashMap<u32, (Rc<[Name]>, Vec<String>)>,
     /// What is looked for from within a group: names of containers further out.
-    sought: FxHashMap<u32, FxHashSet<Sought>>,
+    sought: FxHashMap<u32, IndexSet<Sought>>,
     /// The network's own list of layers.
     top: Vec<Container<'t>>,
-}
-
-/// A name that must not be given in a group, since what it stands for is further out.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Sought {
-    /// An item of the group of that number; of the network's own list without one.
-    Item(Option<u32>, u32),
-    /// An input of the network.
-    Input(u32),
 }
 
 /// A block as it is written.
@@ -96,8 +92,8 @@ impl<'f, 'g, 't> Emitter<'f, 'g, 't> {
             let is_taken = |text: &String| names.iter().any(|name| *name.text == **text);
             let mut given: Vec<String> = Vec::new();
             let common = ["x", "y", "z", "u", "v", "w", "s", "t"];
-            for index in 0..block.example.inputs.len().min(common.len()) {
-                let name = super::define::free(common[index], |name| is_taken(name) || given.contains(name));
+            for wish in common.iter().take(block.example.inputs.len()) {
+                let name = super::define::free(wish, |name| is_taken(name) || given.contains(name));
                 given.push(name);
             }
             self.names.insert(*form, (names.into(), given));
@@ -151,75 +147,6 @@ impl<'f, 'g, 't> Emitter<'f, 'g, 't> {
 
     fn name_list(&mut self, items: &[Item], namer: &mut Namer) -> Rc<[Name]> {
         items.iter().map(|item| self.name(namer, item, item.name.as_deref())).collect()
-    }
-
-    /// Notes which names each group looks for further out. `around` are the groups around: number and place.
-    fn seek(
-        &mut self,
-        top: &'t [Item],
-        items: &'t [Item],
-        around: &mut Vec<(u32, u32)>,
-        mut before: Option<Outlet>,
-    ) {
-        let frame = Frame { items: top, start: self.forest.inputs, externals: None };
-        for (index, item) in items.iter().enumerate() {
-            let given = std::mem::replace(&mut before, item.given);
-            if let (Kind::Scope(inner), None) = (&item.kind, self.blocks.of(item)) {
-                around.push((item.id, as_u32(index)));
-                self.seek(top, inner, around, given);
-                around.pop();
-                continue;
-            }
-            if around.is_empty() {
-                continue;
-            }
-            // A layer that reads what is before it names nothing.
-            let mut references = match given.is_some_and(|given| *item.inputs == [given]) {
-                true => Vec::new(),
-                false => self.forest.references(&item.inputs, &frame),
-            };
-            if let Kind::Leaf = item.kind
-                && let Some(shared) = self.forest.node(item.start).shares
-            {
-                references.extend(self.forest.local(Outlet { node: shared, port: 0 }, &frame, true));
-            }
-            for reference in references {
-                let (depth, sought) = match &reference {
-                    Ref::Input(input) => (0, Sought::Input(*input)),
-                    Ref::Local(path) | Ref::Rounds(path) => {
-                        let depth = common(path, around.iter().map(|(_, index)| *index));
-                        let Some(Step::Item(index)) = path.steps.get(depth) else { continue };
-                        let holder = depth.checked_sub(1).map(|depth| around[depth].0);
-                        (depth, Sought::Item(holder, *index))
-                    }
-                    Ref::All | Ref::External(_) => continue,
-                };
-                for (group, _) in &around[depth..] {
-                    self.sought.entry(*group).or_default().insert(sought.clone());
-                }
-            }
-        }
-    }
-
-    fn forbidden(&mut self, group: u32, containers: &[Container<'t>], around: &[u32]) -> FxHashSet<String> {
-        let sought = self.sought.remove(&group).unwrap_or_default();
-        #[expect(clippy::iter_over_hash_type, reason = "from a set into a set")]
-        let mut names = FxHashSet::default();
-        for sought in sought {
-            names.insert(match sought {
-                Sought::Input(input) => self.inputs[input as usize].clone(),
-                Sought::Item(holder, index) => {
-                    let depth = match holder {
-                        None => 0,
-                        Some(holder) => {
-                            around.iter().position(|id| *id == holder).map_or(0, |depth| depth + 1)
-                        }
-                    };
-                    containers[depth].names[index as usize].text.to_string()
-                }
-            });
-        }
-        names
     }
 
     /// The network's outputs, as its own list of layers sees them.
@@ -421,93 +348,6 @@ impl<'f, 'g, 't> Emitter<'f, 'g, 't> {
         None
     }
 
-    /// A list of tensors; the one at `previous` is what came before.
-    fn spell_list(
-        &self,
-        list: &[Outlet],
-        frame: &Frame<'_>,
-        containers: &[Container<'_>],
-        previous: Option<usize>,
-    ) -> String {
-        let mut spelled = Vec::new();
-        let mut part = |list: &[Outlet]| {
-            let references = self.forest.references(list, frame);
-            spelled.extend(
-                references
-                    .iter()
-                    .map(|one| quoted(&self.spell(one, containers, frame.externals.map(|_| frame)))),
-            );
-        };
-        match previous {
-            None => part(list),
-            Some(slot) => {
-                part(&list[..slot]);
-                part(&list[slot + 1..]);
-                spelled.insert(slot.min(spelled.len()), quoted("previous"));
-            }
-        }
-        match spelled.as_slice() {
-            [one] => one.clone(),
-            _ => format!("[{}]", spelled.join(", ")),
-        }
-    }
-
-    fn spell(&self, reference: &Ref, containers: &[Container<'_>], frame: Option<&Frame<'_>>) -> String {
-        match reference {
-            Ref::Input(input) => self.inputs[*input as usize].clone(),
-            Ref::All => "input".into(),
-            Ref::External(index) => {
-                let form = frame.map(|frame| self.form_of(frame));
-                let names = form.flatten().and_then(|form| self.names.get(&form));
-                names.and_then(|(_, given)| given.get(*index as usize)).cloned().unwrap_or_default()
-            }
-            Ref::Local(path) => {
-                let mut text = self.spell_path(path, containers);
-                if let Some(port) = path.port {
-                    text.push_str(&format!(":{port}"));
-                }
-                text
-            }
-            Ref::Rounds(path) => format!("{}[..]", self.spell_path(path, containers)),
-        }
-    }
-
-    /// The form of the block whose example a frame is.
-    fn form_of(&self, frame: &Frame<'_>) -> Option<u32> {
-        let first = frame.items.first()?.id;
-        let is = |block: &Block<'_>| block.example.children().first().is_some_and(|item| item.id == first);
-        self.blocks.by_form.iter().find(|(_, block)| is(block)).map(|(form, _)| *form)
-    }
-
-    fn spell_path(&self, path: &Path, containers: &[Container<'_>]) -> String {
-        let depth = common(path, containers[1..].iter().map(|container| container.index));
-        let (mut items, mut names) = (containers[depth].items, containers[depth].names.clone());
-        let mut text = String::new();
-        let mut current: Option<&Item> = None;
-        for step in &path.steps[depth..] {
-            match *step {
-                Step::Item(index) => {
-                    if let Some(scope) = current {
-                        text.push('/');
-                        items = scope.children();
-                        names = match self.blocks.of(scope) {
-                            Some(_) => self.names[&scope.form].0.clone(),
-                            None => self.groups[&scope.id].clone(),
-                        };
-                    }
-                    text.push_str(&names[index as usize].text);
-                    current = items.get(index as usize);
-                }
-                Step::Round(round, _) => {
-                    text.push_str(&format!("[{round}]"));
-                    current = current.and_then(|repeat| repeat.children().get(round as usize));
-                }
-                Step::Last => {}
-            }
-        }
-        text
-    }
-
     fn leaf_head(&mut self, item: &Item, members: &mut Vec<(&'static str, String)>) {
         let leaf = self.forest.leaf(item.start);
         members.push(("op", quoted(leaf.info.name)));
@@ -564,13 +404,6 @@ impl<'f, 'g, 't> Emitter<'f, 'g, 't> {
     }
 }
 
-/// How many steps of a path lead into the groups around a layer, and further.
-fn common(path: &Path, around: impl Iterator<Item = u32>) -> usize {
-    let last = path.steps.len().saturating_sub(1);
-    let steps = path.steps.iter().take(last);
-    steps.zip(around).take_while(|(step, index)| **step == Step::Item(*index)).count()
-}
-
 /// Whether a name is the default, or the default with a number: the reader gives those itself.
 fn is_numbered(name: &str, default: &str) -> bool {
     let rest = name.strip_prefix(default);
@@ -578,29 +411,4 @@ fn is_numbered(name: &str, default: &str) -> bool {
         rest.is_empty()
             || rest.strip_prefix('_').is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
     })
-}
-
-/// A value, its numbers and flags as cells say where there are cells.
-fn spell_value<'c>(
-    value: &Value,
-    numeric: bool,
-    cells: &mut impl Iterator<Item = &'c Cell>,
-    plain: &mut bool,
-) -> String {
-    match value {
-        Value::Number(_) | Value::Bool(_) if numeric => match cells.next() {
-            Some(Cell::Expression(text)) => {
-                *plain = false;
-                quoted(text)
-            }
-            // A default may differ from the example's own number nowhere: literals are equal in all uses.
-            _ => value.to_string(),
-        },
-        Value::Array(items) => {
-            let items: Vec<String> =
-                items.iter().map(|item| spell_value(item, numeric, cells, plain)).collect();
-            format!("[{}]", items.join(", "))
-        }
-        other => other.to_string(),
-    }
 }

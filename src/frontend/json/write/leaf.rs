@@ -7,7 +7,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
-use crate::graph::{CalledAs, Node};
+use super::listed::{self, Listed};
+use crate::graph::{CalledAs, Graph, Node};
 use crate::ops::attribute::Attribute;
 use crate::ops::{Op, OpInfo};
 
@@ -15,7 +16,7 @@ use crate::ops::{Op, OpInfo};
 pub(super) struct Leaf {
     pub(super) info: &'static OpInfo,
     pub(super) called_as: Option<CalledAs>,
-    /// In the order of the op's table.
+    /// In the order of the op's table; behind them what the file says beyond the op.
     pub(super) attributes: Vec<(&'static Attribute, Value)>,
     /// Equal for leaves that differ in numbers and flags only.
     pub(super) skeleton: u32,
@@ -28,24 +29,24 @@ pub(super) struct Leaf {
 /// All leaves, each different one once.
 #[derive(Default)]
 pub(super) struct Leaves {
-    by_op: FxHashMap<(usize, Option<CalledAs>), Rc<Leaf>>,
+    by_op: FxHashMap<(usize, Option<CalledAs>, Option<Listed>), Rc<Leaf>>,
     by_text: FxHashMap<String, Rc<Leaf>>,
     skeletons: FxHashMap<String, u32>,
 }
 
 impl Leaves {
-    pub(super) fn get(&mut self, node: &Node) -> Rc<Leaf> {
+    pub(super) fn get(&mut self, graph: &Graph, node: &Node) -> Rc<Leaf> {
         // The graph keeps its ops alive, so that an address is one op's.
-        let key = (Arc::as_ptr(&node.op) as usize, node.called_as);
+        let key = (Arc::as_ptr(&node.op) as usize, node.called_as, Listed::of(graph, node));
         if let Some(leaf) = self.by_op.get(&key) {
             return leaf.clone();
         }
-        let leaf = self.make(&node.op, node.called_as);
+        let leaf = self.make(&node.op, node.called_as, key.2.as_ref());
         self.by_op.insert(key, leaf.clone());
         leaf
     }
 
-    fn make(&mut self, op: &Op, called_as: Option<CalledAs>) -> Rc<Leaf> {
+    fn make(&mut self, op: &Op, called_as: Option<CalledAs>, listed: Option<&Listed>) -> Rc<Leaf> {
         let settings = op.settings();
         let info = OpInfo::find(op.name()).unwrap_or(&Op::ALL[0]);
         let mut attributes = Vec::with_capacity(info.attributes.len());
@@ -53,6 +54,10 @@ impl Leaves {
             let given = settings.iter().find(|(name, _)| *name == attribute.name);
             let value = given.map(|(_, value)| shortest(value.clone())).or_else(attribute.default);
             attributes.push((attribute, value.unwrap_or(Value::Null)));
+        }
+        if let Some(Listed { stored, bytes }) = listed {
+            attributes.extend(stored.iter().map(|stored| (&listed::STORED, listed::value(stored))));
+            attributes.extend(bytes.iter().map(|&bytes| (&listed::BYTES, bytes.into())));
         }
         let mut skeleton = format!("{} {:?}", info.name, called_as.map(CalledAs::name));
         let mut cells = Vec::new();
@@ -84,6 +89,13 @@ fn shape(value: &Value, numeric: bool, skeleton: &mut String, cells: &mut Vec<Va
             skeleton.push('[');
             items.iter().for_each(|item| shape(item, numeric, skeleton, cells));
             skeleton.push(']');
+        }
+        Value::Object(members) => {
+            for (key, member) in members {
+                let _ = write!(skeleton, "{{{key}:");
+                shape(member, numeric, skeleton, cells);
+            }
+            skeleton.push('}');
         }
         other => {
             let _ = write!(skeleton, "{other}");

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Names;
+use super::labels::Labels;
 use super::tree::{Forest, Item, Kind};
 use crate::ops::{Family, Operator};
 
@@ -13,6 +14,7 @@ struct Builder<'f, 'g> {
     forest: &'f mut Forest<'g>,
     names: Names,
     paths: Vec<Path>,
+    labels: Labels,
 }
 
 /// A node's name: the scopes around it, and its own.
@@ -26,7 +28,8 @@ struct Path {
 pub(super) fn build(forest: &mut Forest<'_>, names: Names) -> Vec<Item> {
     let (start, end) = (forest.inputs, super::tree::as_u32(forest.order.len()));
     let paths = paths(forest, names);
-    Builder { forest, names, paths }.range(start, end, 0, 0)
+    let labels = Labels::new(forest.graph);
+    Builder { forest, names, paths, labels }.range(start, end, 0, 0)
 }
 
 /// The paths of all nodes by place.
@@ -71,17 +74,15 @@ fn path(name: &str, names: Names) -> Path {
     Path { scopes: scopes.collect(), leaf: Some(leaf.into()) }
 }
 
-impl<'g> Builder<'_, 'g> {
+impl Builder<'_, '_> {
     /// The scope of a node at a depth.
     fn scope_name(&self, place: u32, depth: usize) -> Option<Rc<str>> {
         self.paths[place as usize].scopes.get(depth).cloned()
     }
 
     /// The label of a node's stage at a depth.
-    fn label(&self, place: u32, depth: usize) -> Option<&'g str> {
-        let stage = self.forest.node(place).stage?;
-        let name: &'g str = self.forest.graph.stages().get_index(stage.0 as usize)?;
-        name.split('/').nth(depth)
+    fn label(&self, place: u32, depth: usize) -> Option<Rc<str>> {
+        self.labels.of(self.forest.node(place)).get(depth).cloned()
     }
 
     fn run<T: PartialEq>(&self, start: u32, end: u32, of: impl Fn(&Self, u32) -> Option<T>) -> u32 {
@@ -93,7 +94,7 @@ impl<'g> Builder<'_, 'g> {
         let mut items = Vec::new();
         while start < end {
             let label = self.label(start, labels);
-            let stage_end = match label {
+            let stage_end = match &label {
                 Some(_) => self.run(start, end, |this, place| this.label(place, labels)),
                 None => end,
             };
@@ -122,7 +123,6 @@ impl<'g> Builder<'_, 'g> {
                     }
                 }
                 Some(label) => {
-                    let label: Rc<str> = label.into();
                     let single = stage_end == start + 1 && scope.is_none();
                     if single && self.label(start, labels + 1).is_none() {
                         start = stage_end;

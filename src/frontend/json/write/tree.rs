@@ -173,7 +173,7 @@ impl<'g> Forest<'g> {
 
     pub(super) fn leaf(&mut self, place: u32) -> Rc<Leaf> {
         let node = self.node(place);
-        self.leaves.get(node)
+        self.leaves.get(self.graph, node)
     }
 
     fn form(&mut self, key: Vec<u32>) -> u32 {

@@ -245,7 +245,9 @@ pub fn read(path: &Path, sink: &mut Sink) -> Result<Option<Vec<u8>>, Error> {
     let io = |error| Error::Io { path: path.into(), error };
     open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        sink.push(too_large(&path.display().to_string(), Format::Text));
+        let shown = path.display().to_string();
+        let format = format::recognise(&shown, &bytes[..format::HEAD]).unwrap_or(Format::Text);
+        sink.push(too_large(&shown, format));
         return Ok(None);
     }
     Ok(Some(bytes))
@@ -269,7 +271,9 @@ fn open(path: &Path) -> Result<File, Error> {
 fn too_large(path: &str, format: Format) -> Diagnostic {
     let help = match format {
         Format::Text => "say what repeats with `blocks` and `repeat`",
-        Format::Onnx => "give the file by its name: weights are not read then",
+        Format::Onnx => {
+            "give it to `analyze` by its name, which passes over the weights, or save it without them"
+        }
     };
     Diagnostic::error(Code::FileTooLarge, format!("`{path}` is larger than {} MiB", MAX_FILE_BYTES >> 20))
         .help(help)

@@ -152,5 +152,8 @@ fn random_changes_are_harmless() {
     let architectures = files().into_iter().map(|(name, text)| (name, text.into_bytes()));
     let seeds: Vec<_> = architectures.chain(corpus().into_iter().filter(quick)).collect();
     let (networks, rounds) = fuzz::search("fuzz.json", 3000, |seed| mutated(&mut Random(seed), &seeds));
-    assert!(networks * 20 > rounds, "only {networks} of {rounds} were networks: the changes are too wild");
+    assert!(
+        rounds < 1000 || networks * 20 > rounds,
+        "only {networks} of {rounds} were networks: the changes are too wild"
+    );
 }

@@ -7,6 +7,8 @@ pub mod attribute;
 pub mod channels;
 pub mod cost;
 mod elementwise;
+#[cfg(feature = "exec")]
+pub mod execute;
 mod norm;
 pub mod peers;
 mod reduction;
@@ -393,6 +395,22 @@ macro_rules! ops {
             }
             fn channels(&self, io: Io<'_>, output: usize) -> Channels {
                 match self { $(Self::$name(op) => op.channels(io, output),)* }
+            }
+        }
+
+        #[cfg(feature = "exec")]
+        impl execute::Execute for Op {
+            fn forward(&self, call: &execute::Call<'_>) -> Result<execute::Made, execute::Fault> {
+                match self { $(Self::$name(op) => op.forward(call),)* }
+            }
+            fn gradients(
+                &self,
+                call: &execute::BackwardCall<'_>,
+            ) -> Result<execute::Gradients, execute::Fault> {
+                match self { $(Self::$name(op) => op.gradients(call),)* }
+            }
+            fn workspace(&self, io: Io<'_>, pass: execute::Pass) -> Result<u64, Overflow> {
+                match self { $(Self::$name(op) => op.workspace(io, pass),)* }
             }
         }
     };

@@ -85,6 +85,42 @@ impl Operator for Concat {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::Concat;
+    use super::shape;
+
+    impl Concat {
+        fn axis(&self, io: Io<'_>) -> usize {
+            shape::axis(self.axis, io.inputs[0].shape.rank(), "axis").unwrap_or(0)
+        }
+    }
+
+    impl Execute for Concat {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let axis = self.axis(call.io);
+            Ok(Tensor::cat(call.inputs, axis)?.contiguous()?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (axis, gradient) = (self.axis(call.io), call.gradient()?);
+            let (mut gradients, mut start) = (Gradients::default(), 0);
+            for index in 0..call.io.inputs.len() {
+                let length = call.shape(index)[axis];
+                let own = call.wants(index).then(|| gradient.narrow(axis, start, length)?.force_contiguous());
+                gradients.inputs.push(own.transpose()?);
+                start += length;
+            }
+            Ok(gradients)
+        }
+
+        fn workspace(&self, _: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            Ok(0)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -135,11 +135,58 @@ impl Operator for Conv2d {
 
     fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
         let macs = self.cost(io)?.macs;
-        Ok(Backward { grad_input_macs: macs, grad_weight_macs: macs, ..Backward::keeps(Kept::INPUT) })
+        // A kernel that is computed is an input too.
+        let kept = if io.inputs.len() > 1 { Kept::INPUTS } else { Kept::INPUT };
+        Ok(Backward { grad_input_macs: macs, grad_weight_macs: macs, ..Backward::keeps(kept) })
     }
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {
         Channels::Weighted { groups: self.groups.get() }
+    }
+}
+
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::convolution::{self, Slide};
+    use super::super::execute::prelude::*;
+    use super::Conv2d;
+
+    impl Conv2d {
+        fn slide(&self, io: Io<'_>) -> Result<(Slide, usize), Fault> {
+            Ok((Slide::new(io, self.windows(), self.padding)?, size(self.groups.get())?))
+        }
+    }
+
+    impl Execute for Conv2d {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (slide, groups) = self.slide(call.io)?;
+            let kernel = call.inputs.get(1).map_or_else(|| call.stored.get("weight"), Ok)?;
+            let bias = call.stored.find("bias");
+            Ok(convolution::forward(&call.inputs[0], kernel, bias, &slide, groups)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let ((slide, groups), gradient) = (self.slide(call.io)?, call.gradient()?);
+            let computed = call.io.inputs.len() > 1;
+            let mut gradients = Gradients::default();
+            let kernel = if computed { call.input(1)? } else { call.stored.get("weight")? };
+            let of_input = call.wants(0).then(|| convolution::grad_input(gradient, kernel, &slide, groups));
+            gradients.inputs.push(of_input.transpose()?);
+            let of_kernel = || convolution::grad_kernel(call.input(0)?, gradient, &slide, groups);
+            if computed {
+                gradients.inputs.push(call.wants(1).then(of_kernel).transpose()?);
+            } else {
+                gradients.stored.push(("weight", of_kernel()?));
+            }
+            if call.stored.find("bias").is_some() {
+                gradients.stored.push(("bias", reduce(gradient, &[0, 2, 3], &Sum)?.flatten_all()?));
+            }
+            Ok(gradients)
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            convolution::workspace(io, self.windows(), self.padding, self.groups.get(), pass)
+        }
     }
 }
 

@@ -65,6 +65,11 @@ impl Elementary {
         self.0[kind as usize]
     }
 
+    /// Sets the count of one kind.
+    pub fn set(&mut self, kind: Kind, count: u64) {
+        self.0[kind as usize] = count;
+    }
+
     /// All kinds and their counts.
     pub fn iter(&self) -> impl Iterator<Item = (Kind, u64)> + '_ {
         Kind::ALL.iter().map(|&kind| (kind, self.get(kind)))

@@ -64,6 +64,32 @@ impl Operator for GlobalAvgPool {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::GlobalAvgPool;
+
+    impl Execute for GlobalAvgPool {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let axes: Vec<usize> = (2..call.inputs[0].rank()).collect();
+            Ok(reduce(&call.inputs[0], &axes, &Mean)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (gradient, shape) = (call.gradient()?, call.shape(0));
+            #[expect(clippy::cast_precision_loss, reason = "maps have fewer than 2^53 elements")]
+            let n = shape[2..].iter().product::<usize>() as f64;
+            let share = function!([n] | g | g / n);
+            // The shape of the result is the input's: each element's share is broadcast.
+            Ok(Gradients::input(map(&[gradient], &shape, &share)?))
+        }
+
+        fn workspace(&self, _: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            Ok(0)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -45,6 +45,19 @@ impl Elementwise for LeakyRelu {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for LeakyRelu {
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        // The larger one, where the slope does not turn that round.
+        let scaled = x[0] * S::of(self.negative_slope);
+        if self.negative_slope <= 1.0 { x[0].max(scaled) } else { x[0].min(scaled) }
+    }
+
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        kept[0].if_above(S::of(0.0), S::of(1.0), S::of(self.negative_slope))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -83,6 +83,49 @@ impl Operator for Linear {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::Linear;
+
+    impl Execute for Linear {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (x, weight) = (&call.inputs[0], call.stored.get("weight")?);
+            let rows = x.elem_count() / weight.dims()[1].max(1);
+            let y = x.contiguous()?.reshape((rows, weight.dims()[1]))?.matmul(&weight.t()?)?;
+            let y = match call.stored.find("bias") {
+                None => y,
+                Some(bias) => map(&[&y, bias], y.dims(), &function!(|y, b| y + b))?,
+            };
+            Ok(y.reshape(call.shape(0))?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (gradient, weight) = (call.gradient()?, call.stored.get("weight")?);
+            let (out, features) = (weight.dims()[0], weight.dims()[1]);
+            let rows = gradient.elem_count() / out.max(1);
+            let gradient = gradient.contiguous()?.reshape((rows, out))?;
+            let mut gradients = Gradients::default();
+            let of_input = call.wants(0).then(|| gradient.matmul(weight)?.reshape(call.shape(0)));
+            gradients.inputs.push(of_input.transpose()?);
+            let x = call.input(0)?.contiguous()?.reshape((rows, features))?;
+            gradients.stored.push(("weight", gradient.t()?.matmul(&x)?));
+            if call.stored.find("bias").is_some() {
+                gradients.stored.push(("bias", reduce(&gradient, &[0], &Sum)?.flatten_all()?));
+            }
+            Ok(gradients)
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            match pass {
+                Pass::Forward if self.bias => Ok(io.outputs[0].bytes().get()),
+                Pass::Forward => Ok(0),
+                Pass::Backward => Ok(0),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,6 +38,17 @@ impl Elementwise for Relu {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Relu {
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0].max(S::of(0.0))
+    }
+
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        kept[0].if_above(S::of(0.0), S::of(1.0), S::of(0.0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,6 +39,18 @@ impl Elementwise for Silu {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Silu {
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0] * (S::of(1.0) / (S::of(1.0) + (-x[0]).exp()))
+    }
+
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        let sigmoid = S::of(1.0) / (S::of(1.0) + (-kept[0]).exp());
+        sigmoid * (S::of(1.0) + kept[0] * (S::of(1.0) - sigmoid))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,82 @@
+//! Elementwise ops: a value and a slope are all there is to say.
+
+use super::kernel::elementwise::{Function, map, map_to};
+use super::kernel::reduce::sum_to;
+use super::scalar::Scalar;
+use super::{BackwardCall, Call, Execute, Fault, Gradients, Made, Pass, dtype};
+use crate::ops::elementwise::Elementwise;
+use crate::ops::{Io, KeptInputs};
+use crate::units::{Overflow, sum};
+
+/// An elementwise op as a formula.
+pub trait Formula {
+    /// An element of the output from one of each input: the operations that the op counts, and no other.
+    fn value<S: Scalar>(&self, x: &[S]) -> S;
+
+    /// How fast the value changes with input `of`. `kept` has what [`Elementwise::minimal`] keeps: an element of each
+    /// kept input, then the output's.
+    fn slope<S: Scalar>(&self, kept: &[S], of: usize) -> S;
+}
+
+struct Value<'a, T>(&'a T);
+
+impl<T: Formula> Function for Value<'_, T> {
+    #[inline(always)]
+    fn value<S: Scalar>(&self, x: &[S]) -> S {
+        self.0.value(x)
+    }
+}
+
+struct Slope<'a, T>(&'a T, usize);
+
+impl<T: Formula> Function for Slope<'_, T> {
+    #[inline(always)]
+    fn value<S: Scalar>(&self, x: &[S]) -> S {
+        // The gradient comes first: its type is the result's.
+        x[0] * self.0.slope(&x[1..], self.1)
+    }
+}
+
+impl<T: Elementwise + Formula> Execute for T {
+    fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+        let output = &call.io.outputs[0];
+        let inputs: Vec<_> = call.inputs.iter().collect();
+        let dtype = dtype(output.dtype).ok_or_else(|| Fault::unrunnable(format!("no {}", output.dtype)))?;
+        Ok(map_to(&inputs, &call.shape(0), dtype, &Value(self))?.into())
+    }
+
+    fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+        let kept = self.minimal();
+        let inputs = match kept.inputs {
+            KeptInputs::None => 0,
+            KeptInputs::First => 1,
+            KeptInputs::All => call.io.inputs.len(),
+        };
+        let mut read = vec![call.gradient()?];
+        for index in 0..inputs {
+            read.push(call.input(index)?);
+        }
+        if kept.outputs {
+            read.push(call.output()?);
+        }
+        let mut gradients = Gradients::default();
+        for index in 0..call.io.inputs.len() {
+            let gradient = call.wants(index).then(|| {
+                let whole = map(&read, read[0].dims(), &Slope(self, index))?;
+                sum_to(&whole, &call.shape(index))
+            });
+            gradients.inputs.push(gradient.transpose()?);
+        }
+        Ok(gradients)
+    }
+
+    fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+        let output = io.outputs[0].bytes().get();
+        let broadcast = io.inputs.iter().any(|input| input.shape != io.outputs[0].shape);
+        match pass {
+            // The gradient before it is summed to its input's shape.
+            Pass::Backward if broadcast => sum([output, output]),
+            _ => Ok(0),
+        }
+    }
+}

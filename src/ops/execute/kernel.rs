@@ -1,0 +1,133 @@
+//! Loops that ops share. Each runs a function stated over [`Scalar`] on the CPU, or on a device's whole tensors.
+//!
+//! Tensors that come out are contiguous and own their memory.
+
+pub mod convolution;
+pub mod elementwise;
+pub mod moments;
+pub mod reduce;
+
+use candle_core::{DType, Device, Shape, Storage, Tensor, WithDType};
+use half::{bf16, f16};
+
+use super::Fault;
+use super::scalar::Scalar;
+
+/// An element type of the CPU, and the number that computes for it.
+pub trait Element: WithDType {
+    /// What its loops compute with.
+    type Number: Scalar;
+    /// As a number.
+    fn load(self) -> Self::Number;
+    /// Back.
+    fn store(number: Self::Number) -> Self;
+}
+
+macro_rules! elements {
+    ($($element:ty, $number:ident, $load:expr, $store:expr;)*) => {$(
+        impl Element for $element {
+            type Number = $number;
+            #[inline(always)]
+            fn load(self) -> $number { $load(self) }
+            #[inline(always)]
+            fn store(number: $number) -> Self { $store(number) }
+        }
+    )*};
+}
+
+elements! {
+    f32, f32, std::convert::identity, std::convert::identity;
+    f64, f64, std::convert::identity, std::convert::identity;
+    f16, f32, f16::to_f32, f16::from_f32;
+    bf16, f32, bf16::to_f32, bf16::from_f32;
+    u8, f64, WithDType::to_f64, WithDType::from_f64;
+    u32, f64, WithDType::to_f64, WithDType::from_f64;
+    i64, f64, WithDType::to_f64, WithDType::from_f64;
+}
+
+/// The elements of a contiguous tensor on the CPU.
+///
+/// # Errors
+/// Where it is elsewhere, or has another element type.
+pub fn with_elements<T: WithDType, R>(tensor: &Tensor, run: impl FnOnce(&[T]) -> R) -> Result<R, Fault> {
+    let (storage, layout) = tensor.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else {
+        return Err(Fault::internal("a tensor of the CPU is elsewhere"));
+    };
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        return Err(Fault::internal("a tensor has gaps where none may be"));
+    };
+    Ok(run(&T::cpu_storage_as_slice(storage)?[start..end]))
+}
+
+/// A tensor of these elements on the CPU; they are not copied.
+///
+/// # Errors
+/// Where there are not as many as the shape says.
+pub fn tensor<T: WithDType>(elements: Vec<T>, shape: impl Into<Shape>) -> Result<Tensor, Fault> {
+    let shape = shape.into();
+    if elements.len() != shape.elem_count() {
+        return Err(Fault::internal("a loop made another number of elements than its shape has"));
+    }
+    Ok(Tensor::from_vec(elements, shape, &Device::Cpu)?)
+}
+
+/// The elements as doubles, in order: for what need not be quick.
+///
+/// # Errors
+/// Where the device fails.
+pub fn doubles(tensor: &Tensor) -> Result<Vec<f64>, Fault> {
+    Ok(tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?)
+}
+
+/// Runs the same code with each element type of the CPU.
+macro_rules! with_element {
+    ($dtype:expr, $name:ident => $run:expr) => {
+        match $dtype {
+            candle_core::DType::F32 => {
+                type $name = f32;
+                $run
+            }
+            candle_core::DType::F64 => {
+                type $name = f64;
+                $run
+            }
+            candle_core::DType::F16 => {
+                type $name = half::f16;
+                $run
+            }
+            candle_core::DType::BF16 => {
+                type $name = half::bf16;
+                $run
+            }
+            candle_core::DType::U8 => {
+                type $name = u8;
+                $run
+            }
+            candle_core::DType::U32 => {
+                type $name = u32;
+                $run
+            }
+            candle_core::DType::I64 => {
+                type $name = i64;
+                $run
+            }
+            other => Err($crate::ops::execute::Fault::Dtype(other)),
+        }
+    };
+}
+pub(crate) use with_element;
+
+/// Compiled for what the CPU has, chosen as it runs.
+#[inline(always)]
+pub fn simd<R>(run: impl FnOnce() -> R) -> R {
+    struct Run<F>(F);
+    impl<R, F: FnOnce() -> R> pulp::WithSimd for Run<F> {
+        type Output = R;
+        #[inline(always)]
+        fn with_simd<S: pulp::Simd>(self, _: S) -> R {
+            (self.0)()
+        }
+    }
+    pulp::Arch::new().dispatch(Run(run))
+}

@@ -1,0 +1,196 @@
+//! Sums, maxima and other folds over some axes.
+
+use candle_core::{DType, Tensor};
+
+use super::super::Fault;
+use super::super::scalar::{Counted, Scalar, is_counting};
+use super::{Element, simd, tensor, with_element, with_elements};
+
+/// A fold over elements, in any order.
+pub trait Fold {
+    /// What an element counts as: itself, its square.
+    fn each<S: Scalar>(&self, x: S) -> S;
+    /// Two of those become one.
+    fn join<S: Scalar>(&self, a: S, b: S) -> S;
+    /// The result of `n` elements.
+    fn finish<S: Scalar>(&self, all: S, n: usize) -> S;
+    /// The same of two on a device, and over axes there.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn on_device(&self, x: &Tensor, axes: &[usize]) -> candle_core::Result<Tensor>;
+}
+
+/// The sum.
+pub struct Sum;
+/// The mean.
+pub struct Mean;
+/// The largest.
+pub struct Max;
+
+impl Fold for Sum {
+    fn each<S: Scalar>(&self, x: S) -> S {
+        x
+    }
+    fn join<S: Scalar>(&self, a: S, b: S) -> S {
+        a + b
+    }
+    fn finish<S: Scalar>(&self, all: S, _: usize) -> S {
+        all
+    }
+    fn on_device(&self, x: &Tensor, axes: &[usize]) -> candle_core::Result<Tensor> {
+        x.sum_keepdim(axes)
+    }
+}
+
+impl Fold for Mean {
+    fn each<S: Scalar>(&self, x: S) -> S {
+        x
+    }
+    fn join<S: Scalar>(&self, a: S, b: S) -> S {
+        a + b
+    }
+    #[expect(clippy::cast_precision_loss, reason = "tensors have fewer than 2^53 elements")]
+    fn finish<S: Scalar>(&self, all: S, n: usize) -> S {
+        all / S::of(n as f64)
+    }
+    fn on_device(&self, x: &Tensor, axes: &[usize]) -> candle_core::Result<Tensor> {
+        x.mean_keepdim(axes)
+    }
+}
+
+impl Fold for Max {
+    fn each<S: Scalar>(&self, x: S) -> S {
+        x
+    }
+    fn join<S: Scalar>(&self, a: S, b: S) -> S {
+        a.max(b)
+    }
+    fn finish<S: Scalar>(&self, all: S, _: usize) -> S {
+        all
+    }
+    fn on_device(&self, x: &Tensor, axes: &[usize]) -> candle_core::Result<Tensor> {
+        axes.iter().try_fold(x.clone(), |x, &axis| x.max_keepdim(axis))
+    }
+}
+
+/// Folds over `axes`, which stay with size 1.
+///
+/// # Errors
+/// Where the device fails or has no such element type, or an axis has no elements.
+pub fn reduce<F: Fold>(x: &Tensor, axes: &[usize], fold: &F) -> Result<Tensor, Fault> {
+    let mut axes = axes.to_vec();
+    axes.sort_unstable();
+    axes.dedup();
+    if !x.device().is_cpu() {
+        return Ok(fold.on_device(x, &axes)?);
+    }
+    let dims = x.dims();
+    let mut shape = dims.to_vec();
+    axes.iter().for_each(|&axis| shape[axis] = 1);
+    // Groups of neighbouring axes fold one after the other, the last first; only the last step may finish.
+    let (Some(&first), Some(&last)) = (axes.first(), axes.last()) else {
+        return groups(x, [x.elem_count(), 1, 1], 1, fold, &shape);
+    };
+    if last - first + 1 == axes.len() {
+        let size = |range: std::ops::Range<usize>| dims[range].iter().product::<usize>();
+        let sizes = [size(0..first), size(first..last + 1), size(last + 1..dims.len())];
+        return groups(x, sizes, sizes[1], fold, &shape);
+    }
+    // Axes apart from each other: what is folded comes last.
+    let kept = (0..dims.len()).filter(|axis| !axes.contains(axis));
+    let order: Vec<usize> = kept.chain(axes.iter().copied()).collect();
+    let n: usize = axes.iter().map(|&axis| dims[axis]).product();
+    let moved = x.permute(order)?.contiguous()?;
+    groups(&moved, [x.elem_count() / n.max(1), n, 1], n, fold, &shape)
+}
+
+/// Folds the middle one of three axes.
+fn groups<F: Fold>(
+    x: &Tensor,
+    sizes: [usize; 3],
+    n: usize,
+    fold: &F,
+    shape: &[usize],
+) -> Result<Tensor, Fault> {
+    if n == 0 {
+        return Err(Fault::internal("a fold over no elements"));
+    }
+    let x = x.contiguous()?;
+    if is_counting() {
+        let doubles = x.to_dtype(DType::F64)?;
+        let result = with_elements(&doubles, |x: &[f64]| {
+            let x: Vec<Counted> = x.iter().copied().map(Counted).collect();
+            folded(&x, sizes, |x| *x, |y| y.0, fold)
+        })?;
+        return Ok(tensor(result, shape)?.to_dtype(x.dtype())?);
+    }
+    with_element!(x.dtype(), T => {
+        let result = with_elements(&x, |x: &[T]| simd(#[inline(always)] || folded(x, sizes, |x| x.load(), T::store, fold)))?;
+        tensor(result, shape)
+    })
+}
+
+/// Sums of so many elements are kept apart, so that the compiler may add them at once and little is rounded away.
+const LANES: usize = 16;
+
+#[inline(always)]
+fn folded<T: Copy, S: Scalar, R, F: Fold>(
+    x: &[T],
+    [outer, n, inner]: [usize; 3],
+    load: impl Fn(&T) -> S + Copy,
+    store: impl Fn(S) -> R + Copy,
+    fold: &F,
+) -> Vec<R> {
+    let mut result = Vec::with_capacity(outer * inner);
+    if outer * inner == 0 {
+        return result;
+    }
+    for block in x.chunks_exact(n * inner) {
+        if inner == 1 {
+            let (head, rest) = block.split_at(n.min(LANES));
+            if head.len() < LANES {
+                let all = head.iter().map(|x| fold.each(load(x))).reduce(|a, b| fold.join(a, b));
+                result.extend(all.map(|all| store(fold.finish(all, n))));
+                continue;
+            }
+            let mut lanes: [S; LANES] = std::array::from_fn(|lane| fold.each(load(&head[lane])));
+            let chunks = rest.chunks_exact(LANES);
+            let tail = chunks.remainder();
+            for chunk in chunks {
+                for (lane, x) in lanes.iter_mut().zip(chunk) {
+                    *lane = fold.join(*lane, fold.each(load(x)));
+                }
+            }
+            let lanes = lanes.into_iter().chain(tail.iter().map(|x| fold.each(load(x))));
+            let all = lanes.reduce(|a, b| fold.join(a, b));
+            result.extend(all.map(|all| store(fold.finish(all, n))));
+        } else {
+            let mut rows = block.chunks_exact(inner);
+            let mut all: Vec<S> =
+                rows.next().map(|row| row.iter().map(|x| fold.each(load(x))).collect()).unwrap_or_default();
+            for row in rows {
+                for (all, x) in all.iter_mut().zip(row) {
+                    *all = fold.join(*all, fold.each(load(x)));
+                }
+            }
+            result.extend(all.into_iter().map(|all| store(fold.finish(all, n))));
+        }
+    }
+    result
+}
+
+/// The sum over the axes along which `x` was broadcast from `shape`: the gradient of a broadcast.
+///
+/// # Errors
+/// As [`reduce`].
+pub fn sum_to(x: &Tensor, shape: &[usize]) -> Result<Tensor, Fault> {
+    let more = x.rank() - shape.len();
+    let axes: Vec<usize> = (0..x.rank())
+        .filter(|&axis| axis < more || (shape[axis - more] == 1 && x.dims()[axis] != 1))
+        .collect();
+    if axes.is_empty() {
+        return Ok(x.clone());
+    }
+    Ok(reduce(x, &axes, &Sum)?.reshape(shape)?)
+}

@@ -475,6 +475,7 @@ impl Padding1d {
 impl AttributeType for Padding1d {
     const NUMERIC: bool = true;
     const EXPECTS: &'static str = "a number, [left, right] or \"same\"";
+    const WORDS: &'static [&'static str] = &["same"];
     fn schema() -> Value {
         let size = number_schema(Some(0));
         json!({"anyOf": [

@@ -8,6 +8,7 @@ pub mod kernel;
 pub mod lanes;
 mod pending;
 pub mod scalar;
+mod single;
 
 use std::fmt;
 

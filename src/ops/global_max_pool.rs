@@ -67,7 +67,7 @@ impl Operator for GlobalMaxPool {
 #[cfg(feature = "exec")]
 mod execute {
     use super::super::execute::kernel::reduce::fold;
-    use super::super::execute::kernel::rows::{Along, RowFunction, rows, workspace};
+    use super::super::execute::kernel::row_functions::{Along, RowFunction, rows, workspace};
     use super::super::execute::prelude::*;
     use super::GlobalMaxPool;
 

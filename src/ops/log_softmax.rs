@@ -68,7 +68,7 @@ impl Operator for LogSoftmax {
 #[cfg(feature = "exec")]
 mod execute {
     use super::super::execute::kernel::reduce::fold;
-    use super::super::execute::kernel::rows::{Along, RowFunction, rows, workspace};
+    use super::super::execute::kernel::row_functions::{Along, RowFunction, rows, workspace};
     use super::super::execute::prelude::*;
     use super::super::norm::Rows;
     use super::super::shape;

@@ -106,7 +106,7 @@ pub(super) fn and_affine(cost: Cost, scale: bool, shift: bool, elements: u64) ->
 pub(super) mod execute {
     use super::super::execute::Stored;
     use super::super::execute::kernel::moments::normalized_gradient;
-    use super::super::execute::kernel::rows;
+    use super::super::execute::kernel::row_functions;
     use super::super::execute::kernel::standardize::Standardize;
     use super::super::execute::prelude::*;
     use super::Rows;

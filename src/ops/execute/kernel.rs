@@ -6,7 +6,7 @@ pub mod convolution;
 pub mod elementwise;
 pub mod moments;
 pub mod reduce;
-pub mod rows;
+pub mod row_functions;
 pub mod scan;
 pub mod standardize;
 

@@ -5,10 +5,13 @@
 pub mod convolution;
 pub mod elementwise;
 pub mod moments;
+pub mod reach;
 pub mod reduce;
 pub mod row_functions;
+pub mod rows;
 pub mod scan;
 pub mod standardize;
+pub mod window;
 
 use candle_core::{DType, Device, Shape, Storage, Tensor, WithDType};
 use half::{bf16, f16};

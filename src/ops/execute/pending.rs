@@ -22,13 +22,8 @@ macro_rules! pending {
 }
 
 pending! {
-    AdaptiveAvgPool2d
-    AdaptiveMaxPool2d
     Attention
-    AvgPool2d
-    BlurPool2d
     Cast
-    ChannelMaxPool
     ChannelShuffle
     Constant
     Conv1d
@@ -46,10 +41,8 @@ pending! {
     Input
     LocallyConnected2d
     Logic
-    LpPool2d
     Lrn
     Matmul
-    MaxPool2d
     OneHot
     Pad
     Prelu

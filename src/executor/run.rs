@@ -3,6 +3,7 @@
 use candle_core::{Device, Tensor};
 use smallvec::SmallVec;
 
+use super::accumulate::share_memory;
 use super::train::Views;
 use crate::analysis::memory::Layout;
 use crate::analysis::schedule::Schedule;
@@ -177,9 +178,21 @@ impl<'g> Network<'g> {
         let types = self.graph.input_types(node);
         let io = Io { inputs: &types, outputs: &node.outputs };
         let call = Call { io, inputs, stored: self.stored(id), mode };
-        let made = node.op.forward(&call).map_err(RunFault::at(id))?;
+        let mut made = node.op.forward(&call).map_err(RunFault::at(id))?;
         if made.outputs.len() != node.outputs.len() {
             return Err(RunFault::at(id)(Fault::Internal("an op makes another number of outputs")));
+        }
+        let is_view = match mode {
+            Mode::Evaluate => node.op.storage() == Storage::Alias,
+            Mode::Train => self.training.views[id.index()],
+        };
+        if !is_view {
+            // What has nothing to compute, such as a concat of one tensor, still writes to memory of its own.
+            for output in &mut made.outputs {
+                if inputs.iter().any(|input| share_memory(input, output)) {
+                    *output = output.copy().map_err(Fault::from).map_err(RunFault::at(id))?;
+                }
+            }
         }
         for (made, wanted) in made.outputs.iter().zip(&node.outputs) {
             if made.dims() != dims(wanted) || Some(made.dtype()) != dtype(wanted.dtype) {

@@ -39,7 +39,7 @@ fn is_view(node: &Node, io: Io<'_>) -> Result<bool, Fault> {
 pub(super) struct Views {
     layout: Layout,
     /// By node.
-    views: Vec<bool>,
+    pub(super) views: Vec<bool>,
 }
 
 impl Views {

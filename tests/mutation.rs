@@ -32,20 +32,8 @@ const MISTAKES: &[Mistake] = &[
         "Backward { grad_input_macs: macs, grad_weight_macs: macs / 2, ..Backward::keeps(Kept::INPUT) }",
         "macs_grad_weight",
     ),
-    (
-        "another_kind",
-        "src/ops/relu.rs",
-        "&[(Kind::Max, 1)]",
-        "&[(Kind::Compare, 1)]",
-        "flops",
-    ),
-    (
-        "one_too_many",
-        "src/ops/max_pool2d.rs",
-        "&[(Kind::Max, taps - 1)]",
-        "&[(Kind::Max, taps)]",
-        "flops",
-    ),
+    ("another_kind", "src/ops/relu.rs", "&[(Kind::Max, 1)]", "&[(Kind::Compare, 1)]", "flops"),
+    ("one_too_many", "src/ops/max_pool2d.rs", "&[(Kind::Max, taps - 1)]", "&[(Kind::Max, taps)]", "flops"),
     (
         "a_concat_that_costs_no_memory",
         "src/ops/concat.rs",
@@ -120,7 +108,9 @@ fn build(folder: &Path) -> PathBuf {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(right), "{name}: {file} has changed, and so must this test");
         let choose = |right: &str, wrong: &str| {
-            format!("(if std::env::var(\"MISTAKE\").as_deref() == Ok(\"{name}\") {{ {wrong} }} else {{ {right} }})")
+            format!(
+                "(if std::env::var(\"MISTAKE\").as_deref() == Ok(\"{name}\") {{ {wrong} }} else {{ {right} }})"
+            )
         };
         // Whole lines: what both have in common stays outside of the choice.
         let common = right.bytes().zip(wrong.bytes()).take_while(|(a, b)| a == b).count();

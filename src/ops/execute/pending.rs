@@ -27,15 +27,12 @@ pending! {
     Attention
     AvgPool2d
     BlurPool2d
-    Cast
     ChannelMaxPool
     ChannelShuffle
     Constant
     Conv1d
     ConvTranspose2d
     DepthToSpace
-    Dequantize
-    Dropout
     Einsum
     Embedding
     Expand
@@ -45,15 +42,11 @@ pending! {
     GridSample
     Input
     LocallyConnected2d
-    Logic
     LpPool2d
-    Lrn
     Matmul
     MaxPool2d
     OneHot
     Pad
-    Prelu
-    Quantize
     Resize
     RoiAlign
     Scatter
@@ -63,8 +56,6 @@ pending! {
     Tile
     TopK
     Transpose
-    Trilu
     Unknown
-    WeightedAdd
     XnorConv2d
 }

@@ -23,14 +23,11 @@ macro_rules! pending {
 
 pending! {
     Attention
-    Cast
     ChannelShuffle
     Constant
     Conv1d
     ConvTranspose2d
     DepthToSpace
-    Dequantize
-    Dropout
     Einsum
     Embedding
     Expand
@@ -40,13 +37,9 @@ pending! {
     GridSample
     Input
     LocallyConnected2d
-    Logic
-    Lrn
     Matmul
     OneHot
     Pad
-    Prelu
-    Quantize
     Resize
     RoiAlign
     Scatter
@@ -56,8 +49,6 @@ pending! {
     Tile
     TopK
     Transpose
-    Trilu
     Unknown
-    WeightedAdd
     XnorConv2d
 }

@@ -25,55 +25,37 @@ pending! {
     Abs
     Affine
     Argmax
-    Attention
     Cast
     Ceil
     Celu
-    ChannelShuffle
     Compare
-    Constant
-    Conv1d
-    ConvTranspose2d
     Cos
     CumSum
-    DepthToSpace
     Dequantize
     Div
     Dropout
-    Einsum
     Elu
-    Embedding
     Erf
     Exp
-    Expand
     Floor
-    Gather
-    GatherElements
-    GatherNd
     Gelu
     GlobalMaxPool
-    GridSample
     GroupNorm
     Hardsigmoid
     Hardswish
     Hardtanh
-    Input
     InstanceNorm
     LayerNorm
-    LocallyConnected2d
     Log
     LogSoftmax
     Logic
     Lrn
-    Matmul
     Maximum
     Minimum
     Mish
     Modulo
     Mul
     Neg
-    OneHot
-    Pad
     Pow
     Prelu
     Quantize
@@ -85,30 +67,19 @@ pending! {
     ReduceProd
     ReduceSum
     Relu6
-    Resize
     RmsNorm
-    RoiAlign
     Round
-    Scatter
     Selu
     Sigmoid
     Sin
-    Slice
     Softmax
     Softplus
     Softsign
-    SpaceToDepth
-    Split
     Sqrt
     Sub
     Tanh
-    Tile
-    TopK
-    Transpose
     Trilu
     Unary
-    Unknown
     WeightedAdd
     Where
-    XnorConv2d
 }

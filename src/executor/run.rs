@@ -8,7 +8,7 @@ use super::train::Views;
 use crate::analysis::memory::Layout;
 use crate::analysis::schedule::Schedule;
 use crate::graph::{Graph, Node, NodeId, Outlet, StoredTensor};
-use crate::ops::execute::{Call, Execute, Fault, Made, Mode, Pass, Stored, dims, dtype};
+use crate::ops::execute::{Call, Execute, Fault, Made, Mode, Pass, Stored, Tensors, dims, dtype};
 use crate::ops::{Io, Operator, Role, Storage};
 use crate::units::Overflow;
 
@@ -54,6 +54,25 @@ pub trait Observer {
     /// It has run, nothing was dropped yet. Forward `made` are its outputs, backward the gradients of its inputs.
     fn ran(&mut self, step: Step, made: &[Option<&Tensor>]) {
         let _ = (step, made);
+    }
+
+    /// While training: what a node read and made, before anything else reads it. It may put something else in its place.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn made(&mut self, node: NodeId, read: &[Tensor], made: &mut Tensors) -> Result<(), Fault> {
+        let _ = (node, read, made);
+        Ok(())
+    }
+
+    /// The gradients of a node's outputs, complete: all readers have added to them. Views of other tensors are left
+    /// out, for theirs are parts of those tensors' gradients.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn gradients(&mut self, node: NodeId, gradients: &[Option<Tensor>]) -> Result<(), Fault> {
+        let _ = (node, gradients);
+        Ok(())
     }
 
     /// So many bytes of gradients of stored tensors came into being.

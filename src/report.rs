@@ -32,6 +32,7 @@ use crate::analysis::memory as memory_analysis;
 use crate::analysis::roofline::Roofline;
 use crate::analysis::{Analysis, Group, Sum, Traffic};
 use crate::budget::Verdict;
+use crate::device::Device;
 use crate::graph::{Graph, Node, NodeId, Outlet};
 use crate::measurement::Measurement;
 use crate::ops::Op;
@@ -65,8 +66,8 @@ pub struct Report<'a> {
     pub budget: Option<&'a Verdict>,
     /// What was measured of it, where it was run.
     pub measurement: Option<&'a Measurement>,
-    /// The least times on a device, where one was named: bounds of what was measured.
-    pub roofline: Option<&'a Roofline>,
+    /// A device, where one was named, and the least times on it: bounds of what was measured.
+    pub roofline: Option<(&'a Device, &'a Roofline)>,
 }
 
 impl Report<'_> {

@@ -1,5 +1,8 @@
 //! What was measured: the keys of the JSON report, and the rates that tables and charts have too.
 
+#[cfg(test)]
+pub(super) mod tests;
+
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -57,7 +60,7 @@ impl<'a> Measured<'a> {
     pub fn forward(&self) -> Option<Pace> {
         let total = &self.report.analysis.total;
         let amounts = (total.unknown == 0).then_some((total.flops, total.traffic.fused));
-        let bound = self.report.roofline.map(|roofline| roofline.seconds);
+        let bound = self.report.roofline.map(|(_, roofline)| roofline.seconds);
         Some(self.pace(self.measurement.forward?, amounts, bound))
     }
 
@@ -79,7 +82,7 @@ impl<'a> Measured<'a> {
         let analysis = self.report.analysis;
         let cost = &analysis.nodes[id.index()];
         let amounts = (!cost.unknown).then_some((cost.flops, analysis.traffic[id.index()].fused));
-        let bound = self.report.roofline.and_then(|roofline| roofline.nodes.get(id.index()).copied());
+        let bound = self.report.roofline.and_then(|(_, roofline)| roofline.nodes.get(id.index()).copied());
         Some(self.pace(timing, amounts, bound))
     }
 

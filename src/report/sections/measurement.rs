@@ -88,6 +88,9 @@ pub fn times(measured: &Measured<'_>) -> Option<Sheet> {
     if let Some(ratio) = measured.forward().and_then(|pace| pace.over_bound()) {
         notes.insert(0, format!("forward: {} times the bound", crate::report::sheet::ratio_text(ratio)));
     }
+    if let Some((device, _)) = measured.report().roofline {
+        notes.push(format!("bound: the roofline of the forward pass on {}", device.name));
+    }
     notes.push(format!("the clock tells {} apart", units::seconds(resolution / 1e9)));
     Some(Sheet {
         title: "Time".into(),

@@ -3,6 +3,7 @@
 use candle_core::{Device, Tensor};
 use smallvec::SmallVec;
 
+use super::train::Views;
 use crate::analysis::memory::Layout;
 use crate::analysis::schedule::Schedule;
 use crate::graph::{Graph, Node, NodeId, Outlet, StoredTensor};
@@ -78,6 +79,7 @@ pub struct Network<'g> {
     /// By node: whether a gradient flows through it.
     learns: Vec<bool>,
     layout: Layout,
+    pub(super) training: Views,
     /// By tensor: what depends on no network input, and is known before the first image.
     known: Vec<Option<Tensor>>,
     /// The number of each node's first tensor.
@@ -111,7 +113,9 @@ impl<'g> Network<'g> {
             tensors += u32::try_from(node.outputs.len()).map_err(|_| Overflow)?;
         }
         let known = vec![None; tensors as usize];
-        let mut network = Self { graph, device: device.clone(), stored, learns, layout, known, first };
+        let training = Views::new(graph)?;
+        let device = device.clone();
+        let mut network = Self { graph, device, stored, learns, layout, training, known, first };
         for (id, node) in graph.nodes() {
             if node.is_input() || network.layout.outputs(id, node).next().is_some() {
                 continue;

@@ -75,65 +75,19 @@ impl Operator for BatchNorm {
 
 #[cfg(feature = "exec")]
 mod execute {
-    use super::super::execute::kernel::moments::{moments, normalized_gradient};
+    use super::super::execute::kernel::moments::moments;
     use super::super::execute::prelude::*;
+    use super::super::norm::execute as norm;
     use super::BatchNorm;
-
-    impl BatchNorm {
-        /// Mean and inverse deviation of each channel, as `[1, c, 1, …]`: the batch's, or those that are stored.
-        fn statistics(&self, call: &Call<'_>) -> Result<[Tensor; 2], Fault> {
-            let x = &call.inputs[0];
-            match (call.mode, call.stored.find("running_mean")) {
-                (Mode::Evaluate, Some(mean)) => Ok([
-                    per_channel(mean, x.rank())?,
-                    self.inverse(call.stored.get("running_var")?, x.rank())?,
-                ]),
-                _ => moments(x, &axes(x), self.epsilon),
-            }
-        }
-
-        fn inverse(&self, variance: &Tensor, rank: usize) -> Result<Tensor, Fault> {
-            let epsilon = self.epsilon;
-            let inverse = function!([epsilon] | v | S::of(1.0) / (v + epsilon).sqrt());
-            per_channel(&uncounted(|| map(&[variance], variance.dims(), &inverse))?, rank)
-        }
-    }
-
-    /// All but the channels.
-    fn axes(x: &Tensor) -> Vec<usize> {
-        (0..x.rank()).filter(|&axis| axis != 1).collect()
-    }
-
-    fn per_channel(of: &Tensor, rank: usize) -> Result<Tensor, Fault> {
-        let mut shape = vec![1; rank];
-        shape[1] = of.elem_count();
-        Ok(of.reshape(shape)?)
-    }
 
     impl Execute for BatchNorm {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            if self.track_running_stats && call.mode == Mode::Evaluate {
+                return norm::running_forward(call, self.epsilon);
+            }
             let x = &call.inputs[0];
-            let [mean, inverse] = self.statistics(call)?;
-            // y = a·x + b, where a and b are known for each channel.
-            let (scale, shift) = uncounted(|| {
-                let scale = match call.stored.find("weight") {
-                    Some(scale) => map(
-                        &[&inverse, &per_channel(scale, x.rank())?],
-                        inverse.dims(),
-                        &function!(|i, s| i * s),
-                    )?,
-                    None => inverse.clone(),
-                };
-                let shift = match call.stored.find("bias") {
-                    Some(shift) => map(
-                        &[&mean, &scale, &per_channel(shift, x.rank())?],
-                        mean.dims(),
-                        &function!(|m, a, b| b - m * a),
-                    )?,
-                    None => map(&[&mean, &scale], mean.dims(), &function!(|m, a| -(m * a)))?,
-                };
-                Ok::<_, Fault>((scale, shift))
-            })?;
+            let [mean, inverse] = moments(x, &norm::all_but_channels(x), self.epsilon)?;
+            let [scale, shift] = norm::scale_and_shift(call.stored, [&mean, &inverse])?;
             let y = map(&[x, &scale, &shift], x.dims(), &function!(|x, a, b| x * a + b))?;
             let mut made = Made::from(y);
             if call.mode == Mode::Train {
@@ -143,40 +97,19 @@ mod execute {
         }
 
         fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
-            let (x, gradient) = (call.input(0)?, call.gradient()?);
-            let (rank, axes) = (x.rank(), axes(x));
-            let [mean, inverse] = match (call.kept, call.mode) {
-                ([mean, inverse], _) => [mean.clone(), inverse.clone()],
-                _ => [
-                    per_channel(call.stored.get("running_mean")?, rank)?,
-                    self.inverse(call.stored.get("running_var")?, rank)?,
-                ],
+            if self.track_running_stats && call.mode == Mode::Evaluate {
+                return norm::running_gradients(call, self.epsilon);
+            }
+            let [mean, inverse] = call.kept else {
+                return Err(Fault::Internal("a batch norm's backward pass without its statistics"));
             };
-            let scale = call.stored.find("weight").map(|scale| per_channel(scale, rank)).transpose()?;
-            let batch = call.mode == Mode::Train || !self.track_running_stats;
-            let made = normalized_gradient(
-                x,
-                gradient,
-                [&mean, &inverse],
-                scale.as_ref(),
-                &axes,
-                batch,
-                call.wants(0),
-            )?;
-            let mut gradients = Gradients { inputs: smallvec::smallvec![made.input], ..Gradients::default() };
-            if scale.is_some() {
-                gradients.stored.push(("weight", made.scale.flatten_all()?));
-            }
-            if call.stored.find("bias").is_some() {
-                gradients.stored.push(("bias", made.shift.flatten_all()?));
-            }
-            Ok(gradients)
+            norm::channel_gradients(call, [mean.clone(), inverse.clone()], true)
         }
 
         fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
-            // Squares or products before they are summed, and a few numbers a channel.
+            // Squares or products before they are summed, then in another order; a few numbers a channel.
             let input = io.inputs[0];
-            sum([input.bytes().get(), product(&[input.channels(), 64])?])
+            sum([product(&[2, input.bytes().get()])?, product(&[input.channels(), 64])?])
         }
     }
 }

@@ -39,6 +39,19 @@ impl Elementwise for Div {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Div {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0] / x[1]
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], of: usize) -> S {
+        if of == 0 { S::of(1.0) / kept[1] } else { -(kept[0] / (kept[1] * kept[1])) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

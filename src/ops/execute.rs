@@ -9,6 +9,7 @@ pub mod lanes;
 mod pending;
 pub mod probe;
 pub mod scalar;
+mod single;
 
 use std::fmt;
 

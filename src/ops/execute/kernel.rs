@@ -6,6 +6,9 @@ pub mod convolution;
 pub mod elementwise;
 pub mod moments;
 pub mod reduce;
+pub mod row_functions;
+pub mod scan;
+pub mod standardize;
 
 use candle_core::{DType, Device, Shape, Storage, Tensor, WithDType};
 use half::{bf16, f16};
@@ -80,8 +83,8 @@ pub fn doubles(tensor: &Tensor) -> Result<Vec<f64>, Fault> {
     Ok(tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?)
 }
 
-/// Runs the same code with each element type of the CPU.
-macro_rules! with_element {
+/// Runs the same code with each float type of the CPU.
+macro_rules! with_float {
     ($dtype:expr, $name:ident => $run:expr) => {
         match $dtype {
             candle_core::DType::F32 => {
@@ -100,6 +103,16 @@ macro_rules! with_element {
                 type $name = half::bf16;
                 $run
             }
+            other => Err($crate::ops::execute::Fault::Dtype(other)),
+        }
+    };
+}
+pub(crate) use with_float;
+
+/// Runs the same code with each element type of the CPU.
+macro_rules! with_element {
+    ($dtype:expr, $name:ident => $run:expr) => {
+        match $dtype {
             candle_core::DType::U8 => {
                 type $name = u8;
                 $run
@@ -112,7 +125,7 @@ macro_rules! with_element {
                 type $name = i64;
                 $run
             }
-            other => Err($crate::ops::execute::Fault::Dtype(other)),
+            float => $crate::ops::execute::kernel::with_float!(float, $name => $run),
         }
     };
 }

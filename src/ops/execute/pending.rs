@@ -22,100 +22,49 @@ macro_rules! pending {
 }
 
 pending! {
-    Abs
     AdaptiveAvgPool2d
     AdaptiveMaxPool2d
-    Affine
-    Argmax
     Attention
     AvgPool2d
     BlurPool2d
     Cast
-    Ceil
-    Celu
     ChannelMaxPool
     ChannelShuffle
-    Compare
     Constant
     Conv1d
     ConvTranspose2d
-    Cos
-    CumSum
     DepthToSpace
     Dequantize
-    Div
     Dropout
     Einsum
-    Elu
     Embedding
-    Erf
-    Exp
     Expand
-    Floor
     Gather
     GatherElements
     GatherNd
-    Gelu
-    GlobalMaxPool
     GridSample
-    GroupNorm
-    Hardsigmoid
-    Hardswish
-    Hardtanh
     Input
-    InstanceNorm
-    LayerNorm
     LocallyConnected2d
-    Log
-    LogSoftmax
     Logic
     LpPool2d
     Lrn
     Matmul
     MaxPool2d
-    Maximum
-    Minimum
-    Mish
-    Modulo
-    Mul
-    Neg
     OneHot
     Pad
-    Pow
     Prelu
     Quantize
-    Reciprocal
-    ReduceL2
-    ReduceMax
-    ReduceMean
-    ReduceMin
-    ReduceProd
-    ReduceSum
-    Relu6
     Resize
-    RmsNorm
     RoiAlign
-    Round
     Scatter
-    Selu
-    Sigmoid
-    Sin
     Slice
-    Softmax
-    Softplus
-    Softsign
     SpaceToDepth
     Split
-    Sqrt
-    Sub
-    Tanh
     Tile
     TopK
     Transpose
     Trilu
-    Unary
     Unknown
     WeightedAdd
-    Where
     XnorConv2d
 }

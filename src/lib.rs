@@ -260,8 +260,11 @@ pub mod commands;
 pub mod comparison;
 pub mod device;
 pub mod diagnostic;
+#[cfg(feature = "exec")]
+pub mod executor;
 pub mod frontend;
 pub mod graph;
+pub mod measurement;
 pub mod ops;
 pub mod profile;
 pub mod published;

@@ -54,6 +54,12 @@
 //! | [`ops::cost`] | [`ops::Cost`]: multiply-accumulates and elementary operations by kind |
 //! | [`ops::peers`] | the quantities that other programs count of an op |
 //! | `ops/{elementwise,norm,reduction,shape,window}.rs` | what families of ops have in common |
+//! | `ops/execute.rs` | with `exec`: the trait `Execute`, what a pass gets and gives, why an op does not run |
+//! | `ops/execute/formula.rs` | elementwise ops as a value and a slope |
+//! | `ops/execute/scalar.rs`, `lanes.rs`, `single.rs` | numbers that compute: f32 and f64, counted ones, whole tensors of a device; functions of singles, many at once |
+//! | `ops/execute/kernel/` | loops that ops share: elementwise, folds, windows, rows, products, samples |
+//! | `ops/execute/kernel/convolution/` | convolutions forward and backward: tiles, depthwise rows, workspace, what a device does |
+//! | `ops/execute/probe.rs` | ops without their padding, for the probe of ones |
 //! | [`device`] | what a device can do at best: peaks, bandwidth, cache |
 //! | [`graph`] | [`graph::Graph`] over petgraph, nodes, outlets, origins, how PyTorch calls an op |
 //! | `graph/stages.rs` | stages for networks whose file names none |
@@ -125,6 +131,14 @@
 //! | [`budget::document`], [`budget::schema`] | how a budget file is read, and its JSON Schema |
 //! | [`budget::evaluate`], [`budget::messages`] | limits held against a report and a baseline; what is told of those that fail |
 //! | [`budget::edit`] | budget files written, and tightened in place |
+//! | [`measurement`] | what was measured beside what was predicted, as plain data without candle |
+//! | `executor/run.rs`, `train.rs` | with `exec`: a network's forward pass over a schedule; a step of training |
+//! | `executor/accumulate.rs` | gradients that several readers add to |
+//! | `executor/seeded.rs` | values of inputs and stored tensors by a formula |
+//! | `executor/allocator.rs` | an allocator that counts: the one file with unsafe code |
+//! | `executor/timing.rs` | clocks, medians and how far samples lie from them |
+//! | `executor/check/` | each predicted figure against the measured one: stored elements, MACs, FLOPs, memory, gradients |
+//! | `executor/measure.rs` | all of them, and times, for one network |
 //! | [`profile`] | [`profile::Profile`]: all results about one network, owned |
 //! | [`report`] | [`report::Report`]: the serialisable view, schema version 1 |
 //! | [`comparison`] | two networks aligned: totals, stages, layers |
@@ -175,6 +189,8 @@
 //! | `comparison` | analysis, graph, ops, report (figures), tensor |
 //! | `sweep` | analysis, frontend, graph, ops, published, report, source, diagnostic, tensor, units |
 //! | `claims` | analysis, graph, comparison (which stages are one), units |
+//! | `measurement` | graph |
+//! | `executor` | analysis, graph, measurement, ops, tensor, units |
 //! | `budget` | analysis, diagnostic, source, tensor, units |
 //! | `profile` | frontend, analysis, claims, published, report, source |
 //! | `frontend` | graph, ops, tensor, device, units, published, source, diagnostic |
@@ -203,8 +219,10 @@
 //!    `u64`, products are checked, and what does not fit is a diagnostic.
 //! 6. No floating-point number in a count. Expressions are exact fractions; floats are ratios in reports.
 //! 7. A graph that exists is a graph whose shapes fit: [`graph::Graph::add`] types every node or refuses it.
-//! 8. No unsafe code.
-//! 9. Of an HTML page only what has the type `Markup` is not escaped, and a policy forbids it every script but its own
+//! 8. No unsafe code, but for the allocator that counts, and that only with `exec`.
+//! 9. No candle type outside of `executor`, the `execute` part of an op, and the command `measure`; nothing of them is
+//!    compiled without the feature `exec`.
+//! 10. Of an HTML page only what has the type `Markup` is not escaped, and a policy forbids it every script but its own
 //!    and every request. After a change of `page.js` or `page.css` a test tells the new hash.
 //!
 //! # The one lesson
@@ -220,6 +238,8 @@
 //! 1. Write `src/ops/NAME.rs`: the `attributes!` struct with its doc comment (the page that `csp-profile explain NAME`
 //!    prints: what it is, `## Formula`, `## Counted`, `## Source`), `impl Operator`, and tests with numbers worked by
 //!    hand. An elementwise function implements `Elementwise` instead, which asks for less.
+//!    For the feature `exec` also `Execute`: forward, backward from what the op says it keeps, and the workspace. An
+//!    elementwise function implements `Formula` instead. `tests/vectors` needs cases of it.
 //! 2. Add its word to the `ops!` list in `src/ops.rs`, in the order of names.
 //!
 //! The reader, the JSON Schema, `explain` and `ops` follow from these two. A test finds files that are not listed. If

@@ -49,18 +49,19 @@ struct Run {
 
 /// What the product needs beside its factors, made once for many products.
 pub struct Room<T> {
-    panels: Vec<T>,
+    /// None where the windows are read in place; behind them [`SLACK`] elements may then be read.
+    panels: Option<Vec<T>>,
     runs: Vec<Run>,
 }
 
 impl<T: Real> Room<T> {
-    /// For windows of so many rows and places, and a kernel of so many rows.
+    /// For windows of so many rows and places, and a kernel of at most so many rows.
     pub fn new(depth: usize, places: usize, rows: usize) -> Self {
         if is_few(rows) {
-            return Self { panels: Vec::new(), runs: Vec::new() };
+            return Self { panels: None, runs: Vec::new() };
         }
         let [panels, runs] = room(depth, places);
-        Self { panels: vec![T::ZERO; panels], runs: Vec::with_capacity(runs) }
+        Self { panels: Some(vec![T::ZERO; panels]), runs: Vec::with_capacity(runs) }
     }
 }
 
@@ -117,11 +118,9 @@ pub fn multiply<T: Real, S: Simd>(
     c: &mut [T],
     room: &mut Room<T>,
 ) {
-    let rows = a.len() / windows.offsets.len();
-    if is_few(rows) {
-        in_place(simd, a, windows, first, c);
-    } else {
-        in_panels(simd, a, windows.joined(), first, c, room);
+    match &mut room.panels {
+        None => in_place(simd, a, windows, first, c),
+        Some(panels) => in_panels(simd, a, windows.joined(), first, c, (panels, &mut room.runs)),
     }
 }
 
@@ -177,7 +176,7 @@ fn in_panels<T: Real, S: Simd>(
     windows: Windows<'_, T>,
     first: First<'_, T>,
     c: &mut [T],
-    room: &mut Room<T>,
+    (panels, runs): (&mut [T], &mut Vec<Run>),
 ) {
     let (depth, places) = (windows.offsets.len(), windows.places());
     let rows = a.len() / depth;
@@ -193,13 +192,13 @@ fn in_panels<T: Real, S: Simd>(
             alone(
                 simd,
                 #[inline(always)]
-                || pack::<T, S>(&windows, place..end, depths.clone(), panel, room),
+                || pack::<T, S>(&windows, place..end, depths.clone(), panel, (&mut *panels, &mut *runs)),
             );
             for_rows!(0..rows, |row, M| {
                 let factors: [&[T]; M] = std::array::from_fn(|i| &a[(row + i) * depth..][depths.clone()]);
                 let first = if from == 0 { first.rows::<M>(row) } else { None };
                 let c = &mut c[row * places..];
-                let panels = room.panels.chunks_exact(panel);
+                let panels = panels.chunks_exact(panel);
                 alone(
                     simd,
                     #[inline(always)]
@@ -231,17 +230,17 @@ fn pack<T: Real, S: Simd>(
     places: std::ops::Range<usize>,
     depths: std::ops::Range<usize>,
     panel: usize,
-    room: &mut Room<T>,
+    (panels, runs): (&mut [T], &mut Vec<Run>),
 ) {
     let wide = WIDE * lanes::<T, S>();
     let width = windows.output[1];
-    room.runs.clear();
+    runs.clear();
     let mut place = places.start;
     while place < places.end {
         let (y, x) = (place / width, place % width);
         let lane = (place - places.start) % wide;
         let panel = (place - places.start) / wide * panel;
-        room.runs.push(Run { from: y * windows.pitch + x, panel, lane });
+        runs.push(Run { from: y * windows.pitch + x, panel, lane });
         place += (width - x).min(wide - lane);
     }
     // The last panel may be one vector wide.
@@ -250,9 +249,9 @@ fn pack<T: Real, S: Simd>(
         (last.div_ceil(lanes::<T, S>()) * lanes::<T, S>(), (places.len() - 1) / wide * panel);
     for (k, &offset) in windows.offsets[depths].iter().enumerate() {
         let row = &windows.data[offset..];
-        for run in &room.runs {
+        for run in &*runs {
             let to = run.panel + k * if run.panel == last_panel { last } else { wide } + run.lane;
-            let to = &mut room.panels[to..][..wide];
+            let to = &mut panels[to..][..wide];
             match row.get(run.from..run.from + wide) {
                 Some(from) => {
                     let (from, to) = (T::vectors::<S>(from), T::vectors_mut::<S>(to));

@@ -113,11 +113,9 @@ fn what_was_measured_has_charts() {
     check(&charts, &[&ALL[..], &["roofline", "measured_memory", "measured_time"]].concat());
     let [.., memory, time] = &charts[..] else { panic!("two charts") };
     assert!(memory.is_measured() && time.is_measured() && !charts[0].is_measured());
-    assert!(
-        memory.description.contains("inference: at most 15.31 MiB are predicted and 15.31 MiB measured"),
-        "{}",
-        memory.description
-    );
+    let peak = crate::units::bytes(profile.memory.as_ref().unwrap().models[0].peak);
+    let told = format!("inference: at most {peak} are predicted and {peak} measured");
+    assert!(memory.description.contains(&told), "{}", memory.description);
     assert!(memory.description.contains("they agree at each of"), "{}", memory.description);
     assert!(time.description.contains("on Intel Core i9-9900K"), "{}", time.description);
     assert!(time.description.contains("× bound"), "{}", time.description);

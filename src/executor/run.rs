@@ -3,11 +3,12 @@
 use candle_core::{Device, Tensor};
 use smallvec::SmallVec;
 
+use super::accumulate::share_memory;
 use super::train::Views;
 use crate::analysis::memory::Layout;
 use crate::analysis::schedule::Schedule;
 use crate::graph::{Graph, Node, NodeId, Outlet, StoredTensor};
-use crate::ops::execute::{Call, Execute, Fault, Made, Mode, Pass, Stored, dims, dtype};
+use crate::ops::execute::{Call, Execute, Fault, Made, Mode, Pass, Stored, Tensors, dims, dtype};
 use crate::ops::{Io, Operator, Role, Storage};
 use crate::units::Overflow;
 
@@ -53,6 +54,25 @@ pub trait Observer {
     /// It has run, nothing was dropped yet. Forward `made` are its outputs, backward the gradients of its inputs.
     fn ran(&mut self, step: Step, made: &[Option<&Tensor>]) {
         let _ = (step, made);
+    }
+
+    /// While training: what a node read and made, before anything else reads it. It may put something else in its place.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn made(&mut self, node: NodeId, read: &[Tensor], made: &mut Tensors) -> Result<(), Fault> {
+        let _ = (node, read, made);
+        Ok(())
+    }
+
+    /// The gradients of a node's outputs, complete: all readers have added to them. Views of other tensors are left
+    /// out, for theirs are parts of those tensors' gradients.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn gradients(&mut self, node: NodeId, gradients: &[Option<Tensor>]) -> Result<(), Fault> {
+        let _ = (node, gradients);
+        Ok(())
     }
 
     /// So many bytes of gradients of stored tensors came into being.
@@ -177,9 +197,21 @@ impl<'g> Network<'g> {
         let types = self.graph.input_types(node);
         let io = Io { inputs: &types, outputs: &node.outputs };
         let call = Call { io, inputs, stored: self.stored(id), mode };
-        let made = node.op.forward(&call).map_err(RunFault::at(id))?;
+        let mut made = node.op.forward(&call).map_err(RunFault::at(id))?;
         if made.outputs.len() != node.outputs.len() {
             return Err(RunFault::at(id)(Fault::Internal("an op makes another number of outputs")));
+        }
+        let is_view = match mode {
+            Mode::Evaluate => node.op.storage() == Storage::Alias,
+            Mode::Train => self.training.views[id.index()],
+        };
+        if !is_view {
+            // What has nothing to compute, such as a concat of one tensor, still writes to memory of its own.
+            for output in &mut made.outputs {
+                if inputs.iter().any(|input| share_memory(input, output)) {
+                    *output = output.copy().map_err(Fault::from).map_err(RunFault::at(id))?;
+                }
+            }
         }
         for (made, wanted) in made.outputs.iter().zip(&node.outputs) {
             if made.dims() != dims(wanted) || Some(made.dtype()) != dtype(wanted.dtype) {

@@ -12,7 +12,7 @@ attributes! {
     /// Where the largest element along one axis stands.
     ///
     /// ## Formula
-    /// `y = argmax x` along `axis`, as i64. It has no gradient.
+    /// `y = argmax x` along `axis`, as i64; of equal elements the first, and NaN before all. It has no gradient.
     ///
     /// ## Counted
     /// FLOPs: 1 compare for each input element but the first of each group.

@@ -11,14 +11,19 @@ use crate::units::{Overflow, product};
 attributes! {
     /// Batch normalization, in evaluation mode.
     ///
-    /// Scales and shifts each channel (axis 1) by its running statistics.
+    /// Scales and shifts each channel (axis 1) by its running statistics. Without them it uses the batch's own, in
+    /// evaluation too, as PyTorch does.
     ///
     /// ## Formula
-    /// `y = γ·(x − μ)/√(σ² + ε) + β = a·x + b`, where a and b are known for each channel before the first image.
+    /// `y = γ·(x − μ)/√(σ² + ε) + β = a·x + b`, where a and b are known for each channel before the first image if
+    /// running statistics are stored. σ² is the biased variance.
     /// Parameters: 2c (γ, β); buffers: 2c (μ, σ²). The counter of batches that PyTorch stores is not counted.
     ///
     /// ## Counted
-    /// FLOPs: 1 mul and 1 add for each element.
+    /// FLOPs: 1 mul and 1 add for each element. Without running statistics also those of the batch: for each channel
+    /// of n elements n − 1 add and 1 div (mean), n sub and n mul (squares of deviations), n − 1 add and 1 div (σ²),
+    /// 1 add, 1 sqrt and 1 div (inverse deviation), 1 mul (a, where γ is learned), 1 mul and, where β is learned, 1 sub
+    /// (b).
     ///
     /// ## Source
     /// Ioffe and Szegedy 2015, arXiv 1502.03167; `torch.nn.BatchNorm2d`; ONNX BatchNormalization.
@@ -56,7 +61,19 @@ impl Operator for BatchNorm {
     }
 
     fn cost(&self, io: Io<'_>) -> Result<Cost, Overflow> {
-        Cost::NONE.each(io.output_elements(), &[(Kind::Mul, 1), (Kind::Add, 1)])
+        let cost = Cost::NONE.each(io.output_elements(), &[(Kind::Mul, 1), (Kind::Add, 1)])?;
+        if self.track_running_stats {
+            return Ok(cost);
+        }
+        // The batch's statistics, and a and b from them.
+        let input = io.inputs[0];
+        let elements = input.elements().get();
+        let channels = if elements == 0 { 0 } else { input.channels() };
+        let sums = (Kind::Add, product(&[2, elements - channels])?);
+        let affine = u64::from(self.affine);
+        let each =
+            [(Kind::Div, 3), (Kind::Add, 1), (Kind::Sqrt, 1), (Kind::Mul, 1 + affine), (Kind::Sub, affine)];
+        cost.each(elements, &[(Kind::Sub, 1), (Kind::Mul, 1)])?.and(sums.0, sums.1)?.each(channels, &each)
     }
 
     fn storage(&self) -> Storage {
@@ -64,8 +81,10 @@ impl Operator for BatchNorm {
     }
 
     fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
-        // The input, and the mean and inverse deviation of the batch (f32, one of each a channel).
-        Ok(Backward::keeps(Kept::INPUT.and_bytes(product(&[8, io.inputs[0].channels()])?)))
+        // The input, and the mean and inverse deviation of the batch (one of each a channel, singles at least).
+        let input = io.inputs[0];
+        let statistics = product(&[2, norm::statistic_bytes(input.dtype), input.channels()])?;
+        Ok(Backward::keeps(Kept::INPUT.and_bytes(statistics)))
     }
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {

@@ -7,7 +7,7 @@ attributes! {
     /// Divides element by element.
     ///
     /// ## Formula
-    /// `y = x₀ / x₁`, broadcast as NumPy does.
+    /// `y = x₀ / x₁`, broadcast as NumPy does; of whole numbers the fraction is cut off, as in ONNX.
     ///
     /// ## Counted
     /// FLOPs: 1 div for each output element.

@@ -6,7 +6,6 @@
 pub mod formula;
 pub mod kernel;
 pub mod lanes;
-mod pending;
 pub mod probe;
 pub mod scalar;
 mod single;

@@ -7,13 +7,13 @@ attributes! {
     /// The remainder of a division.
     ///
     /// ## Formula
-    /// `y = x₀ − x₁·⌊x₀/x₁⌋`, broadcast as NumPy does.
+    /// `y = x₀ − x₁·⌊x₀/x₁⌋`, broadcast as NumPy does: the result has the divisor's sign, as in Python.
     ///
     /// ## Counted
     /// FLOPs for each output: 1 div, 1 round, 1 mul and 1 sub.
     ///
     /// ## Source
-    /// `torch.remainder`, `fmod`; ONNX Mod.
+    /// `torch.remainder`; ONNX Mod without `fmod` (with it, as in `torch.fmod`, the result has the dividend's sign).
     Modulo = "modulo" {}
 }
 

@@ -206,7 +206,7 @@ pub(super) mod execute {
     }
 
     pub(in crate::ops) fn workspace(rows: Rows, input: &TensorType, pass: Pass) -> Result<u64, Overflow> {
-        let of_rows = rows::workspace(5, rows.count, rows.length, input.dtype.bits() / 8)?;
+        let of_rows = row_functions::workspace(5, rows.count, rows.length, input.dtype.bits() / 8)?;
         // Products or a scaled gradient; on the way to a sum they may be put in another order. A row before it is
         // scaled by channels.
         let whole = if pass == Pass::Backward { 2 } else { 1 };

@@ -2,13 +2,19 @@
 //!
 //! Tensors that come out are contiguous and own their memory.
 
+pub mod blocks;
 pub mod convolution;
 pub mod elementwise;
 pub mod moments;
+pub mod products;
+pub mod reach;
 pub mod reduce;
 pub mod row_functions;
+pub mod rows;
+pub mod sample;
 pub mod scan;
 pub mod standardize;
+pub mod window;
 
 use candle_core::{DType, Device, Shape, Storage, Tensor, WithDType};
 use half::{bf16, f16};
@@ -24,6 +30,8 @@ pub trait Element: WithDType {
     fn load(self) -> Self::Number;
     /// Back.
     fn store(number: Self::Number) -> Self;
+    /// A number as a double.
+    fn double(number: Self::Number) -> f64;
 }
 
 macro_rules! elements {
@@ -34,6 +42,8 @@ macro_rules! elements {
             fn load(self) -> $number { $load(self) }
             #[inline(always)]
             fn store(number: $number) -> Self { $store(number) }
+            #[inline(always)]
+            fn double(number: $number) -> f64 { f64::from(number) }
         }
     )*};
 }

@@ -6,7 +6,7 @@ use super::super::Fault;
 use super::super::scalar::Scalar;
 use super::elementwise::{function, map};
 use super::reduce::{Mean, MeanSquare, fold, reduce};
-use super::rows::{Along, RowFunction, dot, rows};
+use super::row_functions::{Along, RowFunction, dot, rows};
 
 /// What is done to rows of `length` neighbouring elements.
 #[derive(Clone, Copy, Debug)]

@@ -30,6 +30,8 @@
 //!    memory::Analysis  peaks, arena, training         Gradient   paths, reuse, equations
 //!       |
 //!       v
+//!       |   executor runs the Graph (feature exec)  ->  Measurement: figures held against what happened
+//!       v
 //!     Report  ------>  sections, each a sheet  ------>  table | csv | markdown
 //!       |------------>  charts, each a list of shapes  ->  svg | png | the HTML page
 //!       |------------------------------------------->  json (schema version 1)
@@ -146,12 +148,13 @@
 //! | [`report::figures`] | the figures that are set side by side: a name, a path, a getter |
 //! | [`report::comparison`], [`report::sweep`] | views of those two |
 //! | [`report::memory`], [`report::gradient`] | views of memory and gradient paths |
+//! | [`report::measurement`] | what was measured, with rates and bounds |
 //! | [`report::budget`] | verdicts as a table and JSON; below it Markdown, JUnit, GitHub's annotations, changes, contributors |
 //! | [`report::sheet`] | a table as data, before any format |
 //! | [`report::sections`] | the tables of `analyze`, one file a section |
 //! | [`report::chart`] | charts: which there are, their titles and descriptions |
-//! | `report/chart/{bars,layers,memory,reuse,paths,roofline,sweep}.rs` | one chart each: its data, and how it is drawn |
-//! | `report/chart/{axis,stages,legend,ranking}.rs` | what charts have in common |
+//! | `report/chart/{bars,layers,measured_memory,measured_time,memory,reuse,paths,roofline,sweep}.rs` | one chart each: its data, and how it is drawn |
+//! | `report/chart/{axis,stages,steps,legend,ranking}.rs` | what charts have in common |
 //! | `report/chart/{canvas,style}.rs` | shapes in logical pixels, the width of texts; sizes and colours |
 //! | `report/chart/render.rs` | shapes drawn by plotters' backends; the only file that knows plotters' drawing |
 //! | `report/chart/font/` | the font, its licence, how it was made |
@@ -167,7 +170,7 @@
 //! | [`cli`] | the command line: types only |
 //! | [`commands`] | the subcommands, one file each; exit codes; the only code that writes to the terminal |
 //! | `commands/{completions,man}.rs` | what shells and `man` need, from the types of [`cli`] |
-//! | `commands/check/` | budgets found, one budget checked, where the results go |
+//! | `commands/check/` | budgets found, one budget checked, where the results go; `--budget` of other commands; kept measurements |
 //! | `commands/baseline.rs` | reports that were kept, and files at another revision, read by git without a network |
 //! | `commands/report.rs` | the folder of a report: its name, what goes there, the command line as it was typed |
 //! | `commands/files.rs` | files written beside their place and renamed |
@@ -189,12 +192,12 @@
 //! | `comparison` | analysis, graph, ops, report (figures), tensor |
 //! | `sweep` | analysis, frontend, graph, ops, published, report, source, diagnostic, tensor, units |
 //! | `claims` | analysis, graph, comparison (which stages are one), units |
-//! | `measurement` | graph |
-//! | `executor` | analysis, graph, measurement, ops, tensor, units |
 //! | `budget` | analysis, diagnostic, source, tensor, units |
+//! | `measurement` | graph, units |
+//! | `executor` | analysis, graph, measurement, ops, tensor, units |
 //! | `profile` | frontend, analysis, claims, published, report, source |
 //! | `frontend` | graph, ops, tensor, device, units, published, source, diagnostic |
-//! | `report` | analysis, budget, claims, comparison, sweep (as data to show), graph, ops (values of attributes), tensor, device, published, units, source, diagnostic |
+//! | `report` | analysis, budget, claims, comparison, measurement, sweep (as data to show), graph, ops (values of attributes), tensor, device, published, units, source, diagnostic |
 //! | `cli` | tensor (names of element types) |
 //! | `commands`, `main` | anything |
 //!

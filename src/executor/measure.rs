@@ -19,7 +19,7 @@ use crate::ops::execute::{Fault, Pass};
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Timed repetitions.
+    /// Timed repetitions; none where it is 0.
     pub samples: usize,
     /// Repetitions before them.
     pub warm_up: usize,
@@ -75,6 +75,9 @@ fn repeat(
     resolution: f64,
     mut run: impl FnMut(bool) -> Result<Sample, RunFault>,
 ) -> Result<Option<Timing>, RunFault> {
+    if options.samples == 0 {
+        return Ok(None);
+    }
     let start = Instant::now();
     let mut samples = Vec::with_capacity(options.samples);
     for warm in 0..options.warm_up {

@@ -3,6 +3,8 @@
 use candle_core::{Device, Tensor};
 use smallvec::SmallVec;
 
+use super::accumulate::share_memory;
+use super::train::Views;
 use crate::analysis::memory::Layout;
 use crate::analysis::schedule::Schedule;
 use crate::graph::{Graph, Node, NodeId, Outlet, StoredTensor};
@@ -97,6 +99,7 @@ pub struct Network<'g> {
     /// By node: whether a gradient flows through it.
     learns: Vec<bool>,
     layout: Layout,
+    pub(super) training: Views,
     /// By tensor: what depends on no network input, and is known before the first image.
     known: Vec<Option<Tensor>>,
     /// The number of each node's first tensor.
@@ -130,7 +133,9 @@ impl<'g> Network<'g> {
             tensors += u32::try_from(node.outputs.len()).map_err(|_| Overflow)?;
         }
         let known = vec![None; tensors as usize];
-        let mut network = Self { graph, device: device.clone(), stored, learns, layout, known, first };
+        let training = Views::new(graph)?;
+        let device = device.clone();
+        let mut network = Self { graph, device, stored, learns, layout, training, known, first };
         for (id, node) in graph.nodes() {
             if node.is_input() || network.layout.outputs(id, node).next().is_some() {
                 continue;
@@ -192,9 +197,21 @@ impl<'g> Network<'g> {
         let types = self.graph.input_types(node);
         let io = Io { inputs: &types, outputs: &node.outputs };
         let call = Call { io, inputs, stored: self.stored(id), mode };
-        let made = node.op.forward(&call).map_err(RunFault::at(id))?;
+        let mut made = node.op.forward(&call).map_err(RunFault::at(id))?;
         if made.outputs.len() != node.outputs.len() {
             return Err(RunFault::at(id)(Fault::Internal("an op makes another number of outputs")));
+        }
+        let is_view = match mode {
+            Mode::Evaluate => node.op.storage() == Storage::Alias,
+            Mode::Train => self.training.views[id.index()],
+        };
+        if !is_view {
+            // What has nothing to compute, such as a concat of one tensor, still writes to memory of its own.
+            for output in &mut made.outputs {
+                if inputs.iter().any(|input| share_memory(input, output)) {
+                    *output = output.copy().map_err(Fault::from).map_err(RunFault::at(id))?;
+                }
+            }
         }
         for (made, wanted) in made.outputs.iter().zip(&node.outputs) {
             if made.dims() != dims(wanted) || Some(made.dtype()) != dtype(wanted.dtype) {

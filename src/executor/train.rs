@@ -36,19 +36,29 @@ fn is_view(node: &Node, io: Io<'_>) -> Result<bool, Fault> {
     Ok(matches!(storage, Storage::Alias | Storage::PartOfInput))
 }
 
-/// By node, whether it is a view.
-fn views(graph: &Graph) -> Result<Vec<bool>, RunFault> {
-    let of = |(_, node): (NodeId, &Node)| {
-        is_view(node, Io { inputs: &graph.input_types(node), outputs: &node.outputs })
-    };
-    Ok(graph.nodes().map(of).collect::<Result<_, _>>()?)
+/// Which tensors share memory while training: what is a part of another is a view of it.
+pub(super) struct Views {
+    layout: Layout,
+    /// By node.
+    pub(super) views: Vec<bool>,
+}
+
+impl Views {
+    pub(super) fn new(graph: &Graph) -> Result<Self, Fault> {
+        let of = |(_, node): (NodeId, &Node)| {
+            is_view(node, Io { inputs: &graph.input_types(node), outputs: &node.outputs })
+        };
+        let views = graph.nodes().map(of).collect::<Result<Vec<_>, _>>()?;
+        let mut next = views.iter();
+        let layout = Layout::new(graph, |_| next.next().copied().unwrap_or(false))?;
+        Ok(Self { layout, views })
+    }
 }
 
 /// The gradients of tensors, one buffer for all tensors that share memory.
 struct Flowing<'n, 'g> {
     network: &'n Network<'g>,
-    layout: Layout,
-    views: Vec<bool>,
+    layout: &'n Layout,
     /// By block.
     buffers: Vec<Option<Tensor>>,
     /// Of tensors that depend on no network input, by tensor: they have no block.
@@ -192,17 +202,9 @@ impl Network<'_> {
         observer: &mut impl Observer,
     ) -> Result<Vec<Learned>, RunFault> {
         let graph = self.graph;
-        let views = views(graph)?;
-        let mut next = views.iter();
-        let layout = Layout::new(graph, |_| next.next().copied().unwrap_or(false))?;
-        let blocks = layout.blocks.len();
-        let mut flowing = Flowing {
-            network: self,
-            layout,
-            views,
-            buffers: vec![None; blocks],
-            loose: vec![None; self.tensors()],
-        };
+        let layout = &self.training.layout;
+        let buffers = vec![None; layout.blocks.len()];
+        let mut flowing = Flowing { network: self, layout, buffers, loose: vec![None; self.tensors()] };
         for (&output, gradient) in graph.outputs.iter().zip(gradients) {
             if self.learns(output.node) {
                 flowing.add(output, gradient, &[])?;
@@ -269,7 +271,7 @@ impl Network<'_> {
         let node = graph.node(id);
         // A view's gradient is a part of its input's already.
         let is_view =
-            flowing.views[id.index()] && flowing.layout.block(Outlet { node: id, port: 0 }).is_some();
+            self.training.views[id.index()] && flowing.layout.block(Outlet { node: id, port: 0 }).is_some();
         if !self.learns(id) || node.is_input() || is_view {
             return Ok(0);
         }

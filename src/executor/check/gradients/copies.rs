@@ -95,12 +95,16 @@ pub(super) fn check(graph: &Graph, prints: &Prints) -> Check {
             _ => Verdict::Off,
         },
         predicted: Some(predicted),
-        measured: Some(seen.len() as u64 + off.iter().filter(|one| one.measured == "another one").count() as u64),
+        measured: Some(
+            seen.len() as u64 + off.iter().filter(|one| one.measured == "another one").count() as u64,
+        ),
         unit: Unit::Tensors,
         compared,
         off,
         note: (missing > 0).then(|| {
-            format!("{missing} of them were not compared: views, or no gradient arrives, or all of it is zeros")
+            format!(
+                "{missing} of them were not compared: views, or no gradient arrives, or all of it is zeros"
+            )
         }),
     }
 }

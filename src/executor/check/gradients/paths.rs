@@ -14,8 +14,10 @@ use crate::graph::{Graph, NodeId, StoredTensor};
 use crate::measurement::{Check, Difference, Unit, Verdict};
 use crate::ops::execute::{Fault, dims};
 
-const EDGES: (&str, &str) =
-    ("gradient_edges", "ways from layer to layer without weights, by running one layer's channels after another");
+const EDGES: (&str, &str) = (
+    "gradient_edges",
+    "ways from layer to layer without weights, by running one layer's channels after another",
+);
 const PATHS: (&str, &str) = ("gradient_paths", "gradient paths to every layer, by running a network of ones");
 
 /// Largest whole number up to which f64 has every one.

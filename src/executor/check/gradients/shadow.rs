@@ -16,8 +16,8 @@ use candle_core::{Device, Tensor};
 use smallvec::SmallVec;
 
 use crate::graph::{Graph, NewNode, Node, NodeId, Origin, Outlet, StoredTensor};
-use crate::ops::execute::{Fault, dims};
 use crate::ops::attribute::{Padding, Pair};
+use crate::ops::execute::{Fault, dims};
 use crate::ops::{Add, AddChannels, Channels, Concat, Conv2d, Input, Io, Op, Operator, Run, Slice};
 use crate::tensor::{DType, TensorType};
 
@@ -237,8 +237,7 @@ impl Builder {
 
     /// The op itself, where it moves the channels of maps of one element as it moves those of its own.
     fn itself(&mut self, node: &Node, read: &[Part], rule: &Channels, port: usize) -> Option<NodeId> {
-        let types: Vec<TensorType> =
-            read.iter().map(|part| self.graph.tensor(part.outlet).clone()).collect();
+        let types: Vec<TensorType> = read.iter().map(|part| self.graph.tensor(part.outlet).clone()).collect();
         let types: Vec<&TensorType> = types.iter().collect();
         if !node.op.weights(&types).is_empty() {
             return None;

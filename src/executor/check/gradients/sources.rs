@@ -284,7 +284,8 @@ fn is_zero(of: &Tensor) -> Result<bool, Fault> {
 
 /// Other features of the size of those that are there: of both signs, all positive, all negative.
 fn features(of: &Tensor, seed: u64, trial: usize) -> Result<Tensor, Fault> {
-    let spread = [Range::INPUT, Range { low: 0.0, high: 1.0 }, Range { low: -1.0, high: 0.0 }][(trial + 2) % 3];
+    let spread =
+        [Range::INPUT, Range { low: 0.0, high: 1.0 }, Range { low: -1.0, high: 0.0 }][(trial + 2) % 3];
     let values = seeded::values("features", seed, spread, of.elem_count());
     let values = Tensor::from_vec(values, of.dims(), &Device::Cpu)?;
     let size = of.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.flatten_all()?.abs()?.max(0)?;
@@ -302,7 +303,9 @@ fn shown(blocks: &[Placed]) -> String {
     let one = |block: &Placed| format!("{}..{}", block.at, block.at + block.over);
     match blocks {
         [] => "no channels".into(),
-        blocks if blocks.len() < 5 => format!("channels {}", blocks.iter().map(one).collect::<Vec<_>>().join(", ")),
+        blocks if blocks.len() < 5 => {
+            format!("channels {}", blocks.iter().map(one).collect::<Vec<_>>().join(", "))
+        }
         blocks => format!("channels {} and {} more runs", one(&blocks[0]), blocks.len() - 1),
     }
 }
@@ -314,7 +317,10 @@ impl Found {
             notes.push(format!("{producers} of {all} producers, chosen by the seed"));
         }
         if self.silent > 0 {
-            notes.push(format!("{} blocks stayed as they were: dead features, or dead gradients", self.silent));
+            notes.push(format!(
+                "{} blocks stayed as they were: dead features, or dead gradients",
+                self.silent
+            ));
         }
         if search.leaks {
             notes.push("statistics over several channels carry features that are not called sources".into());
@@ -329,7 +335,9 @@ impl Found {
             what: "weight gradients that change with one producer's stored features",
             verdict: match (self.pairs, self.off.is_empty()) {
                 _ if is_odd => Verdict::Unchecked("binary layers' way back reads what they stored".into()),
-                (0, _) => Verdict::Unchecked("it has no kernel whose input channels can be told apart".into()),
+                (0, _) => {
+                    Verdict::Unchecked("it has no kernel whose input channels can be told apart".into())
+                }
                 (_, true) => Verdict::Exact,
                 _ => Verdict::Off,
             },

@@ -8,7 +8,7 @@ use super::norm::{layer, rms};
 use super::product::{self, Turned};
 use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::graph::Outlet;
-use crate::ops::{Attention, Gelu, GeluApproximate, Role, Split};
+use crate::ops::{Attention, AttentionMask, Gelu, GeluApproximate, Role, Split};
 
 pub(super) fn find(op: &str) -> Option<Handler> {
     Some(match op {
@@ -123,7 +123,14 @@ fn heads(call: &Call<'_, '_, '_>) -> Result<std::num::NonZeroU64, Stop> {
 
 /// Projections of one input to query, key and value, and attention over them.
 fn attention(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
-    let op = Attention { heads: Some(heads(call)?), kv_heads: None };
+    let mask = if call.has(3) || call.has(5) {
+        AttentionMask::Given
+    } else if call.int("unidirectional", 0) != 0 {
+        AttentionMask::Causal
+    } else {
+        AttentionMask::None
+    };
+    let op = Attention { heads: Some(heads(call)?), kv_heads: None, mask, scale: scale(call) };
     if call.has(4) {
         return Err(Stop::unknown("earlier keys and values in this layout are not known"));
     }
@@ -142,6 +149,11 @@ fn attention(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     call.one(output)
 }
 
+/// What scores are multiplied with, if the file says it.
+fn scale(call: &Call<'_, '_, '_>) -> Option<f64> {
+    call.attribute("scale").map(|_| call.float("scale", 1.0))
+}
+
 /// Attention over query, key and value, to which biases were added.
 fn multi_head(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     if !call.has(1) || !call.has(2) || call.rank(1)? != 3 {
@@ -150,7 +162,13 @@ fn multi_head(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     if call.has(3) || call.has(6) {
         return Err(Stop::unknown("attention with a packed bias or earlier keys is not known"));
     }
-    let op = Attention { heads: Some(heads(call)?), kv_heads: None };
+    let given = call.has(4) || call.has(5);
+    let mask = match call.int("unidirectional", 0) {
+        _ if given => AttentionMask::Given,
+        0 => AttentionMask::None,
+        _ => AttentionMask::Causal,
+    };
+    let op = Attention { heads: Some(heads(call)?), kv_heads: None, mask, scale: scale(call) };
     let inputs = [call.outlet(0)?, call.outlet(1)?, call.outlet(2)?];
     let output = call.add(op, &inputs)?;
     call.one(output)

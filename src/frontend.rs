@@ -12,6 +12,7 @@ use std::io::{Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use self::format::Format;
+pub use self::onnx::sources::Sources;
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::graph::Graph;
 use crate::ops::attribute::SettingValue;
@@ -38,6 +39,8 @@ pub struct LoadOptions {
     pub inputs: Vec<(Option<String>, Vec<u64>)>,
     /// What to do with ops whose cost is not known.
     pub unknown: UnknownOps,
+    /// Whether it is noted where the file has the values of stored tensors: [`Loaded::sources`].
+    pub values: bool,
 }
 
 /// What becomes of a file with ops whose cost is not known.
@@ -61,6 +64,8 @@ pub struct Loaded {
     pub parameters: Vec<(String, SettingValue)>,
     /// The figures that others published about it.
     pub facts: Vec<Fact>,
+    /// Where the values of its stored tensors are, if that was asked for and the format has any.
+    pub sources: Option<Box<Sources>>,
 }
 
 /// The file could not be read at all.

@@ -20,7 +20,7 @@ pub(super) fn find(op: &str) -> Option<Handler> {
         "FastGelu" => |call| gelu(call, GeluApproximate::Tanh),
         "QuickGelu" => |call| {
             let input = call.outlet(0)?;
-            let output = scaled_swish(call, input)?;
+            let output = scaled_swish(call, input, 1.702)?;
             call.one(output)
         },
         "SkipLayerNormalization" => |call| skip(call, layer),
@@ -37,6 +37,9 @@ fn activated(call: &mut Call<'_, '_, '_>, output: Outlet) -> Result<Outlet, Stop
     match call.text("activation") {
         None | Some("") => Ok(output),
         Some(name) => {
+            if call.attribute("activation_params").is_some() {
+                call.refuse("its activation has parameters, which are not followed");
+            }
             let op = function(call, name);
             // Its bounds or slopes are numbers of a list.
             let op = match name {
@@ -121,12 +124,25 @@ fn heads(call: &Call<'_, '_, '_>) -> Result<std::num::NonZeroU64, Stop> {
     positive(u64::try_from(call.int("num_heads", 0)).unwrap_or(0), "num_heads")
 }
 
+/// Attention without a mask and with the usual scale is what runs.
+fn only_plain(call: &mut Call<'_, '_, '_>, masks: &[usize]) {
+    if masks.iter().any(|&input| call.has(input)) {
+        call.refuse("it has a mask, and only attention without one runs");
+    }
+    call.needs("unidirectional", 0);
+    call.needs("do_rotary", 0);
+    if call.attribute("scale").is_some() {
+        call.refuse("it has a scale of its own, and only 1/√d runs");
+    }
+}
+
 /// Projections of one input to query, key and value, and attention over them.
 fn attention(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let op = Attention { heads: Some(heads(call)?), kv_heads: None };
     if call.has(4) {
         return Err(Stop::unknown("earlier keys and values in this layout are not known"));
     }
+    only_plain(call, &[3, 5, 6]);
     let operands = product::Operands { a: 0, b: 1, bias: 2 };
     let all = product::product(call, operands, Turned::default(), None)?;
     let sizes: Option<Result<Vec<_>, Stop>> = call.ints("qkv_hidden_sizes").map(|sizes| {
@@ -150,6 +166,7 @@ fn multi_head(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     if call.has(3) || call.has(6) {
         return Err(Stop::unknown("attention with a packed bias or earlier keys is not known"));
     }
+    only_plain(call, &[4, 5, 7]);
     let op = Attention { heads: Some(heads(call)?), kv_heads: None };
     let inputs = [call.outlet(0)?, call.outlet(1)?, call.outlet(2)?];
     let output = call.add(op, &inputs)?;

@@ -28,6 +28,8 @@ pub(super) fn find(op: &str) -> Option<Handler> {
         "OneHot" => one_hot,
         "CumSum" => |call| {
             let axis = *call.whole(1, "axis")?.first().unwrap_or(&0);
+            call.needs("exclusive", 0);
+            call.needs("reverse", 0);
             let input = call.outlet(0)?;
             let output = call.add(CumSum { axis }, &[input])?;
             call.one(output)
@@ -73,6 +75,7 @@ fn gather(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
             dtype: table.dtype,
         };
         let output = call.add_using(op, &[indices], &uses)?;
+        call.give(output.node, "weight", 0);
         return call.one(output);
     }
     let input = call.outlet(0)?;
@@ -88,6 +91,7 @@ fn scatter(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         "min" => ScatterReduction::Min,
         _ => ScatterReduction::None,
     };
+    call.refuse("along which axis it writes is not kept");
     let inputs = [call.outlet(0)?, call.outlet(1)?, call.outlet(2)?];
     let output = call.add(Scatter { reduction }, &inputs)?;
     call.one(output)
@@ -101,6 +105,7 @@ fn top_k(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     };
     let k = super::convolution::positive(u64::try_from(k).unwrap_or(0), "k")?;
     let op = TopK { k, axis: call.int("axis", -1) };
+    call.needs("largest", 1);
     let input = call.outlet(0)?;
     let output = call.add(op, &[input])?;
     Ok(call.all(output))
@@ -112,6 +117,9 @@ fn one_hot(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let depth = depth.ok_or_else(|| Stop::unknown("its depth depends on data"))?;
     let classes = super::convolution::positive(u64::try_from(depth).unwrap_or(0), "depth")?;
     let op = OneHot { classes, axis: call.int("axis", -1), dtype: call.tensor(2)?.dtype };
+    if !call.input(2)?.elements().is_some_and(|known| known.floats() == [0.0, 1.0]) {
+        call.refuse("what it writes is not 0 and 1");
+    }
     let input = call.outlet(0)?;
     let output = call.add(op, &[input])?;
     call.one(output)
@@ -123,6 +131,10 @@ fn grid_sample(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         "cubic" | "bicubic" => ResizeMode::Cubic,
         _ => ResizeMode::Linear,
     };
+    call.needs("align_corners", 0);
+    if !matches!(call.text("padding_mode"), None | Some("zeros")) {
+        call.refuse("outside of the map it does not read zeros");
+    }
     let inputs = [call.outlet(0)?, call.outlet(1)?];
     let output = call.add(GridSample { mode }, &inputs)?;
     call.one(output)

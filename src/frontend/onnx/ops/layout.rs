@@ -208,6 +208,10 @@ fn pad(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         "edge" => PadMode::Replicate,
         mode => return Err(Stop::unknown(format!("padding of the mode `{mode}` is not known"))),
     };
+    let fills = call.has(2) && call.number(2) != Some(0.0) || call.float("value", 0.0) != 0.0;
+    if mode == PadMode::Constant && fills {
+        call.refuse("what it pads with is not 0");
+    }
     let mut output = call.outlet(0)?;
     // Negative padding cuts.
     let dims = call.of(output).shape.axes().to_vec();

@@ -95,6 +95,7 @@ fn roi_align(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let Ok(sampling) = positive(ratio, "sampling_ratio") else {
         return Err(Stop::unknown("without a `sampling_ratio` its samples depend on data"));
     };
+    call.refuse("the scale of its regions and their images are not kept");
     let inputs = [call.outlet(0)?, call.outlet(1)?];
     let output = call.add(RoiAlign { output, sampling }, &inputs)?;
     call.one(output)

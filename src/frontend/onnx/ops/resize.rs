@@ -85,6 +85,9 @@ fn resize(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         "cubic" => ResizeMode::Cubic,
         _ => ResizeMode::Linear,
     };
+    if let Some(reason) = other_places(call, axes, &output, mode, by_scale) {
+        call.refuse(reason);
+    }
     let mut input = call.outlet(0)?;
     let row = rank == 3;
     if row {
@@ -109,6 +112,42 @@ fn resize(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         result = without_row(call, result)?;
     }
     call.one(result)
+}
+
+/// Why a resize reads other places of the map than ours do, which are those of PyTorch without `align_corners`.
+fn other_places(
+    call: &Call<'_, '_, '_>,
+    from: &[u64],
+    to: &[u64],
+    mode: ResizeMode,
+    whole: bool,
+) -> Option<&'static str> {
+    let old = call.opset < 11 || call.node.op_type == "Upsample";
+    let transform = call.text("coordinate_transformation_mode");
+    let transform = transform.unwrap_or(if old { "asymmetric" } else { "half_pixel" });
+    let rounding = call.text("nearest_mode").unwrap_or(if old { "floor" } else { "round_prefer_floor" });
+    if !whole && let Ok(Wanted::Scales(scales)) = wanted(call) {
+        #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "sizes that matter are small")]
+        let exact = |((&from, &to), scale): ((&u64, &u64), f64)| from as f64 * scale == to as f64;
+        if scales.len() != from.len() || !from.iter().zip(to).zip(scales).all(exact) {
+            return Some("its scales are not those of its sizes, which alone run");
+        }
+    }
+    if call.int("antialias", 0) != 0 || call.int("exclude_outside", 0) != 0 {
+        return Some("it filters in another way than runs");
+    }
+    if mode == ResizeMode::Nearest {
+        let multiple = from.iter().zip(to).all(|(&from, &to)| to.checked_rem(from) == Some(0));
+        let near = matches!(rounding, "round_prefer_floor" | "round_prefer_ceil");
+        let same = transform == "asymmetric" && rounding == "floor"
+            || transform.contains("half_pixel") && near && multiple;
+        return (!same).then_some("it copies from other places than run: those of `asymmetric` and `floor`");
+    }
+    let row_of_one = to.iter().skip(2).any(|&size| size == 1);
+    let same = transform == "half_pixel" || transform == "pytorch_half_pixel" && !row_of_one;
+    #[expect(clippy::float_cmp, reason = "the default is exact")]
+    let same = same && call.float("cubic_coeff_a", -0.75) == -0.75;
+    (!same).then_some("it reads other places than run: those of `half_pixel`")
 }
 
 /// Scales or sizes: Upsample has attributes first and then an input, Resize an input, then four.

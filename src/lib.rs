@@ -260,6 +260,8 @@ pub mod commands;
 pub mod comparison;
 pub mod device;
 pub mod diagnostic;
+#[cfg(feature = "exec")]
+pub mod executor;
 pub mod frontend;
 pub mod graph;
 pub mod ops;

@@ -3,7 +3,6 @@
 use candle_core::Tensor;
 
 use super::super::Fault;
-use super::super::scalar::Scalar;
 use super::elementwise::{function, map};
 use super::reduce::{Mean, Sum, reduce};
 

@@ -1,0 +1,298 @@
+//! One pass after the other, node by node.
+
+use candle_core::{Device, Tensor};
+use smallvec::SmallVec;
+
+use crate::analysis::memory::Layout;
+use crate::analysis::schedule::Schedule;
+use crate::graph::{Graph, Node, NodeId, Outlet, StoredTensor};
+use crate::ops::execute::{Call, Execute, Fault, Made, Mode, Pass, Stored, dims, dtype};
+use crate::ops::{Io, Operator, Role, Storage};
+use crate::units::Overflow;
+
+/// Why a network cannot be run, and where.
+#[derive(Debug)]
+pub struct RunFault {
+    /// The node; `None` where it is none in particular.
+    pub node: Option<NodeId>,
+    /// Why.
+    pub fault: Fault,
+}
+
+impl RunFault {
+    pub(super) fn at(node: NodeId) -> impl Fn(Fault) -> Self {
+        move |fault| Self { node: Some(node), fault }
+    }
+}
+
+impl<F: Into<Fault>> From<F> for RunFault {
+    fn from(fault: F) -> Self {
+        Self { node: None, fault: fault.into() }
+    }
+}
+
+/// One node in one pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its place: forward steps first, then backward ones.
+    pub index: usize,
+    /// The node.
+    pub node: NodeId,
+    /// The pass.
+    pub pass: Pass,
+}
+
+/// Looks on while a network runs.
+pub trait Observer {
+    /// A node is about to run.
+    fn begin(&mut self, step: Step) {
+        let _ = step;
+    }
+
+    /// It has run, nothing was dropped yet. Forward `made` are its outputs, backward the gradients of its inputs.
+    fn ran(&mut self, step: Step, made: &[Option<&Tensor>]) {
+        let _ = (step, made);
+    }
+
+    /// What is not needed any more was dropped.
+    fn dropped(&mut self, step: Step) {
+        let _ = step;
+    }
+}
+
+/// Nobody.
+impl Observer for () {}
+
+/// A network with the values of its stored tensors, on a device.
+pub struct Network<'g> {
+    /// The network.
+    pub graph: &'g Graph,
+    /// Where it runs.
+    pub device: Device,
+    stored: Vec<Stored>,
+    /// By node: whether a gradient flows through it.
+    learns: Vec<bool>,
+    layout: Layout,
+    /// By tensor: what depends on no network input, and is known before the first image.
+    known: Vec<Option<Tensor>>,
+    /// The number of each node's first tensor.
+    first: Vec<u32>,
+}
+
+/// Where the values of a stored tensor come from.
+pub type Values<'a> = dyn FnMut(NodeId, &StoredTensor) -> Result<Tensor, Fault> + 'a;
+
+impl<'g> Network<'g> {
+    /// Gets the values of all stored tensors and computes what depends on no input.
+    ///
+    /// # Errors
+    /// Where values are missing, an op does not run, or the device fails.
+    pub fn new(graph: &'g Graph, device: &Device, values: &mut Values<'_>) -> Result<Self, RunFault> {
+        let layout = Layout::new(graph, |node| node.op.storage() == Storage::Alias)?;
+        let (mut stored, mut learns, mut first, mut tensors) = (Vec::new(), Vec::new(), Vec::new(), 0u32);
+        for (id, node) in graph.nodes() {
+            let listed = graph.stored(node, &graph.input_types(node));
+            let own: Stored = match node.shares {
+                Some(other) => Stored::clone(&stored[other.index()]),
+                None => {
+                    let made = listed.iter().map(|one| Ok((one.weight.name, values(id, one)?)));
+                    Stored(made.collect::<Result<_, Fault>>().map_err(RunFault::at(id))?)
+                }
+            };
+            let learned = listed.iter().any(|one| one.weight.role != Role::Buffer);
+            learns.push(learned || node.inputs.iter().any(|input| learns[input.node.index()]));
+            stored.push(own);
+            first.push(tensors);
+            tensors += u32::try_from(node.outputs.len()).map_err(|_| Overflow)?;
+        }
+        let known = vec![None; tensors as usize];
+        let mut network = Self { graph, device: device.clone(), stored, learns, layout, known, first };
+        for (id, node) in graph.nodes() {
+            if node.is_input() || network.layout.outputs(id, node).next().is_some() {
+                continue;
+            }
+            let inputs = network.known_inputs(node).map_err(RunFault::at(id))?;
+            let made = network.call(id, &inputs, Mode::Evaluate)?;
+            for (port, tensor) in made.outputs.into_iter().enumerate() {
+                let at =
+                    network.tensor(Outlet { node: id, port: u32::try_from(port).map_err(|_| Overflow)? });
+                network.known[at] = Some(tensor);
+            }
+        }
+        Ok(network)
+    }
+
+    fn known_inputs(&self, node: &Node) -> Result<Vec<Tensor>, Fault> {
+        let of = |input: &Outlet| self.known[self.tensor(*input)].clone();
+        let missing = Fault::Internal("a tensor without inputs reads one that has some");
+        node.inputs.iter().map(of).collect::<Option<Vec<_>>>().ok_or(missing)
+    }
+
+    /// The number of a tensor.
+    pub(super) fn tensor(&self, outlet: Outlet) -> usize {
+        (self.first[outlet.node.index()] + outlet.port) as usize
+    }
+
+    /// How many tensors there are.
+    pub(super) fn tensors(&self) -> usize {
+        self.known.len()
+    }
+
+    /// A tensor that depends on no network input.
+    pub(super) fn known(&self, outlet: Outlet) -> Option<&Tensor> {
+        self.known[self.tensor(outlet)].as_ref()
+    }
+
+    /// The stored tensors of a node.
+    pub fn stored(&self, id: NodeId) -> &Stored {
+        &self.stored[id.index()]
+    }
+
+    /// Whether a gradient flows through a node.
+    pub fn learns(&self, id: NodeId) -> bool {
+        self.learns[id.index()]
+    }
+
+    /// Other values for a node's stored tensors: after a step of training.
+    pub fn store(&mut self, id: NodeId, name: &str, value: Tensor) {
+        for (other, tensor) in &mut self.stored[id.index()].0 {
+            if *other == name {
+                *tensor = value.clone();
+            }
+        }
+    }
+
+    /// Runs one node and holds what it made against its types.
+    pub(super) fn call(&self, id: NodeId, inputs: &[Tensor], mode: Mode) -> Result<Made, RunFault> {
+        let node = self.graph.node(id);
+        let types = self.graph.input_types(node);
+        let io = Io { inputs: &types, outputs: &node.outputs };
+        let call = Call { io, inputs, stored: self.stored(id), mode };
+        let made = node.op.forward(&call).map_err(RunFault::at(id))?;
+        let fits = made.outputs.len() == node.outputs.len()
+            && made.outputs.iter().zip(&node.outputs).all(|(made, wanted)| {
+                made.dims() == dims(wanted) && Some(made.dtype()) == dtype(wanted.dtype)
+            });
+        if fits {
+            Ok(made)
+        } else {
+            Err(RunFault::at(id)(Fault::Internal("an output has another shape or type")))
+        }
+    }
+
+    /// A forward pass in evaluation mode; gives the network's outputs. Each tensor is dropped at its last use.
+    ///
+    /// # Errors
+    /// Where an op does not run or the device fails.
+    pub fn evaluate(
+        &self,
+        schedule: &Schedule,
+        inputs: Vec<Tensor>,
+        observer: &mut impl Observer,
+    ) -> Result<Vec<Tensor>, RunFault> {
+        let mut live = Live::new(self, schedule, inputs)?;
+        for (index, &id) in schedule.order().iter().enumerate() {
+            let node = self.graph.node(id);
+            let step = Step { index, node: id, pass: Pass::Forward };
+            observer.begin(step);
+            if self.runs(id) {
+                let read = live.read(node)?;
+                let made = self.call(id, &read, Mode::Evaluate)?;
+                drop(read);
+                live.put(id, made.outputs);
+            }
+            observer.ran(step, &live.outputs(id));
+            live.drop_dead(index);
+            observer.dropped(step);
+        }
+        live.results()
+    }
+
+    /// Whether a node runs in each pass: neither an input, nor known before.
+    pub fn runs(&self, id: NodeId) -> bool {
+        let node = self.graph.node(id);
+        !node.is_input() && self.layout.outputs(id, node).next().is_some()
+    }
+}
+
+/// The tensors of a pass.
+pub(super) struct Live<'n, 'g> {
+    network: &'n Network<'g>,
+    tensors: Vec<Option<Tensor>>,
+    /// By step: the tensors that are dropped after it.
+    dying: Vec<SmallVec<[usize; 2]>>,
+}
+
+impl<'n, 'g> Live<'n, 'g> {
+    pub(super) fn new(
+        network: &'n Network<'g>,
+        schedule: &Schedule,
+        inputs: Vec<Tensor>,
+    ) -> Result<Self, RunFault> {
+        let graph = network.graph;
+        if inputs.len() != graph.inputs().len() {
+            return Err(Fault::Internal("another number of inputs than the network has").into());
+        }
+        let mut tensors = network.known.clone();
+        for (&id, tensor) in graph.inputs().iter().zip(inputs) {
+            tensors[network.tensor(Outlet { node: id, port: 0 })] = Some(tensor);
+        }
+        let mut last: Vec<Option<usize>> = vec![None; tensors.len()];
+        for (index, &id) in schedule.order().iter().enumerate() {
+            let node = graph.node(id);
+            for port in 0..node.outputs.len() {
+                let at = network.first[id.index()] as usize + port;
+                // A network input that nothing reads is dropped at once.
+                last[at] = Some(if node.is_input() { 0 } else { index });
+            }
+            for &input in &node.inputs {
+                last[network.tensor(input)] = Some(index);
+            }
+        }
+        for &output in &graph.outputs {
+            last[network.tensor(output)] = None;
+        }
+        let mut dying = vec![SmallVec::new(); graph.len()];
+        for (tensor, step) in last.into_iter().enumerate() {
+            if let Some(step) = step
+                && network.known[tensor].is_none()
+            {
+                dying[step].push(tensor);
+            }
+        }
+        Ok(Self { network, tensors, dying })
+    }
+
+    pub(super) fn read(&self, node: &Node) -> Result<Vec<Tensor>, RunFault> {
+        let of = |input: &Outlet| self.tensors[self.network.tensor(*input)].clone();
+        let read = node.inputs.iter().map(of).collect::<Option<Vec<_>>>();
+        read.ok_or_else(|| Fault::Internal("a tensor was dropped before its last use").into())
+    }
+
+    pub(super) fn put(&mut self, id: NodeId, made: impl IntoIterator<Item = Tensor>) {
+        let first = self.network.first[id.index()] as usize;
+        for (port, tensor) in made.into_iter().enumerate() {
+            self.tensors[first + port] = Some(tensor);
+        }
+    }
+
+    pub(super) fn outputs(&self, id: NodeId) -> Vec<Option<&Tensor>> {
+        let first = self.network.first[id.index()] as usize;
+        self.tensors[first..first + self.network.graph.node(id).outputs.len()]
+            .iter()
+            .map(Option::as_ref)
+            .collect()
+    }
+
+    pub(super) fn drop_dead(&mut self, step: usize) {
+        for &tensor in &self.dying[step] {
+            self.tensors[tensor] = None;
+        }
+    }
+
+    pub(super) fn results(&self) -> Result<Vec<Tensor>, RunFault> {
+        let of = |&output: &Outlet| self.tensors[self.network.tensor(output)].clone();
+        let results = self.network.graph.outputs.iter().map(of).collect::<Option<Vec<_>>>();
+        results.ok_or_else(|| Fault::Internal("a network output was dropped").into())
+    }
+}

@@ -1,0 +1,296 @@
+//! One step of training: forward, then backward in reverse, each node by its op's own rule.
+//!
+//! What backward needs of the forward pass is what [`crate::ops::Backward::minimal`] says, and nothing else stays in
+//! memory. A tensor's gradient lives from the backward pass of its last reader to that of its writer; parts of a tensor
+//! have parts of its gradient.
+
+use candle_core::Tensor;
+use smallvec::SmallVec;
+
+use super::accumulate::{add_to, share_memory};
+use super::run::{Live, Network, Observer, RunFault, Step};
+use crate::analysis::memory::Layout;
+use crate::analysis::schedule::Schedule;
+use crate::graph::{Graph, Node, NodeId, Outlet};
+use crate::ops::execute::{BackwardCall, Call, Execute, Fault, Mode, Pass, dims, dtype};
+use crate::ops::{Io, KeptInputs, Operator, Storage};
+
+/// The gradients of a node's learned tensors, by name.
+pub type Learned = SmallVec<[(&'static str, Tensor); 2]>;
+
+/// Gives the gradients of the network's outputs, in memory of their own.
+pub type Loss<'a> = dyn FnMut(&[Tensor]) -> Result<Vec<Tensor>, Fault> + 'a;
+
+/// What a node keeps from forward to backward.
+#[derive(Default)]
+struct Memory {
+    inputs: Vec<Option<Tensor>>,
+    outputs: Vec<Tensor>,
+    extra: SmallVec<[Tensor; 2]>,
+}
+
+/// Whether a node's outputs are views of its first input while training.
+fn is_view(node: &Node, io: Io<'_>) -> Result<bool, Fault> {
+    let storage = node.op.backward(io)?.storage.unwrap_or_else(|| node.op.storage());
+    Ok(matches!(storage, Storage::Alias | Storage::PartOfInput))
+}
+
+/// By node, whether it is a view.
+fn views(graph: &Graph) -> Result<Vec<bool>, RunFault> {
+    let of = |(_, node): (NodeId, &Node)| {
+        is_view(node, Io { inputs: &graph.input_types(node), outputs: &node.outputs })
+    };
+    Ok(graph.nodes().map(of).collect::<Result<_, _>>()?)
+}
+
+/// The gradients of tensors, one buffer for all tensors that share memory.
+struct Flowing<'n, 'g> {
+    network: &'n Network<'g>,
+    layout: Layout,
+    views: Vec<bool>,
+    /// By block.
+    buffers: Vec<Option<Tensor>>,
+    /// Of tensors that depend on no network input, by tensor: they have no block.
+    loose: Vec<Option<Tensor>>,
+}
+
+impl Flowing<'_, '_> {
+    /// The part of a buffer that is a tensor's gradient.
+    fn part(&self, outlet: Outlet, buffer: &Tensor, owner: Outlet) -> Result<Tensor, Fault> {
+        if outlet == owner {
+            return Ok(buffer.clone());
+        }
+        // The gradient is cut as the tensor itself was.
+        let graph = self.network.graph;
+        let node = graph.node(outlet.node);
+        let of_input = self.part(node.inputs[0], buffer, owner)?;
+        let types = graph.input_types(node);
+        let io = Io { inputs: &types, outputs: &node.outputs };
+        let inputs = [of_input];
+        let call = Call { io, inputs: &inputs, stored: self.network.stored(outlet.node), mode: Mode::Train };
+        let mut made = node.op.forward(&call)?;
+        Ok(made.outputs.swap_remove(outlet.port as usize))
+    }
+
+    /// The gradient of a tensor; `None` where nothing has added to it.
+    fn of(&self, outlet: Outlet) -> Result<Option<Tensor>, Fault> {
+        match self.layout.block(outlet) {
+            None => Ok(self.loose[self.network.tensor(outlet)].clone()),
+            Some(block) => match &self.buffers[block] {
+                None => Ok(None),
+                Some(buffer) => self.part(outlet, buffer, self.layout.blocks[block].owner).map(Some),
+            },
+        }
+    }
+
+    /// Adds to a tensor's gradient. `read` are tensors whose memory it may not take.
+    fn add(&mut self, outlet: Outlet, gradient: Tensor, read: &[Option<Tensor>]) -> Result<(), Fault> {
+        let own = |gradient: Tensor| {
+            let shared = read.iter().flatten().any(|other| share_memory(other, &gradient));
+            if shared { gradient.copy() } else { gradient.contiguous() }
+        };
+        let Some(block) = self.layout.block(outlet) else {
+            let at = self.network.tensor(outlet);
+            match &mut self.loose[at] {
+                Some(sum) => add_to(sum, &gradient)?,
+                none => *none = Some(own(gradient)?),
+            }
+            return Ok(());
+        };
+        let owner = self.layout.blocks[block].owner;
+        if self.buffers[block].is_none() {
+            if outlet == owner {
+                self.buffers[block] = Some(own(gradient)?);
+                return Ok(());
+            }
+            let whole = self.network.graph.tensor(owner);
+            let dtype = dtype(whole.dtype).ok_or(Fault::Internal("a gradient without element type"))?;
+            self.buffers[block] = Some(Tensor::zeros(dims(whole), dtype, &self.network.device)?);
+        }
+        let Some(buffer) = self.buffers[block].clone() else { return Ok(()) };
+        let mut part = self.part(outlet, &buffer, owner)?;
+        if outlet == owner && !buffer.device().is_cpu() {
+            // Elsewhere sums are not made in place.
+            drop(buffer);
+            add_to(&mut part, &gradient)?;
+            self.buffers[block] = Some(part);
+            return Ok(());
+        }
+        if !buffer.device().is_cpu() {
+            return Err(Fault::unrunnable("gradients of parts of tensors are only run on the CPU"));
+        }
+        add_to(&mut part, &gradient)
+    }
+
+    /// Drops the gradients of tensors that a node writes.
+    fn drop_of(&mut self, id: NodeId, node: &Node) {
+        for port in 0..node.outputs.len() {
+            let outlet = Outlet { node: id, port: u32::try_from(port).unwrap_or(u32::MAX) };
+            match self.layout.block(outlet) {
+                None => {
+                    let at = self.network.tensor(outlet);
+                    self.loose[at] = None;
+                }
+                Some(block) if self.layout.blocks[block].owner == outlet => self.buffers[block] = None,
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+impl Network<'_> {
+    /// One step: forward in training mode, the gradients of the outputs from `loss`, backward.
+    ///
+    /// Gives the gradients of all learned tensors, those of shared ones at the node that stores them.
+    ///
+    /// # Errors
+    /// Where an op does not run or the device fails.
+    pub fn train(
+        &self,
+        schedule: &Schedule,
+        inputs: Vec<Tensor>,
+        loss: &mut Loss<'_>,
+        observer: &mut impl Observer,
+    ) -> Result<Vec<Learned>, RunFault> {
+        let graph = self.graph;
+        let views = views(graph)?;
+        let mut next = views.iter();
+        let layout = Layout::new(graph, |_| next.next().copied().unwrap_or(false))?;
+        let mut live = Live::new(self, schedule, inputs)?;
+        let mut kept: Vec<Memory> = Vec::with_capacity(graph.len());
+        kept.resize_with(graph.len(), Memory::default);
+        for (index, &id) in schedule.order().iter().enumerate() {
+            let step = Step { index, node: id, pass: Pass::Forward };
+            observer.begin(step);
+            if self.runs(id) {
+                kept[id.index()] = self.forward(id, &mut live)?;
+            }
+            observer.ran(step, &live.outputs(id));
+            live.drop_dead(index);
+            observer.dropped(step);
+        }
+        let outputs = live.results()?;
+        let blocks = layout.blocks.len();
+        let mut flowing = Flowing {
+            network: self,
+            layout,
+            views,
+            buffers: vec![None; blocks],
+            loose: vec![None; self.tensors()],
+        };
+        for (&output, gradient) in graph.outputs.iter().zip(loss(&outputs)?) {
+            if self.learns(output.node) {
+                flowing.add(output, gradient, &[])?;
+            }
+        }
+        let mut outputs = Some((outputs, live));
+        let mut learned: Vec<Learned> = vec![Learned::new(); graph.len()];
+        for (back, &id) in schedule.order().iter().rev().enumerate() {
+            let step = Step { index: schedule.order().len() + back, node: id, pass: Pass::Backward };
+            observer.begin(step);
+            let memory = std::mem::take(&mut kept[id.index()]);
+            self.backward(id, &memory, &mut flowing, &mut learned)?;
+            observer.ran(step, &[]);
+            drop(memory);
+            flowing.drop_of(id, graph.node(id));
+            outputs = None;
+            observer.dropped(step);
+        }
+        drop(outputs);
+        Ok(learned)
+    }
+
+    /// Runs a node forward; gives what it keeps.
+    fn forward(&self, id: NodeId, live: &mut Live<'_, '_>) -> Result<Memory, RunFault> {
+        let graph = self.graph;
+        let node = graph.node(id);
+        let read = live.read(node)?;
+        let made = self.call(id, &read, Mode::Train)?;
+        let mut memory = Memory::default();
+        if self.learns(id) {
+            let types = graph.input_types(node);
+            let facts = node.op.backward(Io { inputs: &types, outputs: &node.outputs })?;
+            let inputs = match facts.minimal.inputs {
+                KeptInputs::None => 0,
+                KeptInputs::First => 1,
+                KeptInputs::All => read.len(),
+            };
+            memory.inputs =
+                (read.iter().enumerate()).map(|(at, one)| (at < inputs).then(|| one.clone())).collect();
+            memory.outputs = if facts.minimal.outputs { made.outputs.to_vec() } else { Vec::new() };
+            memory.extra = made.kept;
+        }
+        live.put(id, made.outputs);
+        Ok(memory)
+    }
+
+    /// Runs a node backward.
+    fn backward(
+        &self,
+        id: NodeId,
+        memory: &Memory,
+        flowing: &mut Flowing<'_, '_>,
+        learned: &mut [Learned],
+    ) -> Result<(), RunFault> {
+        let graph = self.graph;
+        let node = graph.node(id);
+        // A view's gradient is a part of its input's already.
+        let is_view =
+            flowing.views[id.index()] && flowing.layout.block(Outlet { node: id, port: 0 }).is_some();
+        if !self.learns(id) || node.is_input() || is_view {
+            return Ok(());
+        }
+        let ports = (0u32..).take(node.outputs.len());
+        let gradients: Vec<Option<Tensor>> =
+            ports.map(|port| flowing.of(Outlet { node: id, port })).collect::<Result<_, _>>()?;
+        if gradients.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let types = graph.input_types(node);
+        // What is known before the first image is there anyway.
+        let inputs: Vec<Option<Tensor>> = (node.inputs.iter().enumerate())
+            .map(|(at, &input)| {
+                memory.inputs.get(at).cloned().flatten().or_else(|| self.known(input).cloned())
+            })
+            .collect();
+        let known_outputs: Vec<Tensor>;
+        let outputs = if self.runs(id) {
+            &memory.outputs
+        } else {
+            let ports = (0u32..).take(node.outputs.len());
+            known_outputs = ports.filter_map(|port| self.known(Outlet { node: id, port }).cloned()).collect();
+            &known_outputs
+        };
+        let wanted: Vec<bool> = node.inputs.iter().map(|input| self.learns(input.node)).collect();
+        let call = BackwardCall {
+            io: Io { inputs: &types, outputs: &node.outputs },
+            inputs: &inputs,
+            outputs,
+            kept: &memory.extra,
+            stored: self.stored(id),
+            gradients: &gradients,
+            wanted: &wanted,
+            mode: if self.runs(id) { Mode::Train } else { Mode::Evaluate },
+        };
+        let made = node.op.gradients(&call).map_err(RunFault::at(id))?;
+        for ((&input, gradient), wanted) in node.inputs.iter().zip(made.inputs).zip(wanted) {
+            if let (Some(gradient), true) = (gradient, wanted) {
+                if gradient.dims() != dims(graph.tensor(input)) {
+                    return Err(RunFault::at(id)(Fault::Internal(
+                        "a gradient has another shape than its tensor",
+                    )));
+                }
+                flowing.add(input, gradient, &gradients).map_err(RunFault::at(id))?;
+            }
+        }
+        // Shared tensors learn where they are stored.
+        let own = &mut learned[node.shares.unwrap_or(id).index()];
+        for (name, gradient) in made.stored {
+            match own.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, sum)) => add_to(sum, &gradient)?,
+                None => own.push((name, gradient)),
+            }
+        }
+        Ok(())
+    }
+}

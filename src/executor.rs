@@ -7,5 +7,6 @@ mod accumulate;
 pub mod allocator;
 pub mod run;
 pub mod train;
+pub mod values;
 
 pub use run::{Network, Observer, RunFault, Step};

@@ -27,6 +27,8 @@ mod tensor;
 mod tests;
 mod unknown;
 mod value;
+#[cfg(feature = "exec")]
+pub mod values;
 mod views;
 mod wire;
 #[cfg(test)]

@@ -163,11 +163,10 @@ fn build<'m>(
     }
     let deny = options.unknown == UnknownOps::Deny;
     importer.unknowns.report(deny, path).into_iter().for_each(|diagnostic| sink.push(diagnostic));
-    let recorder = importer.recorder.take();
-    let sources = recorder.map(|recorder| {
-        Box::new(recorder.finish(&importer.graph, &importer.parameters, model, &frame))
-    });
-    Ok((importer.finish(), sources))
+    let recorded = (importer.recorder.take())
+        .map(|recorder| recorder.finish(&importer.graph, &importer.parameters, model, &frame));
+    let (sources, refusals) = recorded.unzip();
+    Ok((importer.finish(refusals.unwrap_or_default()), sources.map(Box::new)))
 }
 
 impl<'m> Importer<'m> {
@@ -566,13 +565,15 @@ impl<'m> Importer<'m> {
         }
     }
 
-    /// The graph, with what each node stores.
-    fn finish(mut self) -> Graph {
+    /// The graph, with what each node stores, and why it does not run.
+    fn finish(mut self, refusals: Vec<Option<Box<str>>>) -> Graph {
         self.bytes.resize(self.graph.len(), 0);
         let ids: Vec<NodeId> = self.graph.nodes().map(|(id, _)| id).collect();
         let stored = self.parameters.finish(&self.graph);
+        let mut refusals = refusals.into_iter();
         for ((id, stored), bytes) in ids.into_iter().zip(stored).zip(self.bytes) {
-            self.graph.give(id, Given { stored: Some(stored), bytes: Some(bytes) });
+            let unrunnable = refusals.next().flatten();
+            self.graph.give(id, Given { stored: Some(stored), bytes: Some(bytes), unrunnable });
         }
         self.graph
     }

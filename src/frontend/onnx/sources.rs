@@ -2,8 +2,6 @@
 //!
 //! Recorded only where [`crate::frontend::LoadOptions::values`] asks. No payload is read here: `values.rs` does.
 
-use std::rc::Rc;
-
 use super::model::{Data, Model};
 use super::parameters::Parameters;
 use super::range;
@@ -22,8 +20,6 @@ pub struct Sources {
     pub(super) tensors: Vec<FileTensor>,
     /// In the order of nodes.
     pub(super) given: Vec<Given>,
-    /// Why nodes do not run, in the order of nodes.
-    refusals: Vec<(NodeId, String)>,
     names: Vec<(Box<str>, Outlet)>,
 }
 
@@ -57,7 +53,7 @@ pub(super) enum Content {
     /// A tensor of the file, by its place in [`Sources::tensors`].
     Tensor(usize),
     /// Numbers that the import computed.
-    Known(Rc<Known>),
+    Known(Known),
     /// One number all over.
     All(f64),
     /// Ones on a diagonal, so far above the main one.
@@ -65,12 +61,6 @@ pub(super) enum Content {
 }
 
 impl Sources {
-    /// Why a node does not run although its op does, where there is a reason.
-    pub fn refusal(&self, node: NodeId) -> Option<&str> {
-        let at = self.refusals.binary_search_by_key(&node, |(other, _)| *other).ok()?;
-        Some(&self.refusals[at].1)
-    }
-
     /// The tensors of the file's own graph that nodes of ours compute: ONNX name and outlet, in the order of the file's
     /// nodes.
     pub fn names(&self) -> impl Iterator<Item = (&str, Outlet)> {
@@ -128,14 +118,14 @@ impl Recorder {
         self.refusals.truncate(refusals);
     }
 
-    /// All of it, once the graph is complete.
+    /// All of it, once the graph is complete; and by node why it does not run.
     pub(super) fn finish(
         mut self,
         graph: &Graph,
         parameters: &Parameters<'_>,
         model: &Model,
         frame: &Frame<'_, '_>,
-    ) -> Sources {
+    ) -> (Sources, Vec<Option<Box<str>>>) {
         let ranges = range::of_model(model);
         let mut places: Vec<Option<usize>> = vec![None; parameters.count()];
         let mut sources = Sources { names: names(model, frame), ..Sources::default() };
@@ -175,10 +165,11 @@ impl Recorder {
                 }
             }
         }
-        self.refusals.sort_by_key(|(node, _)| *node);
-        self.refusals.dedup_by_key(|(node, _)| *node);
-        sources.refusals = self.refusals;
-        sources
+        let mut refusals = vec![None; graph.len()];
+        for (node, reason) in self.refusals {
+            refusals[node.index()].get_or_insert(reason.into_boxed_str());
+        }
+        (sources, refusals)
     }
 }
 
@@ -219,7 +210,7 @@ fn source(
             debug_assert!(!views.is_empty() || of.shape == stored.seen.shape, "a view is noted");
             (Found::Stored(stored.storage), views, stored.seen.clone())
         }
-        Kind::Known(known) => (Found::Content(Content::Known(known.clone())), Vec::new(), known.tensor()),
+        Kind::Known(known) => (Found::Content(Content::Known(Known::clone(known))), Vec::new(), known.tensor()),
         Kind::Literal(of, filling) => {
             let content = match filling {
                 Filling::All(number) => Content::All(*number),

@@ -1,0 +1,147 @@
+//! The values of stored tensors: those of the file, or drawn from names and a seed.
+
+use candle_core::{Device, Tensor};
+
+use crate::graph::{Graph, Node, NodeId, StoredTensor};
+use crate::ops::execute::{Fault, dims, dtype};
+use crate::ops::{Family, Io, Operator, Role};
+use crate::seed::{self, Range};
+use crate::tensor::TensorType;
+
+/// Draws the values of a stored tensor of a file without values. Its name is "NODE.NAME": `stage1.conv.weight`. A layer that
+/// shares another's tensors asks for them under that one's name.
+///
+/// # Errors
+/// For whole numbers, which are indices and mean something, and where the device fails.
+pub fn drawn(
+    graph: &Graph,
+    id: NodeId,
+    stored: &StoredTensor,
+    seed: u64,
+    device: &Device,
+) -> Result<Tensor, Fault> {
+    let node = graph.node(owner(graph, id));
+    let name = format!("{}.{}", node.name, stored.weight.name);
+    let of = TensorType { shape: stored.weight.shape.clone(), dtype: stored.dtype };
+    draw(&name, &of, range(graph, node, stored), seed, device)
+}
+
+/// Draws an input of the network, by its name.
+///
+/// # Errors
+/// As [`drawn`].
+pub fn input(graph: &Graph, id: NodeId, seed: u64, device: &Device) -> Result<Tensor, Fault> {
+    let node = graph.node(id);
+    draw(&node.name, &node.outputs[0], Range::Input, seed, device)
+}
+
+/// The layer whose tensors a node uses.
+fn owner(graph: &Graph, mut id: NodeId) -> NodeId {
+    // A layer shares those of an earlier one, so this ends.
+    while let Some(other) = graph.node(id).shares {
+        id = other;
+    }
+    id
+}
+
+fn draw(name: &str, of: &TensorType, range: Range, seed: u64, device: &Device) -> Result<Tensor, Fault> {
+    let Some(dtype) = dtype(of.dtype).filter(|_| of.dtype.is_float()) else {
+        return Err(Fault::unrunnable(format!(
+            "`{name}` holds {}, and only fractions are drawn at random",
+            of.dtype
+        )));
+    };
+    let count = crate::ops::execute::size(of.elements().get())?;
+    let values: Vec<f32> = seed::values(name, seed, range).take(count).collect();
+    Ok(Tensor::from_vec(values, dims(of), device)?.to_dtype(dtype)?)
+}
+
+/// What a stored tensor's values are drawn from, by what it is for.
+fn range(graph: &Graph, node: &Node, stored: &StoredTensor) -> Range {
+    match (stored.weight.role, stored.weight.name) {
+        (Role::Weight, _) => Range::Weight { fan_in: fan_in(graph, node, stored) },
+        (Role::Bias, _) => Range::Bias,
+        (Role::Norm, "weight") | (Role::Buffer, "running_var") => Range::Scale,
+        (Role::Norm | Role::Other | Role::Buffer, _) => Range::Other,
+    }
+}
+
+/// The elements that a weight joins to one: those of it that belong to one output channel. Where each place of a map has
+/// weights of its own, as a locally connected layer, those to one place of it.
+fn fan_in(graph: &Graph, node: &Node, stored: &StoredTensor) -> u64 {
+    let Some(output) = node.outputs.first() else { return 1 };
+    let elements = stored.weight.shape.elements().unwrap_or(u64::MAX);
+    let features = output.shape.axes().last().copied().unwrap_or(1);
+    let channels = if node.op.family() == Family::Linear { features } else { output.channels() };
+    let types = graph.input_types(node);
+    let macs = node.op.cost(Io { inputs: &types, outputs: &node.outputs }).map_or(0, |cost| cost.macs);
+    let images = output.shape.axis(0).unwrap_or(1).max(1);
+    // Each weight is used once for an image.
+    let own_places = macs / images == elements && output.shape.rank() > 2;
+    let joined = if own_places { output.elements().get() / images } else { channels };
+    (elements / joined.max(1)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frontend::{LoadOptions, load_bytes};
+
+    fn network(text: &str) -> Graph {
+        let (mut sources, mut sink) = (crate::source::SourceMap::default(), crate::diagnostic::Sink::default());
+        let bytes = text.as_bytes().to_vec();
+        let loaded = load_bytes("n.json", "n", bytes, &LoadOptions::default(), &mut sources, &mut sink);
+        loaded.expect("the file is good").graph
+    }
+
+    #[test]
+    fn values_follow_roles_and_fans() {
+        let graph = network(
+            r#"{"name": "n", "input": [4, 5, 5], "layers": [
+                {"name": "conv", "op": "conv2d", "out_channels": 6, "kernel": 3, "padding": 1},
+                {"name": "up", "op": "conv_transpose2d", "out_channels": 8, "kernel": 2, "stride": 2, "groups": 2},
+                {"name": "norm", "op": "batch_norm"},
+                {"name": "local", "op": "locally_connected2d", "out_channels": 2, "kernel": 3},
+                {"name": "flat", "op": "flatten"},
+                {"name": "head", "op": "linear", "out_features": 7}
+            ]}"#,
+        );
+        let mut found = Vec::new();
+        for (_, node) in graph.nodes() {
+            for stored in graph.stored_by_op(node, &graph.input_types(node)) {
+                found.push((format!("{}.{}", node.name, stored.weight.name), range(&graph, node, &stored)));
+            }
+        }
+        let of = |name: &str| found.iter().find(|(other, _)| other == name).map(|(_, range)| *range);
+        assert_eq!(of("conv.weight"), Some(Range::Weight { fan_in: 36 }));
+        // 6 channels in 2 groups, 2·2 taps.
+        assert_eq!(of("up.weight"), Some(Range::Weight { fan_in: 12 }));
+        assert_eq!(of("local.weight"), Some(Range::Weight { fan_in: 72 }));
+        assert_eq!(of("head.weight"), Some(Range::Weight { fan_in: 128 }));
+        assert_eq!(of("head.bias"), Some(Range::Bias));
+        assert_eq!(of("norm.weight"), Some(Range::Scale));
+        assert_eq!(of("norm.bias"), Some(Range::Other));
+        assert_eq!(of("norm.running_mean"), Some(Range::Other));
+        assert_eq!(of("norm.running_var"), Some(Range::Scale));
+    }
+
+    #[test]
+    fn values_are_those_of_the_formula_and_of_the_owner() {
+        let graph = network(
+            r#"{"name": "n", "input": [4, 5, 5], "layers": [
+                {"name": "a", "op": "conv2d", "out_channels": 4, "kernel": 1},
+                {"name": "b", "op": "conv2d", "out_channels": 4, "kernel": 1, "share": "a"}
+            ]}"#,
+        );
+        let values = |place: usize, seed| {
+            let (id, node) = graph.nodes().nth(place).expect("three nodes");
+            let stored = graph.stored_by_op(node, &graph.input_types(node));
+            let tensor = drawn(&graph, id, &stored[0], seed, &Device::Cpu).expect("floats");
+            tensor.flatten_all().and_then(|flat| flat.to_vec1::<f32>()).expect("on the CPU")
+        };
+        let wanted: Vec<f32> = seed::values("a.weight", 3, Range::Weight { fan_in: 4 }).take(16).collect();
+        assert_eq!(values(1, 3), wanted);
+        assert_eq!(values(2, 3), wanted);
+        assert_ne!(values(1, 4), wanted);
+    }
+}

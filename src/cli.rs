@@ -1,12 +1,14 @@
 //! The command line: types only.
 
 mod budget;
+mod measure;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use budget::{BudgetCommand, CheckArgs, CheckFormat, InitArgs, UpdateArgs};
+pub use measure::{MeasureArgs, Order, RunsOn};
 
 /// Tells what a network architecture costs before anyone trains it.
 #[derive(Debug, Parser)]
@@ -48,6 +50,8 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Print gradient paths, reuse and update equations (`explain gradient`).
     Gradient(GradientArgs),
+    /// Run a network and hold every predicted figure against what happened (`explain measure`).
+    Measure(MeasureArgs),
     /// Write a network as an architecture file or as a diagram (`explain convert`).
     Convert(ConvertArgs),
     /// List all ops.

@@ -12,6 +12,7 @@ pub mod explain;
 mod files;
 pub mod gradient;
 pub mod man;
+pub mod measure;
 pub mod ops;
 mod report;
 pub mod schema;
@@ -168,6 +169,7 @@ pub fn run(cli: Cli) -> io::Result<Exit> {
         Command::Claims(args) => claims::run(&args, &mut output),
         Command::Sweep(args) => sweep::run(&args, &mut output),
         Command::Gradient(args) => gradient::run(&args, &mut output),
+        Command::Measure(args) => measure::run(&args, &mut output),
         Command::Convert(args) => convert::run(&args, &mut output),
         Command::Ops => ops::run(&mut output),
         Command::Explain { topic } => explain::run(topic.as_deref(), &mut output),

@@ -5,7 +5,11 @@
 
 mod accumulate;
 pub mod allocator;
+pub mod check;
+pub mod measure;
 pub mod run;
+pub mod seeded;
+pub mod timing;
 pub mod train;
 pub mod values;
 

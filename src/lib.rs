@@ -264,6 +264,7 @@ pub mod diagnostic;
 pub mod executor;
 pub mod frontend;
 pub mod graph;
+pub mod measurement;
 pub mod ops;
 pub mod profile;
 pub mod published;

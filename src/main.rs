@@ -6,8 +6,15 @@ use clap::Parser as _;
 use csp_profile::cli::Cli;
 use csp_profile::commands::{self, Exit};
 
+#[cfg(not(feature = "exec"))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+// `measure` holds the bytes that tensors take against those that were predicted.
+#[cfg(feature = "exec")]
+#[global_allocator]
+static ALLOCATOR: csp_profile::executor::allocator::Counting<mimalloc::MiMalloc> =
+    csp_profile::executor::allocator::Counting(mimalloc::MiMalloc);
 
 fn main() -> ExitCode {
     match commands::run(Cli::parse()) {

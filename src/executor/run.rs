@@ -54,6 +54,11 @@ pub trait Observer {
         let _ = (step, made);
     }
 
+    /// So many bytes of gradients of stored tensors came into being.
+    fn learned(&mut self, bytes: u64) {
+        let _ = bytes;
+    }
+
     /// What is not needed any more was dropped.
     fn dropped(&mut self, step: Step) {
         let _ = step;
@@ -173,15 +178,18 @@ impl<'g> Network<'g> {
         let io = Io { inputs: &types, outputs: &node.outputs };
         let call = Call { io, inputs, stored: self.stored(id), mode };
         let made = node.op.forward(&call).map_err(RunFault::at(id))?;
-        let fits = made.outputs.len() == node.outputs.len()
-            && made.outputs.iter().zip(&node.outputs).all(|(made, wanted)| {
-                made.dims() == dims(wanted) && Some(made.dtype()) == dtype(wanted.dtype)
-            });
-        if fits {
-            Ok(made)
-        } else {
-            Err(RunFault::at(id)(Fault::Internal("an output has another shape or type")))
+        if made.outputs.len() != node.outputs.len() {
+            return Err(RunFault::at(id)(Fault::Internal("an op makes another number of outputs")));
         }
+        for (made, wanted) in made.outputs.iter().zip(&node.outputs) {
+            if made.dims() != dims(wanted) || Some(made.dtype()) != dtype(wanted.dtype) {
+                return Err(RunFault::at(id)(Fault::Shape {
+                    predicted: format!("{} of {}", wanted.shape, wanted.dtype),
+                    measured: format!("{:?} of {}", made.dims(), made.dtype().as_str()),
+                }));
+            }
+        }
+        Ok(made)
     }
 
     /// A forward pass in evaluation mode; gives the network's outputs. Each tensor is dropped at its last use.

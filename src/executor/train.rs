@@ -189,7 +189,8 @@ impl Network<'_> {
             let step = Step { index: schedule.order().len() + back, node: id, pass: Pass::Backward };
             observer.begin(step);
             let memory = std::mem::take(&mut kept[id.index()]);
-            self.backward(id, &memory, &mut flowing, &mut learned)?;
+            let bytes = self.backward(id, &memory, &mut flowing, &mut learned)?;
+            observer.learned(bytes);
             observer.ran(step, &[]);
             drop(memory);
             flowing.drop_of(id, graph.node(id));
@@ -224,27 +225,27 @@ impl Network<'_> {
         Ok(memory)
     }
 
-    /// Runs a node backward.
+    /// Runs a node backward; gives the bytes of new gradients of stored tensors.
     fn backward(
         &self,
         id: NodeId,
         memory: &Memory,
         flowing: &mut Flowing<'_, '_>,
         learned: &mut [Learned],
-    ) -> Result<(), RunFault> {
+    ) -> Result<u64, RunFault> {
         let graph = self.graph;
         let node = graph.node(id);
         // A view's gradient is a part of its input's already.
         let is_view =
             flowing.views[id.index()] && flowing.layout.block(Outlet { node: id, port: 0 }).is_some();
         if !self.learns(id) || node.is_input() || is_view {
-            return Ok(());
+            return Ok(0);
         }
         let ports = (0u32..).take(node.outputs.len());
         let gradients: Vec<Option<Tensor>> =
             ports.map(|port| flowing.of(Outlet { node: id, port })).collect::<Result<_, _>>()?;
         if gradients.iter().all(Option::is_none) {
-            return Ok(());
+            return Ok(0);
         }
         let types = graph.input_types(node);
         // What is known before the first image is there anyway.
@@ -285,12 +286,16 @@ impl Network<'_> {
         }
         // Shared tensors learn where they are stored.
         let own = &mut learned[node.shares.unwrap_or(id).index()];
+        let mut bytes = 0;
         for (name, gradient) in made.stored {
             match own.iter_mut().find(|(other, _)| *other == name) {
                 Some((_, sum)) => add_to(sum, &gradient)?,
-                None => own.push((name, gradient)),
+                None => {
+                    bytes += (gradient.elem_count() * gradient.dtype().size_in_bytes()) as u64;
+                    own.push((name, gradient));
+                }
             }
         }
-        Ok(())
+        Ok(bytes)
     }
 }

@@ -48,7 +48,7 @@ attributes! {
 }
 
 impl Conv2d {
-    fn windows(&self) -> [Window; 2] {
+    pub(super) fn windows(&self) -> [Window; 2] {
         let ([kh, kw], [sh, sw], [dh, dw]) = (self.kernel.get(), self.stride.get(), self.dilation.get());
         [Window { kernel: kh, stride: sh, dilation: dh }, Window { kernel: kw, stride: sw, dilation: dw }]
     }

@@ -7,6 +7,7 @@ pub mod formula;
 pub mod kernel;
 pub mod lanes;
 mod pending;
+pub mod probe;
 pub mod scalar;
 
 use std::fmt;
@@ -42,6 +43,13 @@ pub enum Fault {
     Unrunnable(String),
     /// The device has no loops for elements of this type.
     Dtype(DType),
+    /// An output is not what its types say: shapes and element types, said and made.
+    Shape {
+        /// What the analysis says.
+        predicted: String,
+        /// What the op made.
+        measured: String,
+    },
     /// The device itself failed: out of memory, no driver.
     Device(candle_core::Error),
     /// A mistake of this program.
@@ -75,6 +83,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unrunnable(why) => f.write_str(why),
+            Self::Shape { predicted, measured } => {
+                write!(f, "it makes {measured} where {predicted} was predicted")
+            }
             Self::Dtype(dtype) => write!(f, "elements of type {} do not run", dtype.as_str()),
             Self::Device(error) => write!(f, "the device failed: {error}"),
             Self::Internal(what) => write!(f, "a bug: {what}"),

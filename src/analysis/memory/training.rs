@@ -281,6 +281,15 @@ pub fn training(graph: &Graph, schedule: &Schedule, profile: Profile) -> Result<
     Trained::new(graph, schedule)?.saved(profile).training()
 }
 
+/// Bytes in use at each step of one step of training, as [`Training::peak_bytes`] counts them: the forward steps, then
+/// as many backward ones in reverse. Linear in nodes and edges.
+///
+/// # Errors
+/// When a count does not fit in 64 bits.
+pub fn curve_of(graph: &Graph, schedule: &Schedule, profile: Profile) -> Result<Vec<u64>, Overflow> {
+    Trained::new(graph, schedule)?.saved(profile).curve()
+}
+
 impl Saved<'_> {
     /// Its sums and its peak.
     pub(super) fn training(&self) -> Result<Training, Overflow> {
@@ -318,6 +327,14 @@ impl Saved<'_> {
 
     /// The most in memory at once, and the step: forward ones first, then as many backward ones in reverse.
     fn peak(&self, buffers: u64) -> Result<(u64, usize), Overflow> {
+        let curve = self.curve()?;
+        let step = (0..curve.len()).rev().max_by_key(|&step| curve[step]).unwrap_or(0);
+        let peak = curve.get(step).copied().unwrap_or(0);
+        Ok((peak.checked_add(buffers).ok_or(Overflow)?, step))
+    }
+
+    /// Bytes in use at each step, shared buffers apart.
+    fn curve(&self) -> Result<Vec<u64>, Overflow> {
         let Trained { schedule, facts, layout, spans, .. } = self.trained;
         let forward = schedule.order().len();
         let steps = product(&[forward as u64, 2])?;
@@ -346,10 +363,7 @@ impl Saved<'_> {
                 hold(Block { owner, bytes, is_input: false }, step, last - step);
             }
         }
-        let curve = curve(&held, &lives, usize::try_from(steps).map_err(|_| Overflow)?)?;
-        let step = (0..curve.len()).rev().max_by_key(|&step| curve[step]).unwrap_or(0);
-        let peak = curve.get(step).copied().unwrap_or(0);
-        Ok((peak.checked_add(buffers).ok_or(Overflow)?, step))
+        curve(&held, &lives, usize::try_from(steps).map_err(|_| Overflow)?)
     }
 }
 

@@ -1,0 +1,70 @@
+//! Predicted figures held against measured ones.
+
+pub mod flops;
+pub mod macs;
+pub mod memory;
+
+pub mod stored;
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::measurement::{Check, Difference, Unit, Verdict};
+use crate::ops::execute::{Fault, dims};
+use crate::tensor::TensorType;
+
+/// Ones in the shape of a tensor.
+fn ones(of: &TensorType, dtype: DType, device: &Device) -> Result<Tensor, Fault> {
+    Ok(Tensor::ones(dims(of), dtype, device)?)
+}
+
+/// A comparison node by node while it grows.
+struct Comparison {
+    name: &'static str,
+    what: &'static str,
+    unit: Unit,
+    predicted: u64,
+    measured: u64,
+    compared: usize,
+    off: Vec<Difference>,
+    notes: Vec<String>,
+}
+
+impl Comparison {
+    fn new(name: &'static str, what: &'static str, unit: Unit) -> Self {
+        Self { name, what, unit, predicted: 0, measured: 0, compared: 0, off: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Takes up one node's figures.
+    fn compare(&mut self, node: crate::graph::NodeId, predicted: u64, measured: u64) {
+        self.compared += 1;
+        self.predicted = self.predicted.saturating_add(predicted);
+        self.measured = self.measured.saturating_add(measured);
+        if predicted != measured {
+            self.off.push(Difference {
+                node,
+                predicted: predicted.to_string(),
+                measured: measured.to_string(),
+            });
+        }
+    }
+
+    /// Equal everywhere, or off.
+    fn exact(self) -> Check {
+        let verdict = match (self.off.is_empty(), self.compared) {
+            (_, 0) => Verdict::Unchecked("the network has no node to compare".into()),
+            (true, _) => Verdict::Exact,
+            (false, _) => Verdict::Off,
+        };
+        Check {
+            name: self.name,
+            what: self.what,
+            verdict,
+            predicted: Some(self.predicted),
+            measured: Some(self.measured),
+            unit: self.unit,
+            compared: self.compared,
+            off: self.off,
+            note: (!self.notes.is_empty()).then(|| self.notes.join("; ")),
+        }
+    }
+}

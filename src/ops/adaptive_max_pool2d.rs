@@ -64,6 +64,38 @@ impl Operator for AdaptiveMaxPool2d {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::reach::{self, Reach};
+    use super::super::execute::kernel::window::Largest;
+    use super::super::execute::prelude::*;
+    use super::AdaptiveMaxPool2d;
+
+    impl AdaptiveMaxPool2d {
+        fn reach(&self, io: Io<'_>) -> Result<[Reach; 2], Overflow> {
+            let ([height, width], input) = (self.output.get(), io.inputs[0].spatial());
+            Ok([
+                Reach::adaptive(size(input[0])?, size(height)?),
+                Reach::adaptive(size(input[1])?, size(width)?),
+            ])
+        }
+    }
+
+    impl Execute for AdaptiveMaxPool2d {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            Ok(reach::pool(&call.inputs[0], &self.reach(call.io)?, &Largest)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            Ok(Gradients::input(reach::winners(call.input(0)?, call.gradient()?, &self.reach(call.io)?)?))
+        }
+
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            reach::workspace(io)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -85,6 +85,63 @@ impl Operator for AvgPool2d {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::convolution::Slide;
+    use super::super::execute::kernel::reach::{self, Reach};
+    use super::super::execute::kernel::window::{self, Average};
+    use super::super::execute::prelude::*;
+    use super::{AvgPool2d, Padding};
+
+    impl AvgPool2d {
+        /// How the window slides, and the divisor of each output of a map.
+        fn divisors(&self, io: Io<'_>) -> Result<(Slide, Vec<f64>), Fault> {
+            let slide = Slide::new(io, self.windows(), self.padding)?;
+            let mut more = [[0, 0]; 2];
+            if self.count_include_pad {
+                let (windows, input) = (self.windows(), io.inputs[0].spatial());
+                let pads = match self.padding {
+                    Padding::Explicit { top, left, bottom, right } => [(top, bottom), (left, right)],
+                    Padding::Same => [windows[0].same(input[0])?, windows[1].same(input[1])?],
+                };
+                for (more, (before, after)) in more.iter_mut().zip(pads) {
+                    *more = [size(before)?, size(after)?];
+                }
+            }
+            let reach = [0, 1].map(|axis| Reach::sliding(&slide, axis, more[axis]));
+            // A window that lies in the padding alone has a sum of 0: so is its mean.
+            let sizes = reach::sizes(&reach).into_iter().map(|size| size.max(1.0)).collect();
+            Ok((slide, sizes))
+        }
+    }
+
+    impl Execute for AvgPool2d {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (slide, divisors) = self.divisors(call.io)?;
+            Ok(window::pool(&call.inputs[0], &slide, &divisors, &Average)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (slide, divisors) = self.divisors(call.io)?;
+            let gradient = call.gradient()?;
+            let divisors = Tensor::from_vec(divisors, (slide.output[0], slide.output[1]), gradient.device())?
+                .to_dtype(gradient.dtype())?;
+            let share = map(&[gradient, &divisors], gradient.dims(), &function!(|g, n| g / n))?;
+            Ok(Gradients::input(window::spread(&share, &slide, &vec![1.0; slide.taps()])?))
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            let slide = Slide::new(io, self.windows(), self.padding)?;
+            let frame = window::workspace(&slide, io)?;
+            match pass {
+                Pass::Forward => Ok(frame),
+                // The divisors as numbers of the map's type, and each output's share.
+                Pass::Backward => sum([frame, product(&[2, io.outputs[0].bytes().get()])?]),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

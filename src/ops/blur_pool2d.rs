@@ -75,6 +75,62 @@ impl Operator for BlurPool2d {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::convolution::Slide;
+    use super::super::execute::kernel::doubles;
+    use super::super::execute::kernel::window::{self, Pool};
+    use super::super::execute::prelude::*;
+    use super::{BlurPool2d, Window};
+
+    /// The sum under a filter.
+    struct Blur(Vec<f64>);
+
+    impl Pool for Blur {
+        const BESIDE: f64 = 0.0;
+        #[inline(always)]
+        fn each<S: Scalar>(&self, x: S, tap: usize) -> S {
+            x * S::of(self.0[tap])
+        }
+        #[inline(always)]
+        fn join<S: Scalar>(&self, a: S, b: S) -> S {
+            a + b
+        }
+        #[inline(always)]
+        fn finish<S: Scalar>(&self, all: S, _: S) -> S {
+            all
+        }
+    }
+
+    impl BlurPool2d {
+        fn slide(&self, io: Io<'_>) -> Result<Slide, Overflow> {
+            let kernel = self.kernel.get();
+            Slide::new(
+                io,
+                self.stride.get().map(|stride| Window { kernel, stride, dilation: 1 }),
+                self.padding,
+            )
+        }
+    }
+
+    impl Execute for BlurPool2d {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (slide, blur) = (self.slide(call.io)?, Blur(doubles(call.stored.get("filter")?)?));
+            let sizes = vec![1.0; slide.outputs()];
+            Ok(window::pool(&call.inputs[0], &slide, &sizes, &blur)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let filter = doubles(call.stored.get("filter")?)?;
+            Ok(Gradients::input(window::spread(call.gradient()?, &self.slide(call.io)?, &filter)?))
+        }
+
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            window::workspace(&self.slide(io)?, io)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -81,6 +81,72 @@ impl Operator for ChannelMaxPool {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use candle_core::WithDType;
+
+    use super::super::execute::kernel::rows::on_cpu;
+    use super::super::execute::kernel::{tensor, with_element, with_elements};
+    use super::super::execute::prelude::*;
+    use super::ChannelMaxPool;
+
+    impl Execute for ChannelMaxPool {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (x, shape) = (call.inputs[0].contiguous()?, call.shape(0));
+            let &[batch, out, height, width] = shape.as_slice() else {
+                return Err(Fault::internal("a map without height and width"));
+            };
+            // Whole rounds of all output channels, and the first channels of one more.
+            let (rounds, more) = (x.dims()[1] / out, x.dims()[1] % out);
+            let whole = x.narrow(1, 0, rounds * out)?.contiguous()?;
+            let whole = reduce(&whole.reshape((batch, rounds, out, height * width))?, &[1], &Max)?;
+            let whole = whole.reshape(shape.as_slice())?;
+            if more == 0 {
+                return Ok(whole.into());
+            }
+            let first = whole.narrow(1, 0, more)?.contiguous()?;
+            let rest = x.narrow(1, rounds * out, more)?.contiguous()?;
+            let first = map(&[&first, &rest], first.dims(), &function!(|a, b| a.max(b)))?;
+            Ok(Tensor::cat(&[&first, &whole.narrow(1, more, out - more)?.contiguous()?], 1)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (out, shape) = (size(self.out_channels.get())?, call.shape(0));
+            let (channels, map) = (shape[1], shape[2..].iter().product::<usize>());
+            // The first of the largest gets all.
+            let gradient = on_cpu([call.input(0)?, call.gradient()?], |[x, gradient]| {
+                with_element!(x.dtype(), T => {
+                    let made = with_elements(x, |x: &[T]| with_elements(gradient, |gradient: &[T]| {
+                        let mut made = vec![T::from_f64(0.0); x.len()];
+                        for (index, &gradient) in gradient.iter().enumerate() {
+                            let (image, place) = (index / (out * map), index % map);
+                            let places = (index / map % out..channels).step_by(out);
+                            let places = places.map(|channel| (image * channels + channel) * map + place);
+                            let better = |best: usize, new: usize| if x[new] > x[best] { new } else { best };
+                            if let Some(winner) = places.reduce(better) {
+                                made[winner] = gradient;
+                            }
+                        }
+                        made
+                    }))??;
+                    tensor(made, shape.as_slice())
+                })
+            })?;
+            Ok(Gradients::input(gradient))
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            match pass {
+                // Whole rounds, their first channels, what meets them and comes of it.
+                Pass::Forward => {
+                    sum([io.inputs[0].bytes().get(), product(&[3, io.outputs[0].bytes().get()])?])
+                }
+                Pass::Backward => Ok(0),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -89,6 +89,85 @@ impl Operator for LpPool2d {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::convolution::Slide;
+    use super::super::execute::kernel::window::{self, Pool};
+    use super::super::execute::prelude::*;
+    use super::LpPool2d;
+
+    /// The norm of this order.
+    struct Norm(f64);
+
+    impl Pool for Norm {
+        const BESIDE: f64 = 0.0;
+        #[inline(always)]
+        fn each<S: Scalar>(&self, x: S, _: usize) -> S {
+            match self.0 {
+                1.0 => x.abs(),
+                2.0 => x * x,
+                p => x.abs().pow(S::of(p)),
+            }
+        }
+        #[inline(always)]
+        fn join<S: Scalar>(&self, a: S, b: S) -> S {
+            a + b
+        }
+        #[inline(always)]
+        fn finish<S: Scalar>(&self, all: S, _: S) -> S {
+            match self.0 {
+                1.0 => all,
+                2.0 => all.sqrt(),
+                p => all.pow(S::of(1.0 / p)),
+            }
+        }
+    }
+
+    impl LpPool2d {
+        #[expect(clippy::cast_precision_loss, reason = "orders are small")]
+        fn order(&self) -> f64 {
+            self.p.get() as f64
+        }
+    }
+
+    impl Execute for LpPool2d {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let slide = Slide::new(call.io, self.windows(), self.padding)?;
+            let sizes = vec![1.0; slide.outputs()];
+            Ok(window::pool(&call.inputs[0], &slide, &sizes, &Norm(self.order()))?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            // dy/dx = y^(1 − p) · |x|^(p − 1) · sign(x): what an output adds, then what an input makes of the sum.
+            let slide = Slide::new(call.io, self.windows(), self.padding)?;
+            let (x, y, gradient, power) =
+                (call.input(0)?, call.output()?, call.gradient()?, self.order() - 1.0);
+            // Where a window has zeros alone the slope is not defined; 0 is one of the slopes.
+            let outer = function!([power] | g, y | y.if_equal(S::of(0.0), S::of(0.0), g * y.pow(-power)));
+            let outer = map(&[gradient, y], y.dims(), &outer)?;
+            let sums = window::spread(&outer, &slide, &vec![1.0; slide.taps()])?;
+            let inner = function!(
+                [power] | sum,
+                x | {
+                    let zero = S::of(0.0);
+                    let size = x.if_equal(zero, zero, sum * x.abs().pow(power));
+                    x.if_above(zero, size, -size)
+                }
+            );
+            Ok(Gradients::input(map(&[&sums, x], x.dims(), &inner)?))
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            let slide = Slide::new(io, self.windows(), self.padding)?;
+            let frame = window::workspace(&slide, io)?;
+            match pass {
+                Pass::Forward => Ok(frame),
+                Pass::Backward => sum([frame, io.inputs[0].bytes().get(), io.outputs[0].bytes().get()]),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

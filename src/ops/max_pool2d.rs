@@ -84,6 +84,37 @@ impl Operator for MaxPool2d {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::convolution::Slide;
+    use super::super::execute::kernel::reach::{self, Reach};
+    use super::super::execute::kernel::window::{self, Largest};
+    use super::super::execute::prelude::*;
+    use super::MaxPool2d;
+
+    impl Execute for MaxPool2d {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let slide = Slide::new(call.io, self.windows(), self.padding)?;
+            let sizes = vec![1.0; slide.outputs()];
+            Ok(window::pool(&call.inputs[0], &slide, &sizes, &Largest)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let slide = Slide::new(call.io, self.windows(), self.padding)?;
+            let reach = [0, 1].map(|axis| Reach::sliding(&slide, axis, [0, 0]));
+            Ok(Gradients::input(reach::winners(call.input(0)?, call.gradient()?, &reach)?))
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            let slide = Slide::new(io, self.windows(), self.padding)?;
+            match pass {
+                Pass::Forward => window::workspace(&slide, io),
+                Pass::Backward => reach::workspace(io),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

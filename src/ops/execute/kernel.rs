@@ -5,7 +5,10 @@
 pub mod convolution;
 pub mod elementwise;
 pub mod moments;
+pub mod reach;
 pub mod reduce;
+pub mod rows;
+pub mod window;
 
 use candle_core::{DType, Device, Shape, Storage, Tensor, WithDType};
 use half::{bf16, f16};

@@ -23,17 +23,12 @@ macro_rules! pending {
 
 pending! {
     Abs
-    AdaptiveAvgPool2d
-    AdaptiveMaxPool2d
     Affine
     Argmax
     Attention
-    AvgPool2d
-    BlurPool2d
     Cast
     Ceil
     Celu
-    ChannelMaxPool
     ChannelShuffle
     Compare
     Constant
@@ -69,10 +64,8 @@ pending! {
     Log
     LogSoftmax
     Logic
-    LpPool2d
     Lrn
     Matmul
-    MaxPool2d
     Maximum
     Minimum
     Mish

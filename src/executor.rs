@@ -11,6 +11,5 @@ pub mod run;
 pub mod seeded;
 pub mod timing;
 pub mod train;
-pub mod values;
 
 pub use run::{Network, Observer, RunFault, Step};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use csp_profile::analysis::schedule::Schedule;
-use csp_profile::executor::{self, Network, values};
+use csp_profile::executor::{Network, seeded};
 use csp_profile::frontend::values::{Reading, Values, read};
 use csp_profile::frontend::{self, LoadOptions, Loaded};
 use csp_profile::graph::{Graph, NodeId, Outlet};
@@ -35,7 +35,7 @@ fn load(path: &Path) -> Loaded {
     loaded.unwrap_or_else(|| panic!("{}: {sink:?}", path.display()))
 }
 
-fn seeded(path: &Path, loaded: &Loaded) -> Values {
+fn drawn(path: &Path, loaded: &Loaded) -> Values {
     let mut model = std::fs::File::open(path).unwrap();
     let reading = Reading { path: "model", seed: Some(SEED), most: 1 << 30, device: &Device::Cpu };
     let mut open = |below: &str| frontend::open_beside(path, below);
@@ -55,7 +55,7 @@ fn run(graph: &Graph, values: &Values) -> Run {
     for (id, node) in graph.nodes() {
         let types = graph.input_types(node);
         if node.is_input() {
-            let tensor = values::input(graph, id, SEED, &Device::Cpu).unwrap();
+            let tensor = seeded::tensor(&node.name, SEED, seed::Range::Input, &node.outputs[0], &Device::Cpu).unwrap();
             run.tensors.insert(Outlet { node: id, port: 0 }, tensor);
             continue;
         }
@@ -141,7 +141,7 @@ fn difference(tensor: &Tensor, expected: &Expected) -> f64 {
 fn compare(name: &str, without: &[&str]) {
     let path = folder().join(format!("{name}.onnx"));
     let loaded = load(&path);
-    let values = seeded(&path, &loaded);
+    let values = drawn(&path, &loaded);
     let graph = &loaded.graph;
     let run = run(graph, &values);
     let names: HashMap<&str, Outlet> = loaded.sources.as_ref().unwrap().names().collect();
@@ -189,7 +189,6 @@ fn same_by_the_executor(graph: &Graph, values: &Values, run: &Run) {
     for (outlet, output) in graph.outputs.iter().zip(&outputs) {
         assert_eq!(list(output), list(&run.tensors[outlet]));
     }
-    let _: Option<executor::Step> = None;
 }
 
 macro_rules! nets {

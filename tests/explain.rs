@@ -50,6 +50,8 @@ fn read(text: &str, set: &[(&str, &str)]) -> Vec<(String, Option<u64>)> {
         memory: None,
         gradient: None,
         budget: None,
+        measurement: None,
+        roofline: None,
     };
     for fact in loaded.facts.iter().filter(|fact| fact.applies) {
         assert_ne!(report.judge(fact), Verdict::Fails, "{}\n{text}", fact.label());
@@ -156,6 +158,8 @@ fn the_report_page_names_every_key() {
         memory: Some(&memory),
         gradient: Some(&gradient),
         budget: None,
+        measurement: None,
+        roofline: None,
     };
     let value = serde_json::to_value(report).expect("a report");
     let source = sources.add("b", "{\"limits\": [{\"metric\": \"macs\", \"stage\": \"*\", \"max\": 1}]}");

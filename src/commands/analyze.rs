@@ -1,13 +1,13 @@
 //! `analyze`: what a network costs.
 
-mod budget;
 mod facts;
-mod on_device;
-mod sheets;
+pub(super) mod on_device;
+pub(super) mod sheets;
 
 use std::io;
 use std::mem::ManuallyDrop;
 
+use super::check::asked::Asked;
 use super::report::{Place, command_line};
 use super::{Exit, Output, load, options, usage};
 use crate::analysis::conventions::{CONVENTIONS, Convention};
@@ -24,7 +24,6 @@ use crate::report::sections::costs::{By, Extra};
 use crate::report::{self, csv, page};
 use crate::source::SourceMap;
 use crate::units::grouped;
-use budget::Asked;
 use sheets::Selection;
 
 pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
@@ -32,7 +31,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         Ok(convention) => convention,
         Err((message, help)) => return usage(output, &message, Some(&help)),
     };
-    let mut asked = match Asked::read(args, output)? {
+    let mut asked = match Asked::read(args.budget.as_ref(), &args.file, output)? {
         Ok(asked) => asked,
         Err(exit) => return Ok(exit),
     };
@@ -68,10 +67,12 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     let mut report = profile.report(&sources);
     let verdict = match &mut asked {
         None => None,
-        Some(asked) => match asked.judge(args, &report, output)? {
-            Ok(verdict) => Some(verdict),
-            Err(exit) => return Ok(exit),
-        },
+        Some(asked) => {
+            match asked.judge((&args.file, &args.load), args.baseline.as_deref(), &report, output)? {
+                Ok(verdict) => Some(verdict),
+                Err(exit) => return Ok(exit),
+            }
+        }
     };
     report.budget = verdict.as_ref();
     let (graph, analysis, facts) = (&profile.loaded.graph, &profile.analysis, &profile.facts);
@@ -107,6 +108,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         Ok(found) => found,
         Err(exit) => return Ok(exit),
     };
+    report.roofline = roofline.as_ref().map(|(device, roofline)| (device, roofline));
     let selection = Selection {
         args,
         report: &report,
@@ -142,7 +144,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     }
     if let Some(place) = &place {
         output.out().flush()?;
-        let charts = chart::network(&report, roofline.as_ref().map(|(device, roofline)| (device, roofline)));
+        let charts = chart::network(&report);
         for reason in chart::left_out(&report) {
             writeln!(output.err(), "note: {reason}")?;
         }

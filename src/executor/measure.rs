@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use candle_core::Tensor;
 
-use super::check::{flops, macs, memory, stored};
+use super::check::{flops, gradients, macs, memory, stored};
 use super::run::{Network, Observer, RunFault, Step};
 use super::seeded;
 use super::timing::{Reading, Sample, resolution, timing};
 use crate::analysis::Analysis;
+use crate::analysis::gradient::Gradient;
 use crate::analysis::schedule::Schedule;
 use crate::measurement::{
     Check, Curve, Difference, Measurement, NodeMeasurement, Provenance, Timing, Unit, Verdict,
@@ -18,7 +19,7 @@ use crate::ops::execute::{Fault, Pass};
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Timed repetitions.
+    /// Timed repetitions; none where it is 0.
     pub samples: usize,
     /// Repetitions before them.
     pub warm_up: usize,
@@ -74,6 +75,9 @@ fn repeat(
     resolution: f64,
     mut run: impl FnMut(bool) -> Result<Sample, RunFault>,
 ) -> Result<Option<Timing>, RunFault> {
+    if options.samples == 0 {
+        return Ok(None);
+    }
     let start = Instant::now();
     let mut samples = Vec::with_capacity(options.samples);
     for warm in 0..options.warm_up {
@@ -125,6 +129,16 @@ pub fn measure(
         let (check, curve) = memory::training(network, schedule, &mut inputs, &mut loss)?;
         checks.push(check);
         curves.extend(curve);
+        match Gradient::new(graph) {
+            Ok(gradient) => checks.extend(gradients::check(
+                network,
+                &gradient,
+                schedule,
+                options.seed,
+                gradients::PRODUCTS,
+            )?),
+            Err(refusal) => checks.push(gradients::refused(refusal)),
+        }
     }
     let resolution = resolution();
     let mut clock = Clock::new(graph.len());

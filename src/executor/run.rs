@@ -3,10 +3,12 @@
 use candle_core::{Device, Tensor};
 use smallvec::SmallVec;
 
+use super::accumulate::share_memory;
+use super::train::Views;
 use crate::analysis::memory::Layout;
 use crate::analysis::schedule::Schedule;
 use crate::graph::{Graph, Node, NodeId, Outlet, StoredTensor};
-use crate::ops::execute::{Call, Execute, Fault, Made, Mode, Pass, Stored, dims, dtype};
+use crate::ops::execute::{Call, Execute, Fault, Made, Mode, Pass, Stored, Tensors, dims, dtype};
 use crate::ops::{Io, Operator, Role, Storage};
 use crate::units::Overflow;
 
@@ -54,6 +56,25 @@ pub trait Observer {
         let _ = (step, made);
     }
 
+    /// While training: what a node read and made, before anything else reads it. It may put something else in its place.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn made(&mut self, node: NodeId, read: &[Tensor], made: &mut Tensors) -> Result<(), Fault> {
+        let _ = (node, read, made);
+        Ok(())
+    }
+
+    /// The gradients of a node's outputs, complete: all readers have added to them. Views of other tensors are left
+    /// out, for theirs are parts of those tensors' gradients.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn gradients(&mut self, node: NodeId, gradients: &[Option<Tensor>]) -> Result<(), Fault> {
+        let _ = (node, gradients);
+        Ok(())
+    }
+
     /// So many bytes of gradients of stored tensors came into being.
     fn learned(&mut self, bytes: u64) {
         let _ = bytes;
@@ -78,6 +99,7 @@ pub struct Network<'g> {
     /// By node: whether a gradient flows through it.
     learns: Vec<bool>,
     layout: Layout,
+    pub(super) training: Views,
     /// By tensor: what depends on no network input, and is known before the first image.
     known: Vec<Option<Tensor>>,
     /// The number of each node's first tensor.
@@ -115,7 +137,9 @@ impl<'g> Network<'g> {
             tensors += u32::try_from(node.outputs.len()).map_err(|_| Overflow)?;
         }
         let known = vec![None; tensors as usize];
-        let mut network = Self { graph, device: device.clone(), stored, learns, layout, known, first };
+        let training = Views::new(graph)?;
+        let device = device.clone();
+        let mut network = Self { graph, device, stored, learns, layout, training, known, first };
         for (id, node) in graph.nodes() {
             if node.is_input() || network.layout.outputs(id, node).next().is_some() {
                 continue;
@@ -177,9 +201,21 @@ impl<'g> Network<'g> {
         let types = self.graph.input_types(node);
         let io = Io { inputs: &types, outputs: &node.outputs };
         let call = Call { io, inputs, stored: self.stored(id), mode };
-        let made = node.op.forward(&call).map_err(RunFault::at(id))?;
+        let mut made = node.op.forward(&call).map_err(RunFault::at(id))?;
         if made.outputs.len() != node.outputs.len() {
             return Err(RunFault::at(id)(Fault::Internal("an op makes another number of outputs")));
+        }
+        let is_view = match mode {
+            Mode::Evaluate => node.op.storage() == Storage::Alias,
+            Mode::Train => self.training.views[id.index()],
+        };
+        if !is_view {
+            // What has nothing to compute, such as a concat of one tensor, still writes to memory of its own.
+            for output in &mut made.outputs {
+                if inputs.iter().any(|input| share_memory(input, output)) {
+                    *output = output.copy().map_err(Fault::from).map_err(RunFault::at(id))?;
+                }
+            }
         }
         for (made, wanted) in made.outputs.iter().zip(&node.outputs) {
             if made.dims() != dims(wanted) || Some(made.dtype()) != dtype(wanted.dtype) {

@@ -38,6 +38,20 @@ impl Elementwise for Abs {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Abs {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0].abs()
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        // 0 at the kink, as PyTorch has it.
+        kept[0].if_above(S::of(0.0), S::of(1.0), (-kept[0]).if_above(S::of(0.0), S::of(-1.0), S::of(0.0)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -99,7 +99,7 @@ impl Operator for Add {
 }
 
 #[cfg(feature = "exec")]
-mod execute {
+pub(super) mod execute {
     use super::super::execute::kernel::elementwise::Function;
     use super::super::execute::prelude::*;
     use super::Add;
@@ -116,10 +116,8 @@ mod execute {
 
     impl Execute for Add {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
-            if self.channels != AddChannels::Equal || self.subsample {
-                return Err(Fault::unrunnable("sums of unequal maps do not run yet"));
-            }
-            let inputs: Vec<&Tensor> = call.inputs.iter().collect();
+            let inputs = self.fitted(call.inputs, &call.shape(0))?;
+            let inputs: Vec<&Tensor> = inputs.iter().collect();
             Ok(map(&inputs, &call.shape(0), &AddAll)?.into())
         }
 
@@ -127,15 +125,83 @@ mod execute {
             let gradient = call.gradient()?;
             let mut gradients = Gradients::default();
             for index in 0..call.io.inputs.len() {
-                let own = call.wants(index).then(|| sum_to(gradient, &call.shape(index)));
+                let own = call.wants(index).then(|| self.unfitted(gradient, &call.shape(index)));
                 gradients.inputs.push(own.transpose()?);
             }
             Ok(gradients)
         }
 
-        fn workspace(&self, _: Io<'_>, _: Pass) -> Result<u64, Overflow> {
-            Ok(0)
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            if !self.fits() {
+                return Ok(0);
+            }
+            // Of each input a tensor on the way to the output's shape and the one that has it; backward of one at a time.
+            let inputs = io.inputs.iter().skip(1).map(|input| input.bytes().get());
+            sum([sum(inputs)?, product(&[io.inputs.len() as u64, 2, io.outputs[0].bytes().get()])?])
         }
+    }
+
+    impl Add {
+        /// Whether inputs may have other channels or maps than the first.
+        fn fits(&self) -> bool {
+            self.channels != AddChannels::Equal || self.subsample
+        }
+
+        /// All inputs in the first one's shape: maps read at a stride, channels cut off, or zeros in their place.
+        pub(in crate::ops) fn fitted(
+            &self,
+            inputs: &[Tensor],
+            shape: &[usize],
+        ) -> Result<Vec<Tensor>, Fault> {
+            if !self.fits() || shape.len() < 2 {
+                return Ok(inputs.to_vec());
+            }
+            let fit = |input: &Tensor| {
+                let mut input = input.clone();
+                for axis in 2..shape.len() {
+                    if input.dims()[axis] != shape[axis] {
+                        input =
+                            input.contiguous()?.index_select(&places(&input, axis, shape[axis])?, axis)?;
+                    }
+                }
+                let common = input.dims()[1].min(shape[1]);
+                if common < input.dims()[1] {
+                    input = input.narrow(1, 0, common)?;
+                }
+                Ok(if common < shape[1] { input.pad_with_zeros(1, 0, shape[1] - common)? } else { input })
+            };
+            inputs.iter().map(fit).collect()
+        }
+
+        /// The gradient of an input from that of the input as it was added.
+        pub(in crate::ops) fn unfitted(&self, gradient: &Tensor, shape: &[usize]) -> Result<Tensor, Fault> {
+            if !self.fits() || shape.len() < 2 {
+                return sum_to(gradient, shape);
+            }
+            let common = gradient.dims()[1].min(shape[1]);
+            let mut made = gradient.narrow(1, 0, common)?;
+            if common < shape[1] {
+                made = made.pad_with_zeros(1, 0, shape[1] - common)?;
+            }
+            for axis in 2..shape.len() {
+                if made.dims()[axis] != shape[axis] {
+                    let mut larger = made.dims().to_vec();
+                    larger[axis] = shape[axis];
+                    let zeros = Tensor::zeros(larger, made.dtype(), made.device())?;
+                    let places = places(&zeros, axis, made.dims()[axis])?;
+                    made = zeros.index_add(&places, &made.contiguous()?, axis)?;
+                }
+            }
+            Ok(made.contiguous()?)
+        }
+    }
+
+    /// Where so many elements of a longer axis stand, at a stride.
+    fn places(of: &Tensor, axis: usize, count: usize) -> Result<Tensor, Fault> {
+        let stride = of.dims()[axis].checked_div(count).unwrap_or(1).max(1);
+        let places: Vec<i64> =
+            (0..count).map(|place| i64::try_from(place * stride).unwrap_or(i64::MAX)).collect();
+        Ok(Tensor::from_vec(places, count, of.device())?)
     }
 }
 

@@ -49,6 +49,20 @@ impl Elementwise for Affine {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Affine {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        let scaled = if self.scale == 1.0 { x[0] } else { x[0] * S::of(self.scale) };
+        if self.shift == 0.0 { scaled } else { scaled + S::of(self.shift) }
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, _: &[S], _: usize) -> S {
+        S::of(self.scale)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

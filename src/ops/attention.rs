@@ -1,7 +1,7 @@
 use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 
-use super::attribute::attributes;
+use super::attribute::{attributes, choice};
 use super::shape;
 use super::{
     Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights, one,
@@ -10,12 +10,24 @@ use crate::diagnostic::Code;
 use crate::tensor::{TensorShape, TensorType};
 use crate::units::{Overflow, product, sum};
 
+choice! {
+    /// Which keys a query does not see.
+    AttentionMask {
+        /// It sees all.
+        None = "none",
+        /// It does not see those behind its own place.
+        Causal = "causal",
+        /// Those that a tensor tells which is not among the inputs; such a layer is counted, but does not run.
+        Given = "given",
+    }
+}
+
 attributes! {
     /// Scaled dot-product attention over a query, a key and a value.
     ///
     /// The inputs are `[n, tokens, features]`, whose features fall into heads, or `[n, heads, tokens, features]`. Keys
     /// and values may be of another length than the queries (cross attention). With fewer `kv_heads` than `heads`,
-    /// groups of query heads share a key and value head. The projections around it are `linear` ops.
+    /// groups of neighbouring query heads share a key and value head. Heads follow each other in the features. The projections around it are `linear` ops.
     ///
     /// ## Formula
     /// `y = softmax(Q·Kᵀ/√d)·V` for each head; the output has the query's layout and the value's features.
@@ -35,6 +47,10 @@ attributes! {
         heads: Option<NonZeroU64> = None,
         /// Heads of key and value; if not given, their axis 1 where there are four axes, else as many as the query's.
         kv_heads: Option<NonZeroU64> = None,
+        /// Which keys a query does not see.
+        mask: AttentionMask = AttentionMask::None,
+        /// What the scores are multiplied with; 1/√d if not given.
+        scale: Option<f64> = None,
     }
 }
 
@@ -175,13 +191,160 @@ impl Operator for Attention {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::products::multiply;
+    use super::super::execute::prelude::*;
+    use super::{Attention, AttentionMask};
+
+    /// Query, key and value as matrices `[n, key heads, rows, features]`: the queries of the heads that share a key
+    /// follow each other as rows.
+    struct Heads {
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        /// Query heads, and tokens of a query.
+        heads: usize,
+        tokens: usize,
+        scale: f64,
+    }
+
+    impl Attention {
+        fn heads(&self, io: Io<'_>, inputs: [&Tensor; 3]) -> Result<Heads, Fault> {
+            if self.mask == AttentionMask::Given {
+                return Err(Fault::unrunnable(
+                    "the mask of this attention is not among its inputs; attention without one, or causal, runs",
+                ));
+            }
+            let all =
+                self.all(io.inputs).map_err(|_| Fault::internal("attention over shapes that do not fit"))?;
+            let mut parts = Vec::with_capacity(3);
+            for (x, sizes) in inputs.into_iter().zip(all) {
+                let [_, heads, tokens, features] =
+                    sizes.map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+                parts.push(apart(x, heads, tokens, features)?);
+            }
+            let [query, key, value] =
+                <[Tensor; 3]>::try_from(parts).map_err(|_| Fault::internal("attention has three inputs"))?;
+            let (batch, heads, tokens, features) = query.dims4()?;
+            let shared = key.dims()[1];
+            let query = query.reshape((batch, shared, heads / shared * tokens, features))?;
+            #[expect(clippy::cast_precision_loss, reason = "features are fewer than 2^53")]
+            let scale = self.scale.unwrap_or(1.0 / (features as f64).sqrt());
+            Ok(Heads { query, key, value, heads, tokens, scale })
+        }
+    }
+
+    /// `[n, tokens, heads · features]` as `[n, heads, tokens, features]`; that layout stays as it is.
+    fn apart(x: &Tensor, heads: usize, tokens: usize, features: usize) -> Result<Tensor, Fault> {
+        if x.rank() == 4 {
+            return Ok(x.contiguous()?);
+        }
+        let x = x.contiguous()?.reshape((x.dims()[0], tokens, heads, features))?;
+        Ok(x.transpose(1, 2)?.contiguous()?)
+    }
+
+    /// The way back, to the layout of the given shape.
+    fn together(x: &Tensor, heads: usize, tokens: usize, shape: &[usize]) -> Result<Tensor, Fault> {
+        let features = x.elem_count() / (shape[0] * heads * tokens).max(1);
+        let x = x.reshape((shape[0], heads, tokens, features))?;
+        Ok(if shape.len() == 4 { x } else { x.transpose(1, 2)?.contiguous()?.reshape(shape)? })
+    }
+
+    impl Heads {
+        /// Each query's shares of all keys.
+        fn shares(&self, mask: AttentionMask) -> Result<Tensor, Fault> {
+            let (products, scale) = (multiply(&self.query, &self.key.t()?)?, self.scale);
+            let mut scores = map(&[&products], products.dims(), &function!([scale] | x | x * scale))?;
+            drop(products);
+            if mask == AttentionMask::Causal {
+                // What is hidden is known before the first image.
+                scores = uncounted(|| self.hide_later(&scores))?;
+            }
+            let most = reduce(&scores, &[3], &Max)?;
+            let powers = map(&[&scores, &most], scores.dims(), &function!(|x, m| (x - m).exp()))?;
+            drop(scores);
+            let sums = reduce(&powers, &[3], &Sum)?;
+            map(&[&powers, &sums], powers.dims(), &function!(|x, sum| x / sum))
+        }
+
+        /// A query sees no key behind its own place.
+        fn hide_later(&self, scores: &Tensor) -> Result<Tensor, Fault> {
+            let (rows, keys) = (scores.dims()[2], scores.dims()[3]);
+            let seen =
+                |row: usize, key: usize| if key <= row % self.tokens { 0.0 } else { f64::NEG_INFINITY };
+            let mask: Vec<f64> = (0..rows).flat_map(|row| (0..keys).map(move |key| seen(row, key))).collect();
+            let mask = Tensor::from_vec(mask, (rows, keys), &candle_core::Device::Cpu)?;
+            let mask = mask.to_dtype(scores.dtype())?.to_device(scores.device())?;
+            map(&[scores, &mask], scores.dims(), &function!(|x, m| x + m))
+        }
+    }
+
+    impl Execute for Attention {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let heads = self.heads(call.io, [&call.inputs[0], &call.inputs[1], &call.inputs[2]])?;
+            let y = multiply(&heads.shares(self.mask)?, &heads.value)?;
+            Ok(together(&y, heads.heads, heads.tokens, &call.shape(0))?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let heads = self.heads(call.io, [call.input(0)?, call.input(1)?, call.input(2)?])?;
+            let shares = heads.shares(self.mask)?;
+            let (features, scale) = (heads.value.dims()[3], heads.scale);
+            let gradient = apart(call.gradient()?, heads.heads, heads.tokens, features)?;
+            let (batch, shared, rows, _) = shares.dims4()?;
+            let gradient = gradient.reshape((batch, shared, rows, features))?;
+            let (keys, mut gradients) = (shares.dims()[3], Gradients::default());
+            let of_value = call.wants(2).then(|| {
+                let own = multiply(&shares.t()?, &gradient)?;
+                together(&own, shared, keys, &call.shape(2))
+            });
+            let of_value = of_value.transpose()?;
+            // The softmax backward: dS = P·(dP − Σ P·dP).
+            let of_shares = multiply(&gradient, &heads.value.t()?)?;
+            let products = map(&[&shares, &of_shares], shares.dims(), &function!(|p, d| p * d))?;
+            let sums = reduce(&products, &[3], &Sum)?;
+            drop(products);
+            let formula = function!([scale] | p, d, sum | p * (d - sum) * scale);
+            let of_scores = map(&[&shares, &of_shares, &sums], shares.dims(), &formula)?;
+            drop((shares, of_shares));
+            let of_query = call.wants(0).then(|| {
+                together(&multiply(&of_scores, &heads.key)?, heads.heads, heads.tokens, &call.shape(0))
+            });
+            gradients.inputs.push(of_query.transpose()?);
+            let of_key = call
+                .wants(1)
+                .then(|| together(&multiply(&of_scores.t()?, &heads.query)?, shared, keys, &call.shape(1)));
+            gradients.inputs.push(of_key.transpose()?);
+            gradients.inputs.push(of_value);
+            Ok(gradients)
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            let [[batch, heads, queries, _], [_, _, keys, _], _] =
+                self.all(io.inputs).map_err(|_| Overflow)?;
+            let scores = product(&[batch, heads, queries, keys, io.inputs[0].dtype.bits().div_ceil(8)])?;
+            // A mask is made of doubles. Where the heads are not an axis, all tensors are laid out anew.
+            let hidden = match self.mask {
+                AttentionMask::Causal => product(&[heads, queries, keys, 16])?,
+                _ => 0,
+            };
+            let tensors = io.inputs.iter().map(|input| input.bytes().get());
+            let tensors = sum(tensors.chain([io.outputs[0].bytes().get()]))?;
+            let alive = if pass == Pass::Forward { 3 } else { 5 };
+            sum([product(&[alive, scores])?, product(&[2, tensors])?, hidden])
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ops::tests::check;
 
     fn attention(heads: Option<u64>, kv_heads: Option<u64>) -> Attention {
-        Attention { heads: heads.and_then(NonZeroU64::new), kv_heads: kv_heads.and_then(NonZeroU64::new) }
+        let [heads, kv_heads] = [heads, kv_heads].map(|heads| heads.and_then(NonZeroU64::new));
+        Attention { heads, kv_heads, mask: AttentionMask::None, scale: None }
     }
 
     #[test]

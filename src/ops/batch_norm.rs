@@ -11,14 +11,19 @@ use crate::units::{Overflow, product};
 attributes! {
     /// Batch normalization, in evaluation mode.
     ///
-    /// Scales and shifts each channel (axis 1) by its running statistics.
+    /// Scales and shifts each channel (axis 1) by its running statistics. Without them it uses the batch's own, in
+    /// evaluation too, as PyTorch does.
     ///
     /// ## Formula
-    /// `y = γ·(x − μ)/√(σ² + ε) + β = a·x + b`, where a and b are known for each channel before the first image.
+    /// `y = γ·(x − μ)/√(σ² + ε) + β = a·x + b`, where a and b are known for each channel before the first image if
+    /// running statistics are stored. σ² is the biased variance.
     /// Parameters: 2c (γ, β); buffers: 2c (μ, σ²). The counter of batches that PyTorch stores is not counted.
     ///
     /// ## Counted
-    /// FLOPs: 1 mul and 1 add for each element.
+    /// FLOPs: 1 mul and 1 add for each element. Without running statistics also those of the batch: for each channel
+    /// of n elements n − 1 add and 1 div (mean), n sub and n mul (squares of deviations), n − 1 add and 1 div (σ²),
+    /// 1 add, 1 sqrt and 1 div (inverse deviation), 1 mul (a, where γ is learned), 1 mul and, where β is learned, 1 sub
+    /// (b).
     ///
     /// ## Source
     /// Ioffe and Szegedy 2015, arXiv 1502.03167; `torch.nn.BatchNorm2d`; ONNX BatchNormalization.
@@ -56,7 +61,19 @@ impl Operator for BatchNorm {
     }
 
     fn cost(&self, io: Io<'_>) -> Result<Cost, Overflow> {
-        Cost::NONE.each(io.output_elements(), &[(Kind::Mul, 1), (Kind::Add, 1)])
+        let cost = Cost::NONE.each(io.output_elements(), &[(Kind::Mul, 1), (Kind::Add, 1)])?;
+        if self.track_running_stats {
+            return Ok(cost);
+        }
+        // The batch's statistics, and a and b from them.
+        let input = io.inputs[0];
+        let elements = input.elements().get();
+        let channels = if elements == 0 { 0 } else { input.channels() };
+        let sums = (Kind::Add, product(&[2, elements - channels])?);
+        let affine = u64::from(self.affine);
+        let each =
+            [(Kind::Div, 3), (Kind::Add, 1), (Kind::Sqrt, 1), (Kind::Mul, 1 + affine), (Kind::Sub, affine)];
+        cost.each(elements, &[(Kind::Sub, 1), (Kind::Mul, 1)])?.and(sums.0, sums.1)?.each(channels, &each)
     }
 
     fn storage(&self) -> Storage {
@@ -64,8 +81,10 @@ impl Operator for BatchNorm {
     }
 
     fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
-        // The input, and the mean and inverse deviation of the batch (f32, one of each a channel).
-        Ok(Backward::keeps(Kept::INPUT.and_bytes(product(&[8, io.inputs[0].channels()])?)))
+        // The input, and the mean and inverse deviation of the batch (one of each a channel, singles at least).
+        let input = io.inputs[0];
+        let statistics = product(&[2, norm::statistic_bytes(input.dtype), input.channels()])?;
+        Ok(Backward::keeps(Kept::INPUT.and_bytes(statistics)))
     }
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {
@@ -75,65 +94,19 @@ impl Operator for BatchNorm {
 
 #[cfg(feature = "exec")]
 mod execute {
-    use super::super::execute::kernel::moments::{moments, normalized_gradient};
+    use super::super::execute::kernel::moments::moments;
     use super::super::execute::prelude::*;
+    use super::super::norm::execute as norm;
     use super::BatchNorm;
-
-    impl BatchNorm {
-        /// Mean and inverse deviation of each channel, as `[1, c, 1, …]`: the batch's, or those that are stored.
-        fn statistics(&self, call: &Call<'_>) -> Result<[Tensor; 2], Fault> {
-            let x = &call.inputs[0];
-            match (call.mode, call.stored.find("running_mean")) {
-                (Mode::Evaluate, Some(mean)) => Ok([
-                    per_channel(mean, x.rank())?,
-                    self.inverse(call.stored.get("running_var")?, x.rank())?,
-                ]),
-                _ => moments(x, &axes(x), self.epsilon),
-            }
-        }
-
-        fn inverse(&self, variance: &Tensor, rank: usize) -> Result<Tensor, Fault> {
-            let epsilon = self.epsilon;
-            let inverse = function!([epsilon] | v | S::of(1.0) / (v + epsilon).sqrt());
-            per_channel(&uncounted(|| map(&[variance], variance.dims(), &inverse))?, rank)
-        }
-    }
-
-    /// All but the channels.
-    fn axes(x: &Tensor) -> Vec<usize> {
-        (0..x.rank()).filter(|&axis| axis != 1).collect()
-    }
-
-    fn per_channel(of: &Tensor, rank: usize) -> Result<Tensor, Fault> {
-        let mut shape = vec![1; rank];
-        shape[1] = of.elem_count();
-        Ok(of.reshape(shape)?)
-    }
 
     impl Execute for BatchNorm {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            if self.track_running_stats && call.mode == Mode::Evaluate {
+                return norm::running_forward(call, self.epsilon);
+            }
             let x = &call.inputs[0];
-            let [mean, inverse] = self.statistics(call)?;
-            // y = a·x + b, where a and b are known for each channel.
-            let (scale, shift) = uncounted(|| {
-                let scale = match call.stored.find("weight") {
-                    Some(scale) => map(
-                        &[&inverse, &per_channel(scale, x.rank())?],
-                        inverse.dims(),
-                        &function!(|i, s| i * s),
-                    )?,
-                    None => inverse.clone(),
-                };
-                let shift = match call.stored.find("bias") {
-                    Some(shift) => map(
-                        &[&mean, &scale, &per_channel(shift, x.rank())?],
-                        mean.dims(),
-                        &function!(|m, a, b| b - m * a),
-                    )?,
-                    None => map(&[&mean, &scale], mean.dims(), &function!(|m, a| -(m * a)))?,
-                };
-                Ok::<_, Fault>((scale, shift))
-            })?;
+            let [mean, inverse] = moments(x, &norm::all_but_channels(x), self.epsilon)?;
+            let [scale, shift] = norm::scale_and_shift(call.stored, [&mean, &inverse])?;
             let y = map(&[x, &scale, &shift], x.dims(), &function!(|x, a, b| x * a + b))?;
             let mut made = Made::from(y);
             if call.mode == Mode::Train {
@@ -143,40 +116,19 @@ mod execute {
         }
 
         fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
-            let (x, gradient) = (call.input(0)?, call.gradient()?);
-            let (rank, axes) = (x.rank(), axes(x));
-            let [mean, inverse] = match (call.kept, call.mode) {
-                ([mean, inverse], _) => [mean.clone(), inverse.clone()],
-                _ => [
-                    per_channel(call.stored.get("running_mean")?, rank)?,
-                    self.inverse(call.stored.get("running_var")?, rank)?,
-                ],
+            if self.track_running_stats && call.mode == Mode::Evaluate {
+                return norm::running_gradients(call, self.epsilon);
+            }
+            let [mean, inverse] = call.kept else {
+                return Err(Fault::Internal("a batch norm's backward pass without its statistics"));
             };
-            let scale = call.stored.find("weight").map(|scale| per_channel(scale, rank)).transpose()?;
-            let batch = call.mode == Mode::Train || !self.track_running_stats;
-            let made = normalized_gradient(
-                x,
-                gradient,
-                [&mean, &inverse],
-                scale.as_ref(),
-                &axes,
-                batch,
-                call.wants(0),
-            )?;
-            let mut gradients = Gradients { inputs: smallvec::smallvec![made.input], ..Gradients::default() };
-            if scale.is_some() {
-                gradients.stored.push(("weight", made.scale.flatten_all()?));
-            }
-            if call.stored.find("bias").is_some() {
-                gradients.stored.push(("bias", made.shift.flatten_all()?));
-            }
-            Ok(gradients)
+            norm::channel_gradients(call, [mean.clone(), inverse.clone()], true)
         }
 
         fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
-            // Squares or products before they are summed, and a few numbers a channel.
+            // Squares or products before they are summed, then in another order; a few numbers a channel.
             let input = io.inputs[0];
-            sum([input.bytes().get(), product(&[input.channels(), 64])?])
+            sum([product(&[2, input.bytes().get()])?, product(&[input.channels(), 64])?])
         }
     }
 }

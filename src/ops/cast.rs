@@ -9,7 +9,8 @@ attributes! {
     /// The same numbers in another element type.
     ///
     /// ## Formula
-    /// `y = x`, rounded to `dtype`.
+    /// `y = x` in `dtype`. Floats are rounded to the nearest float, the even one of two; as whole numbers their fraction
+    /// is cut off, and what lies beyond the type's ends becomes the end; as truth values they are whether `x ≠ 0`.
     ///
     /// ## Counted
     /// No FLOPs: a conversion counts as moving data. Bytes: `explain traffic`.
@@ -53,6 +54,53 @@ impl Operator for Cast {
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {
         Channels::Same
+    }
+}
+
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::dtype;
+    use super::super::execute::prelude::*;
+    use super::Cast;
+    use crate::tensor;
+    use candle_core::DType;
+
+    impl Execute for Cast {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (x, output) = (&call.inputs[0], &call.io.outputs[0]);
+            let dtype = dtype(output.dtype).ok_or_else(|| foreign(output.dtype))?;
+            if output.dtype == tensor::DType::Bool {
+                // Whether it is not 0; NaN is not.
+                let truth = function!(|x| x.if_equal(S::of(0.0), S::of(0.0), S::of(1.0)));
+                return Ok(uncounted(|| map_to(&[x], x.dims(), dtype, &truth))?.into());
+            }
+            Ok(own(x, dtype)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let input = call.io.inputs[0].dtype;
+            let dtype = dtype(input).ok_or_else(|| foreign(input))?;
+            Ok(Gradients::input(own(call.gradient()?, dtype)?))
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            match pass {
+                Pass::Forward if self.dtype == tensor::DType::Bool => {
+                    // Truth values of the input's type, doubles if it is of whole numbers.
+                    product(&[io.input_elements(), 16])
+                }
+                _ => Ok(0),
+            }
+        }
+    }
+
+    /// In memory of its own, also where the type stays.
+    fn own(x: &Tensor, dtype: DType) -> Result<Tensor, Fault> {
+        Ok(if x.dtype() == dtype { x.force_contiguous()? } else { x.to_dtype(dtype)? })
+    }
+
+    fn foreign(dtype: tensor::DType) -> Fault {
+        Fault::unrunnable(format!("elements of type {dtype} do not run"))
     }
 }
 

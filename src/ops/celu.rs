@@ -50,6 +50,22 @@ impl Elementwise for Celu {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Celu {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        let alpha = S::of(self.alpha);
+        x[0].if_above(S::of(0.0), x[0], (x[0] / alpha).exp_m1() * alpha)
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        let (zero, one, alpha) = (S::of(0.0), S::of(1.0), S::of(self.alpha));
+        let negative = if self.alpha > 0.0 { kept[0] / alpha + one } else { (kept[0] / alpha).exp() };
+        kept[0].if_above(zero, one, negative)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -75,6 +75,37 @@ impl Operator for ChannelShuffle {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::ChannelShuffle;
+
+    impl ChannelShuffle {
+        /// The channels, seen as so many groups, transposed.
+        fn turned(x: &Tensor, groups: usize) -> Result<Tensor, Fault> {
+            let (batch, channels, rest) = (x.dims()[0], x.dims()[1], x.dims()[2..].iter().product::<usize>());
+            let apart = x.contiguous()?.reshape((batch, groups, channels / groups, rest))?;
+            Ok(apart.transpose(1, 2)?.force_contiguous()?.reshape(x.dims())?)
+        }
+    }
+
+    impl Execute for ChannelShuffle {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            Ok(Self::turned(&call.inputs[0], size(self.groups.get())?)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let gradient = call.gradient()?;
+            let group = gradient.dims()[1] / size(self.groups.get())?;
+            Ok(Gradients::input(Self::turned(gradient, group)?))
+        }
+
+        fn workspace(&self, _: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            Ok(0)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -61,6 +61,27 @@ impl Elementwise for Compare {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Compare {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        let (zero, one) = (S::of(0.0), S::of(1.0));
+        match self.operator {
+            Comparison::Equal => x[0].if_equal(x[1], one, zero),
+            Comparison::NotEqual => x[0].if_equal(x[1], zero, one),
+            Comparison::Less => x[1].if_above(x[0], one, zero),
+            Comparison::LessOrEqual => x[1].if_at_least(x[0], one, zero),
+            Comparison::Greater => x[0].if_above(x[1], one, zero),
+            Comparison::GreaterOrEqual => x[0].if_at_least(x[1], one, zero),
+        }
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, _: &[S], _: usize) -> S {
+        S::of(0.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

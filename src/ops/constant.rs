@@ -75,6 +75,31 @@ impl Operator for Constant {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::Constant;
+
+    impl Execute for Constant {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            // A copy: what flows on is a tensor of its own.
+            Ok(call.stored.get("value")?.force_contiguous()?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            if !self.trainable {
+                return Ok(Gradients::none());
+            }
+            let gradient = call.gradient()?.force_contiguous()?;
+            Ok(Gradients { stored: [("value", gradient)].into_iter().collect(), ..Gradients::none() })
+        }
+
+        fn workspace(&self, _: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            Ok(0)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

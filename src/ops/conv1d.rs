@@ -101,11 +101,99 @@ impl Operator for Conv1d {
 
     fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
         let macs = self.cost(io)?.macs;
-        Ok(Backward { grad_input_macs: macs, grad_weight_macs: macs, ..Backward::keeps(Kept::INPUT) })
+        // A kernel that is computed is an input too.
+        let kept = if io.inputs.len() > 1 { Kept::INPUTS } else { Kept::INPUT };
+        Ok(Backward { grad_input_macs: macs, grad_weight_macs: macs, ..Backward::keeps(kept) })
     }
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {
         Channels::Weighted { groups: self.groups.get() }
+    }
+}
+
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::convolution::{self, Slide};
+    use super::super::execute::prelude::*;
+    use super::{Conv1d, Padding1d, Window};
+    use crate::ops::attribute::Padding;
+    use crate::tensor::TensorType;
+
+    impl Conv1d {
+        fn window(&self) -> Window {
+            Window { kernel: self.kernel.get(), stride: self.stride.get(), dilation: self.dilation.get() }
+        }
+
+        /// The line as a map of one row.
+        fn slide(&self, io: Io<'_>) -> Result<(Slide, usize), Overflow> {
+            let (window, length) = (self.window(), io.inputs[0].spatial()[0]);
+            let before = match self.padding {
+                Padding1d::Same => window.same(length)?.0,
+                Padding1d::Explicit { left, .. } => left,
+            };
+            let slide = Slide {
+                kernel: [1, size(window.kernel)?],
+                stride: [1, size(window.stride)?],
+                dilation: [1, size(window.dilation)?],
+                before: [0, size(before)?],
+                input: [1, size(length)?],
+                output: [1, size(io.outputs[0].spatial()[0])?],
+            };
+            Ok((slide, size(self.groups.get())?))
+        }
+    }
+
+    fn map_of(line: &Tensor) -> Result<Tensor, Fault> {
+        Ok(line.contiguous()?.unsqueeze(2)?)
+    }
+
+    impl Execute for Conv1d {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (slide, groups) = self.slide(call.io)?;
+            let kernel = call.inputs.get(1).map_or_else(|| call.stored.get("weight"), Ok)?;
+            let (x, kernel) = (map_of(&call.inputs[0])?, map_of(kernel)?);
+            let y = convolution::forward(&x, &kernel, call.stored.find("bias"), &slide, groups)?;
+            Ok(y.squeeze(2)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let ((slide, groups), gradient) = (self.slide(call.io)?, map_of(call.gradient()?)?);
+            let computed = call.io.inputs.len() > 1;
+            let mut gradients = Gradients::default();
+            let kernel = map_of(if computed { call.input(1)? } else { call.stored.get("weight")? })?;
+            let of_input = call.wants(0).then(|| {
+                Ok::<_, Fault>(convolution::grad_input(&gradient, &kernel, &slide, groups)?.squeeze(2)?)
+            });
+            gradients.inputs.push(of_input.transpose()?);
+            let of_kernel = || {
+                let x = map_of(call.input(0)?)?;
+                Ok::<_, Fault>(convolution::grad_kernel(&x, &gradient, &slide, groups)?.squeeze(2)?)
+            };
+            if computed {
+                gradients.inputs.push(call.wants(1).then(of_kernel).transpose()?);
+            } else {
+                gradients.stored.push(("weight", of_kernel()?));
+            }
+            if call.stored.find("bias").is_some() {
+                gradients.stored.push(("bias", reduce(&gradient, &[0, 2, 3], &Sum)?.flatten_all()?));
+            }
+            Ok(gradients)
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            let row = |line: &TensorType| {
+                let axes = line.shape.axes();
+                TensorType::new([axes[0], axes[1], 1, axes[2]], line.dtype)
+            };
+            let (input, output) = (row(io.inputs[0]), [row(&io.outputs[0])]);
+            let padding = match self.padding {
+                Padding1d::Same => Padding::Same,
+                Padding1d::Explicit { left, right } => Padding::Explicit { top: 0, left, bottom: 0, right },
+            };
+            let windows = [Window { kernel: 1, stride: 1, dilation: 1 }, self.window()];
+            let io = Io { inputs: &[&input], outputs: &output };
+            convolution::workspace(io, windows, padding, self.groups.get(), pass)
+        }
     }
 }
 

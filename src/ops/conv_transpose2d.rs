@@ -20,7 +20,8 @@ attributes! {
     ///
     /// ## Formula
     /// `h' = (h − 1)·stride − top − bottom + dilation·(kernel − 1) + output_padding + 1`, the width likewise; with
-    /// padding `"same"` `h' = h·stride`. Weights: `c · out_channels/g · kh · kw`, and `out_channels` for a bias.
+    /// padding `"same"` `h' = h·stride`, cut as the convolution with padding `"same"` pads that goes back: an odd one below and
+    /// to the right; places that no kernel reaches hold 0. Weights: `c · out_channels/g · kh · kw`, and `out_channels` for a bias.
     ///
     /// ## Counted
     /// MACs: `n · c · h · w · out_channels/g · kh · kw`, the full kernel at borders. FLOPs: 2 for each, and 1 for each
@@ -134,11 +135,77 @@ impl Operator for ConvTranspose2d {
 
     fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
         let macs = self.cost(io)?.macs;
-        Ok(Backward { grad_input_macs: macs, grad_weight_macs: macs, ..Backward::keeps(Kept::INPUT) })
+        // A kernel that is computed is an input too.
+        let kept = if io.inputs.len() > 1 { Kept::INPUTS } else { Kept::INPUT };
+        Ok(Backward { grad_input_macs: macs, grad_weight_macs: macs, ..Backward::keeps(kept) })
     }
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {
         Channels::Weighted { groups: self.groups.get() }
+    }
+}
+
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::convolution::{self, Slide};
+    use super::super::execute::prelude::*;
+    use super::{ConvTranspose2d, Padding, Window};
+
+    impl ConvTranspose2d {
+        fn windows(&self) -> [Window; 2] {
+            let ([kh, kw], [sh, sw], [dh, dw]) = (self.kernel.get(), self.stride.get(), self.dilation.get());
+            [Window { kernel: kh, stride: sh, dilation: dh }, Window { kernel: kw, stride: sw, dilation: dw }]
+        }
+
+        /// The convolution that it is the gradient of: from the output's map to the input's.
+        fn slide(&self, io: Io<'_>) -> Result<(Slide, usize), Overflow> {
+            let swapped = [io.inputs[0].clone()];
+            let swapped = Io { inputs: &[&io.outputs[0]], outputs: &swapped };
+            Ok((Slide::new(swapped, self.windows(), self.padding)?, size(self.groups.get())?))
+        }
+    }
+
+    impl Execute for ConvTranspose2d {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (slide, groups) = self.slide(call.io)?;
+            let kernel = call.inputs.get(1).map_or_else(|| call.stored.get("weight"), Ok)?.contiguous()?;
+            let y = convolution::grad_input(&call.inputs[0].contiguous()?, &kernel, &slide, groups)?;
+            let Some(bias) = call.stored.find("bias") else { return Ok(y.into()) };
+            let bias = bias.reshape((1, bias.elem_count(), 1, 1))?;
+            Ok(map(&[&y, &bias], y.dims(), &function!(|y, b| y + b))?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let ((slide, groups), gradient) = (self.slide(call.io)?, call.gradient()?.contiguous()?);
+            let computed = call.io.inputs.len() > 1;
+            let mut gradients = Gradients::default();
+            let kernel = if computed { call.input(1)? } else { call.stored.get("weight")? }.contiguous()?;
+            let of_input =
+                call.wants(0).then(|| convolution::forward(&gradient, &kernel, None, &slide, groups));
+            gradients.inputs.push(of_input.transpose()?);
+            let of_kernel =
+                || convolution::grad_kernel(&gradient, &call.input(0)?.contiguous()?, &slide, groups);
+            if computed {
+                gradients.inputs.push(call.wants(1).then(of_kernel).transpose()?);
+            } else {
+                gradients.stored.push(("weight", of_kernel()?));
+            }
+            if call.stored.find("bias").is_some() {
+                gradients.stored.push(("bias", reduce(&gradient, &[0, 2, 3], &Sum)?.flatten_all()?));
+            }
+            Ok(gradients)
+        }
+
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            let (swapped, padding) = ([io.inputs[0].clone()], Padding::all(0));
+            let swapped = Io { inputs: &[&io.outputs[0]], outputs: &swapped };
+            let groups = self.groups.get();
+            let passes = [Pass::Forward, Pass::Backward]
+                .map(|pass| convolution::workspace(swapped, self.windows(), padding, groups, pass));
+            let [forward, backward] = passes;
+            // The output before its bias is added.
+            sum([forward?.max(backward?), io.outputs[0].bytes().get()])
+        }
     }
 }
 

@@ -67,6 +67,38 @@ impl Operator for CumSum {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::scan::running_sum;
+    use super::super::execute::prelude::*;
+    use super::super::shape;
+    use super::CumSum;
+
+    impl Execute for CumSum {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let x = &call.inputs[0];
+            Ok(running_sum(x, self.place(x.rank())?, false)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let gradient = call.gradient()?;
+            // An element is in its own sum and in all that follow.
+            Ok(Gradients::input(running_sum(gradient, self.place(gradient.rank())?, true)?))
+        }
+
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            // The sums of a step along the axis, one for each place beside it.
+            product(&[io.input_elements(), 8])
+        }
+    }
+
+    impl CumSum {
+        fn place(&self, rank: usize) -> Result<usize, Fault> {
+            shape::axis(self.axis, rank, "axis").map_err(|mismatch| Fault::unrunnable(mismatch.message))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

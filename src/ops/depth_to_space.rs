@@ -85,6 +85,30 @@ impl Operator for DepthToSpace {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::blocks;
+    use super::super::execute::prelude::*;
+    use super::{ChannelOrder, DepthToSpace};
+
+    impl Execute for DepthToSpace {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let place_first = self.mode == ChannelOrder::Dcr;
+            Ok(blocks::to_space(&call.inputs[0], size(self.block_size.get())?, place_first)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let place_first = self.mode == ChannelOrder::Dcr;
+            let gradient = blocks::to_depth(call.gradient()?, size(self.block_size.get())?, place_first)?;
+            Ok(Gradients::input(gradient))
+        }
+
+        fn workspace(&self, _: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            Ok(0)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

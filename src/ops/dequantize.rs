@@ -7,7 +7,8 @@ attributes! {
     /// Whole numbers of few bits as floats.
     ///
     /// ## Formula
-    /// `y = (x − z)·s` in `dtype`, with a scale s and a zero point z that are stored beside it.
+    /// `y = (x − z)·s` in `dtype`. The op stores neither the scale s nor the zero point z: a file lists them under
+    /// `stored`, as `scale` and `zero_point`. To run, it needs one of each for the whole tensor.
     ///
     /// ## Counted
     /// FLOPs for each element: 1 sub and 1 mul.
@@ -39,6 +40,33 @@ impl Elementwise for Dequantize {
 
     fn minimal(&self) -> Kept {
         Kept::NOTHING
+    }
+}
+
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::dtype;
+    use super::super::execute::prelude::*;
+    use super::super::quantize::execute::scale_and_zero;
+    use super::Dequantize;
+
+    impl Execute for Dequantize {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (x, output) = (&call.inputs[0], &call.io.outputs[0]);
+            let dtype = dtype(output.dtype)
+                .ok_or_else(|| Fault::unrunnable(format!("elements of type {} do not run", output.dtype)))?;
+            let [scale, zero] = scale_and_zero(call.stored)?;
+            Ok(map_to(&[x, &scale, &zero], x.dims(), dtype, &function!(|x, s, z| (x - z) * s))?.into())
+        }
+
+        fn gradients(&self, _: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            Ok(Gradients::none())
+        }
+
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            // Before it is cast, in doubles at most, and so is the input.
+            product(&[io.input_elements(), 16])
+        }
     }
 }
 

@@ -7,7 +7,7 @@ attributes! {
     /// Divides element by element.
     ///
     /// ## Formula
-    /// `y = x₀ / x₁`, broadcast as NumPy does.
+    /// `y = x₀ / x₁`, broadcast as NumPy does; of whole numbers the fraction is cut off, as in ONNX.
     ///
     /// ## Counted
     /// FLOPs: 1 div for each output element.
@@ -36,6 +36,19 @@ impl Elementwise for Div {
     fn minimal(&self) -> Kept {
         // The slopes are 1 / x₁ and −x₀ / x₁².
         Kept::INPUTS
+    }
+}
+
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Div {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0] / x[1]
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], of: usize) -> S {
+        if of == 0 { S::of(1.0) / kept[1] } else { -(kept[0] / (kept[1] * kept[1])) }
     }
 }
 

@@ -76,6 +76,30 @@ impl Operator for Dropout {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::Dropout;
+
+    impl Execute for Dropout {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let x = &call.inputs[0];
+            // While training PyTorch makes a tensor of its own, unless nothing is dropped.
+            let copied = call.mode == Mode::Train && self.p > 0.0;
+            Ok(if copied { x.force_contiguous()? } else { x.clone() }.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            // Nothing was dropped: see `Mode::Train`.
+            Ok(Gradients::input(call.gradient()?.clone()))
+        }
+
+        fn workspace(&self, _: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            Ok(0)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,8 +18,9 @@ attributes! {
     ///
     /// ## Counted
     /// Tensors are joined from left to right; an axis that neither the output nor a later tensor names is summed over as
-    /// soon as it can be. MACs of a step: the product of the sizes of all axes that the two tensors name, if one is
-    /// summed over; else 1 mul for each element. A tensor alone: 1 add for each element that is summed away.
+    /// soon as it can be. If only one of the two tensors of a step names it, that is before they are joined, as for a
+    /// tensor alone: 1 add for each element that is summed away. MACs of a step: the product of the sizes of all other
+    /// axes that the two name, if one is summed over; else 1 mul for each element.
     ///
     /// ## Source
     /// `torch.einsum`; ONNX Einsum.
@@ -146,11 +147,21 @@ impl Einsum {
             return cost.and(Kind::Add, elements(&joined)?.saturating_sub(elements(&output)?));
         }
         for (index, term) in terms.iter().enumerate().skip(1) {
-            let all = unique(joined.iter().chain(term).copied().collect());
             let needed = |label: &Label| {
                 let later = terms[index + 1..].iter().flatten();
                 output.iter().chain(later).any(|(other, _)| other == label)
             };
+            // What one of the two alone names, and nothing needs, is summed over first.
+            let mut pair = [joined, unique(term.clone())];
+            for (own, other) in [(0, 1), (1, 0)] {
+                let names = |label: &Label| pair[other].iter().any(|(named, _)| named == label);
+                let left: Term =
+                    pair[own].iter().copied().filter(|(label, _)| needed(label) || names(label)).collect();
+                let away = elements(&pair[own])?.saturating_sub(elements(&left)?);
+                cost = cost.and(Kind::Add, away)?;
+                pair[own] = left;
+            }
+            let all = unique(pair.concat());
             let kept: Term = all.iter().copied().filter(|(label, _)| needed(label)).collect();
             let products = elements(&all)?;
             let made = elements(&kept)?;
@@ -214,6 +225,233 @@ impl Operator for Einsum {
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {
         Channels::Mixed
+    }
+}
+
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::products::multiply;
+    use super::super::execute::kernel::rows::{Rows, pick, put};
+    use super::super::execute::prelude::*;
+    use super::{Einsum, Label, elements, unique};
+
+    /// A tensor whose axes have names; no name stands twice.
+    #[derive(Clone)]
+    struct Named {
+        labels: Vec<Label>,
+        x: Tensor,
+    }
+
+    /// The places of the diagonal over axes that share a name, and the names that are left with their sizes.
+    fn diagonal(labels: &[Label], shape: &[usize]) -> (Vec<Label>, Vec<usize>, Vec<usize>) {
+        let (mut left, mut sizes, mut steps): (Vec<Label>, Vec<usize>, Vec<usize>) = Default::default();
+        let mut step = 1;
+        for (&label, &size) in labels.iter().zip(shape).rev() {
+            match left.iter().position(|&other| other == label) {
+                Some(place) => steps[place] += step,
+                None => {
+                    left.push(label);
+                    sizes.push(size);
+                    steps.push(step);
+                }
+            }
+            step *= size;
+        }
+        left.reverse();
+        sizes.reverse();
+        steps.reverse();
+        let mut places = vec![0];
+        for (&size, &step) in sizes.iter().zip(&steps) {
+            places =
+                places.iter().flat_map(|&place| (0..size).map(move |index| place + index * step)).collect();
+        }
+        (left, sizes, places)
+    }
+
+    impl Named {
+        fn new(labels: &[Label], x: &Tensor) -> Result<Self, Fault> {
+            let mut distinct = labels.to_vec();
+            distinct.sort_unstable();
+            distinct.dedup();
+            if distinct.len() == labels.len() {
+                return Ok(Self { labels: labels.to_vec(), x: x.clone() });
+            }
+            let (labels, sizes, places) = diagonal(labels, x.dims());
+            Ok(Self { labels, x: pick(x, Rows::flat(x.elem_count(), 1), &places, 0.0, &sizes)? })
+        }
+
+        fn has(&self, label: Label) -> bool {
+            self.labels.contains(&label)
+        }
+
+        fn size(&self, label: Label) -> usize {
+            let place = self.labels.iter().position(|&other| other == label);
+            place.map_or(1, |place| self.x.dims()[place])
+        }
+
+        /// With axes in this order; an axis that it does not name has size 1.
+        fn ordered(&self, order: &[Label]) -> Result<Tensor, Fault> {
+            let places: Vec<usize> = order
+                .iter()
+                .filter_map(|label| self.labels.iter().position(|other| other == label))
+                .collect();
+            let sizes: Vec<usize> = order.iter().map(|&label| self.size(label)).collect();
+            Ok(self.x.permute(places)?.contiguous()?.reshape(sizes)?)
+        }
+
+        /// Summed over all axes but these.
+        fn summed(self, keep: impl Fn(Label) -> bool) -> Result<Self, Fault> {
+            let axes: Vec<usize> = (0..self.labels.len()).filter(|&axis| !keep(self.labels[axis])).collect();
+            if axes.is_empty() {
+                return Ok(self);
+            }
+            let labels: Vec<Label> = self.labels.iter().copied().filter(|&label| keep(label)).collect();
+            let sizes: Vec<usize> = labels.iter().map(|&label| self.size(label)).collect();
+            Ok(Self { x: reduce(&self.x, &axes, &Sum)?.reshape(sizes)?, labels })
+        }
+
+        /// The reverse of a sum or a broadcast: with the axes and sizes of `like`.
+        fn shaped_as(self, like: &Self) -> Result<Self, Fault> {
+            let narrow = self.summed(|label| like.has(label))?;
+            let x = narrow.ordered(&like.labels)?;
+            let wide: Vec<usize> =
+                x.dims().iter().zip(like.x.dims()).map(|(&own, &size)| own.max(size)).collect();
+            let x = sum_to(&x.broadcast_as(wide)?.contiguous()?, like.x.dims())?;
+            Ok(Self { labels: like.labels.clone(), x })
+        }
+    }
+
+    /// The product of two tensors, summed over the axes that both name and nothing keeps.
+    fn joined(a: &Named, b: &Named, keep: impl Fn(Label) -> bool) -> Result<Named, Fault> {
+        let of = |own: &Named, wanted: &dyn Fn(Label) -> bool| -> Vec<Label> {
+            own.labels.iter().copied().filter(|&label| wanted(label)).collect()
+        };
+        let batch = of(a, &|label| b.has(label) && keep(label));
+        let summed = of(a, &|label| b.has(label) && !keep(label));
+        let (rows, columns) = (of(a, &|label| !b.has(label)), of(b, &|label| !a.has(label)));
+        let size = |label: &Label| a.size(*label).max(b.size(*label));
+        let labels = [batch.as_slice(), &rows, &columns].concat();
+        let sizes: Vec<usize> = labels.iter().map(size).collect();
+        if summed.is_empty() {
+            let (a, b) = (a.ordered(&labels)?, b.ordered(&labels)?);
+            return Ok(Named { x: map(&[&a, &b], &sizes, &function!(|a, b| a * b))?, labels });
+        }
+        let total = |labels: &[Label]| labels.iter().map(size).product::<usize>();
+        let matrices = |own: &Named, parts: [&[Label]; 3]| -> Result<Tensor, Fault> {
+            let order = parts.concat();
+            let wide: Vec<usize> = order.iter().map(size).collect();
+            let wide = own.ordered(&order)?.broadcast_as(wide)?.contiguous()?;
+            Ok(wide.reshape((total(parts[0]), total(parts[1]), total(parts[2])))?)
+        };
+        let x =
+            multiply(&matrices(a, [&batch, &rows, &summed])?, &matrices(b, [&batch, &summed, &columns])?)?;
+        Ok(Named { x: x.reshape(sizes)?, labels })
+    }
+
+    /// Two tensors of a step, as they came and after what one alone names is summed over.
+    struct Step {
+        whole: [Named; 2],
+        summed: [Named; 2],
+    }
+
+    /// What the notation says, as labels.
+    struct Notation {
+        terms: Vec<Vec<Label>>,
+        output: Vec<Label>,
+    }
+
+    impl Notation {
+        fn needed(&self, label: Label, from: usize) -> bool {
+            self.output.contains(&label) || self.terms[from..].iter().any(|term| term.contains(&label))
+        }
+
+        /// All steps, and the result before its axes are in order.
+        fn run(&self, inputs: &[&Tensor]) -> Result<(Vec<Step>, Named), Fault> {
+            let mut all = Named::new(&self.terms[0], inputs[0])?;
+            let mut steps = Vec::new();
+            for (index, (term, input)) in self.terms.iter().zip(inputs).enumerate().skip(1) {
+                let whole = [all, Named::new(term, input)?];
+                let left = |own: usize, other: usize| {
+                    whole[own]
+                        .clone()
+                        .summed(|label| whole[other].has(label) || self.needed(label, index + 1))
+                };
+                let summed = [left(0, 1)?, left(1, 0)?];
+                all = joined(&summed[0], &summed[1], |label| self.needed(label, index + 1))?;
+                steps.push(Step { whole, summed });
+            }
+            Ok((steps, all))
+        }
+    }
+
+    impl Einsum {
+        fn notation(&self, io: Io<'_>) -> Result<Notation, Fault> {
+            let (terms, output) =
+                self.terms(io.inputs).map_err(|_| Fault::internal("a notation that does not fit"))?;
+            let names = |term: Vec<(Label, u64)>| term.into_iter().map(|(label, _)| label).collect();
+            Ok(Notation { terms: terms.into_iter().map(names).collect(), output: names(output) })
+        }
+    }
+
+    impl Execute for Einsum {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let notation = self.notation(call.io)?;
+            let (_, all) = notation.run(&call.inputs.iter().collect::<Vec<_>>())?;
+            let all = all.summed(|label| notation.output.contains(&label))?;
+            Ok(all.ordered(&notation.output)?.broadcast_as(call.shape(0))?.force_contiguous()?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let notation = self.notation(call.io)?;
+            let inputs =
+                (0..call.io.inputs.len()).map(|index| call.input(index)).collect::<Result<Vec<_>, _>>()?;
+            let (steps, all) = notation.run(&inputs)?;
+            let mut gradient = Named { labels: notation.output.clone(), x: call.gradient()?.clone() };
+            gradient = gradient.shaped_as(&all)?;
+            let mut own = vec![None; inputs.len()];
+            for (index, step) in steps.iter().enumerate().rev() {
+                let [a, b] = &step.summed;
+                if call.wants(index + 1) {
+                    let of_b = joined(&gradient, a, |label| b.has(label))?;
+                    own[index + 1] = Some(of_b.shaped_as(b)?.shaped_as(&step.whole[1])?);
+                }
+                let of_a = joined(&gradient, b, |label| a.has(label))?;
+                gradient = of_a.shaped_as(a)?.shaped_as(&step.whole[0])?;
+            }
+            own[0] = call.wants(0).then_some(gradient);
+            let mut gradients = Gradients::default();
+            for (index, own) in own.into_iter().enumerate() {
+                let (labels, shape) = (&notation.terms[index], call.shape(index));
+                let back = own.map(|own| {
+                    let (left, _, places) = diagonal(labels, &shape);
+                    let x = own.ordered(&left)?;
+                    if left.len() == labels.len() {
+                        return Ok(x.force_contiguous()?);
+                    }
+                    put(&x, Rows::flat(shape.iter().product(), 1), &places, &shape)
+                });
+                gradients.inputs.push(back.transpose()?);
+            }
+            Ok(gradients)
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            let (terms, output) = self.terms(io.inputs).map_err(|_| Overflow)?;
+            // Each tensor in order and as wide as it is read, and all that is joined so far; doubles at most.
+            let mut numbers = product(&[2, elements(&output)?])?;
+            let mut so_far = Vec::new();
+            for (index, term) in terms.iter().enumerate() {
+                so_far = unique([so_far.as_slice(), term].concat());
+                let needed = |label: &Label| {
+                    let later = terms[index + 1..].iter().flatten();
+                    output.iter().chain(later).any(|(other, _)| other == label)
+                };
+                so_far.retain(|(label, _)| needed(label));
+                numbers =
+                    sum([numbers, product(&[6, elements(term)?])?, product(&[6, elements(&so_far)?])?])?;
+            }
+            product(&[numbers, 8, if pass == Pass::Forward { 1 } else { 3 }])
+        }
     }
 }
 

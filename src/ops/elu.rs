@@ -44,6 +44,21 @@ impl Elementwise for Elu {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Elu {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0].if_above(S::of(0.0), x[0], x[0].exp_m1() * S::of(self.alpha))
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        let (zero, one, alpha) = (S::of(0.0), S::of(1.0), S::of(self.alpha));
+        let negative = if self.alpha >= 0.0 { kept[0] + alpha } else { kept[0].exp() * alpha };
+        kept[0].if_above(zero, one, negative)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -80,6 +80,38 @@ impl Operator for Embedding {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::rows::{self, Rows, pick, put};
+    use super::super::execute::prelude::*;
+    use super::Embedding;
+
+    impl Execute for Embedding {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let table = call.stored.get("weight")?;
+            let picks = rows::indices(&call.inputs[0], table.dims()[0])?;
+            Ok(pick(table, Rows::along(table.dims(), 0), &picks, 0.0, &call.shape(0))?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let table = [size(self.num_embeddings.get())?, size(self.embedding_dim.get())?];
+            let picks = rows::indices(call.input(0)?, table[0])?;
+            let gradient = put(call.gradient()?, Rows::along(&table, 0), &picks, &table)?;
+            Ok(Gradients { stored: [("weight", gradient)].into_iter().collect(), ..Gradients::none() })
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            let lists = product(&[io.inputs[0].elements().get(), rows::INDEX])?;
+            match pass {
+                Pass::Forward => Ok(lists),
+                Pass::Backward => {
+                    sum([lists, product(&[self.num_embeddings.get(), self.embedding_dim.get(), 8])?])
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

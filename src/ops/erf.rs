@@ -38,6 +38,19 @@ impl Elementwise for Erf {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Erf {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0].erf()
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        (-(kept[0] * kept[0])).exp() * S::of(std::f64::consts::FRAC_2_SQRT_PI)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,9 +6,9 @@
 pub mod formula;
 pub mod kernel;
 pub mod lanes;
-mod pending;
 pub mod probe;
 pub mod scalar;
+mod single;
 
 use std::fmt;
 

@@ -38,6 +38,19 @@ impl Elementwise for Exp {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Exp {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0].exp()
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        kept[0]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

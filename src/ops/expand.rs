@@ -88,6 +88,33 @@ impl Operator for Expand {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::Expand;
+
+    impl Execute for Expand {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let wide = call.inputs[0].broadcast_as(call.shape(0))?;
+            // While training it is a view of its input.
+            Ok(if call.mode == Mode::Train { wide } else { wide.force_contiguous()? }.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let sums = sum_to(call.gradient()?, &call.shape(0))?;
+            Ok(Gradients::input(sums.contiguous()?))
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            match pass {
+                Pass::Forward => Ok(0),
+                // Where the axes of a sum lie apart they are moved together first.
+                Pass::Backward => Ok(io.outputs[0].bytes().get()),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

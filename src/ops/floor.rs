@@ -38,6 +38,19 @@ impl Elementwise for Floor {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Floor {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0].floor()
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, _: &[S], _: usize) -> S {
+        S::of(0.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

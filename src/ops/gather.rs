@@ -139,6 +139,68 @@ impl Operator for Gather {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::rows::{self, Rows, pick, put};
+    use super::super::execute::prelude::*;
+    use super::{Gather, shape};
+
+    impl Gather {
+        fn along(&self, io: Io<'_>) -> usize {
+            shape::axis(self.axis, io.inputs[0].shape.rank(), "axis").unwrap_or(0)
+        }
+
+        /// What is picked of the axis; `second` is the second input.
+        fn picks(&self, io: Io<'_>, second: Option<&Tensor>) -> Result<Vec<usize>, Fault> {
+            let size_along = io.inputs[0].shape.axes()[self.along(io)];
+            match second {
+                Some(second) => rows::indices(second, size(size_along)?),
+                None => {
+                    let listed = self.listed(io.inputs[0], size_along);
+                    let listed =
+                        listed.map_err(|_| Fault::internal("a list of indices that does not fit"))?;
+                    Ok(listed.into_iter().map(size).collect::<Result<_, _>>()?)
+                }
+            }
+        }
+    }
+
+    impl Execute for Gather {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (x, second) = (&call.inputs[0], call.inputs.get(1));
+            let picks = self.picks(call.io, second)?;
+            let rows = Rows::along(x.dims(), self.along(call.io));
+            let mut made = Made::from(pick(x, rows, &picks, 0.0, &call.shape(0))?);
+            if let (Some(second), Mode::Train) = (second, call.mode) {
+                made.kept.push(second.clone());
+            }
+            Ok(made)
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let second = call.kept.first();
+            if second.is_none() && call.io.inputs.len() > 1 {
+                return Err(Fault::internal("the indices of a gather were not kept"));
+            }
+            let (picks, shape) = (self.picks(call.io, second)?, call.shape(0));
+            let rows = Rows::along(&shape, self.along(call.io));
+            Ok(Gradients::input(put(call.gradient()?, rows, &picks, &shape)?))
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            let count = match io.inputs.get(1) {
+                Some(indices) => indices.elements().get(),
+                None => self.indices.as_ref().map_or(0, |list| list.len() as u64),
+            };
+            let lists = product(&[count, rows::INDEX])?;
+            match pass {
+                Pass::Forward => Ok(lists),
+                Pass::Backward => sum([lists, rows::block(io.inputs[0], self.along(io))?]),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

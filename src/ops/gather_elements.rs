@@ -68,6 +68,44 @@ impl Operator for GatherElements {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::rows::{self, Rows, pick, put};
+    use super::super::execute::prelude::*;
+    use super::{GatherElements, shape};
+
+    impl GatherElements {
+        fn places(&self, io: Io<'_>, indices: &Tensor) -> Result<Vec<usize>, Fault> {
+            let axis = shape::axis(self.axis, io.inputs[0].shape.rank(), "axis").unwrap_or(0);
+            rows::places_along(&dims(io.inputs[0]), axis, indices)
+        }
+    }
+
+    impl Execute for GatherElements {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (x, places) = (&call.inputs[0], self.places(call.io, &call.inputs[1])?);
+            Ok(pick(x, Rows::flat(x.elem_count(), 1), &places, 0.0, &call.shape(0))?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            if !call.wants(0) {
+                return Ok(Gradients::none());
+            }
+            let (places, shape) = (self.places(call.io, call.input(1)?)?, call.shape(0));
+            let rows = Rows::flat(shape.iter().product(), 1);
+            Ok(Gradients::input(put(call.gradient()?, rows, &places, &shape)?))
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            let lists = product(&[io.inputs[1].elements().get(), rows::INDEX])?;
+            match pass {
+                Pass::Forward => Ok(lists),
+                Pass::Backward => sum([lists, rows::sums(io.inputs[0])?]),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

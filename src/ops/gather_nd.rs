@@ -76,6 +76,43 @@ impl Operator for GatherNd {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::rows::{self, Rows, pick, put};
+    use super::super::execute::prelude::*;
+    use super::GatherNd;
+
+    impl GatherNd {
+        /// The tensor as rows that are picked whole, and which of them.
+        fn places(&self, io: Io<'_>, indices: &Tensor) -> Result<(Rows, Vec<usize>), Fault> {
+            rows::places_of_parts(&dims(io.inputs[0]), indices, size(self.batch_dims)?)
+        }
+    }
+
+    impl Execute for GatherNd {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (rows, places) = self.places(call.io, &call.inputs[1])?;
+            Ok(pick(&call.inputs[0], rows, &places, 0.0, &call.shape(0))?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            if !call.wants(0) {
+                return Ok(Gradients::none());
+            }
+            let (rows, places) = self.places(call.io, call.input(1)?)?;
+            Ok(Gradients::input(put(call.gradient()?, rows, &places, &call.shape(0))?))
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            let lists = product(&[io.inputs[1].elements().get(), rows::INDEX])?;
+            match pass {
+                Pass::Forward => Ok(lists),
+                Pass::Backward => sum([lists, rows::sums(io.inputs[0])?]),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

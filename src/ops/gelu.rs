@@ -2,6 +2,8 @@ use super::attribute::{attributes, choice};
 use super::elementwise::{Elementwise, same};
 use super::{Family, Io, Kept, Kind, Mismatch, Outputs};
 use crate::tensor::TensorType;
+#[cfg(feature = "exec")]
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 choice! {
     /// The formula of a GELU.
@@ -54,6 +56,43 @@ impl Elementwise for Gelu {
 
     fn minimal(&self) -> Kept {
         Kept::INPUT
+    }
+}
+
+/// Of the cube inside the hyperbolic tangent, and of the whole.
+#[cfg(feature = "exec")]
+const CUBE: f64 = 0.044715;
+#[cfg(feature = "exec")]
+const SQRT_2_OVER_PI: f64 = FRAC_1_SQRT_2 * FRAC_2_SQRT_PI;
+
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Gelu {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        let (x, one, half) = (x[0], S::of(1.0), S::of(0.5));
+        match self.approximate {
+            GeluApproximate::None => x * (one + (x * S::of(FRAC_1_SQRT_2)).erf()) * half,
+            GeluApproximate::Tanh => {
+                let inner = (x + x * x * x * S::of(CUBE)) * S::of(SQRT_2_OVER_PI);
+                x * (one + inner.tanh()) * half
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        let (x, one, half) = (kept[0], S::of(1.0), S::of(0.5));
+        match self.approximate {
+            GeluApproximate::None => {
+                let density = (-(x * x * half)).exp() * S::of(FRAC_1_SQRT_2 * FRAC_2_SQRT_PI * 0.5);
+                (one + (x * S::of(FRAC_1_SQRT_2)).erf()) * half + x * density
+            }
+            GeluApproximate::Tanh => {
+                let tanh = ((x + x * x * x * S::of(CUBE)) * S::of(SQRT_2_OVER_PI)).tanh();
+                let inner = (one + x * x * S::of(3.0 * CUBE)) * S::of(SQRT_2_OVER_PI);
+                (one + tanh + x * (one - tanh * tanh) * inner) * half
+            }
+        }
     }
 }
 

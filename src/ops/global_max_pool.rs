@@ -64,6 +64,61 @@ impl Operator for GlobalMaxPool {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::reduce::fold;
+    use super::super::execute::kernel::row_functions::{Along, RowFunction, rows, workspace};
+    use super::super::execute::prelude::*;
+    use super::GlobalMaxPool;
+
+    /// The gradient of a map goes to its largest element, the first of equal ones.
+    struct Winner;
+
+    impl RowFunction for Winner {
+        #[inline(always)]
+        fn row<S: Scalar>(&self, row: &mut [S], others: &[&[S]]) -> [S; 2] {
+            let (gradient, most, zero) = (others[0][0], fold(row, &Max), S::of(0.0));
+            // What is left for those that follow: nothing after the first winner.
+            let mut left = gradient;
+            for x in row {
+                let own = *x;
+                *x = own.if_equal(most, left, zero);
+                left = own.if_equal(most, zero, left);
+            }
+            [zero; 2]
+        }
+    }
+
+    impl Execute for GlobalMaxPool {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let axes: Vec<usize> = (2..call.inputs[0].rank()).collect();
+            Ok(reduce(&call.inputs[0], &axes, &Max)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (x, gradient) = (call.input(0)?, call.gradient()?);
+            if x.device().is_cpu() {
+                let length = x.dims()[2..].iter().product();
+                return Ok(Gradients::input(rows(x, length, &[Along::Numbers(gradient)], &Winner)?.rows));
+            }
+            let flat = x.flatten_from(2)?;
+            let place = flat.argmax_keepdim(2)?;
+            let whole = flat.zeros_like()?.scatter_add(&place, &gradient.reshape(place.shape())?, 2)?;
+            Ok(Gradients::input(whole.reshape(x.shape())?))
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            let input = io.inputs[0];
+            match pass {
+                Pass::Forward => Ok(0),
+                Pass::Backward => {
+                    workspace(2, io.output_elements(), product(input.spatial())?, input.dtype.bits() / 8)
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

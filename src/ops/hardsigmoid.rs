@@ -45,6 +45,20 @@ impl Elementwise for Hardsigmoid {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Hardsigmoid {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        (x[0] * S::of(self.alpha) + S::of(self.beta)).min(S::of(1.0)).max(S::of(0.0))
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        let (zero, one) = (S::of(0.0), S::of(1.0));
+        kept[0].if_above(zero, one.if_above(kept[0], S::of(self.alpha), zero), zero)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

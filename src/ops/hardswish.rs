@@ -38,6 +38,21 @@ impl Elementwise for Hardswish {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Hardswish {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0] * (x[0] * S::of(1.0 / 6.0) + S::of(0.5)).min(S::of(1.0)).max(S::of(0.0))
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        let (x, three) = (kept[0], S::of(3.0));
+        let middle = x * S::of(1.0 / 3.0) + S::of(0.5);
+        three.if_above(x, x.if_above(-three, middle, S::of(0.0)), S::of(1.0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -50,6 +50,20 @@ impl Elementwise for Hardtanh {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Hardtanh {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0].max(S::of(self.min_val)).min(S::of(self.max_val))
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        let (zero, least, most) = (S::of(0.0), S::of(self.min_val), S::of(self.max_val));
+        kept[0].if_above(least, most.if_above(kept[0], S::of(1.0), zero), zero)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -60,6 +60,26 @@ impl Operator for Input {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::Input;
+
+    impl Execute for Input {
+        fn forward(&self, _: &Call<'_>) -> Result<Made, Fault> {
+            Err(Fault::internal("an input is given, it does not run"))
+        }
+
+        fn gradients(&self, _: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            Ok(Gradients::none())
+        }
+
+        fn workspace(&self, _: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            Ok(0)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

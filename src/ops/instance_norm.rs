@@ -91,6 +91,42 @@ impl Operator for InstanceNorm {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::standardize::Standardize;
+    use super::super::execute::prelude::*;
+    use super::super::norm::execute as norm;
+    use super::InstanceNorm;
+    use crate::tensor::TensorType;
+
+    impl Execute for InstanceNorm {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            if self.track_running_stats && call.mode == Mode::Evaluate {
+                return norm::running_forward(call, self.epsilon);
+            }
+            norm::channels_forward(self.how(call.io.inputs[0])?, call)
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            if self.track_running_stats && call.mode == Mode::Evaluate {
+                return norm::running_gradients(call, self.epsilon);
+            }
+            norm::channels_gradients(self.how(call.io.inputs[0])?, call)
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            norm::workspace(super::maps(io.inputs[0])?, io.inputs[0], pass)
+        }
+    }
+
+    impl InstanceNorm {
+        fn how(&self, input: &TensorType) -> Result<Standardize, Fault> {
+            let length = size(super::maps(input)?.length)?;
+            Ok(Standardize { length, centered: true, epsilon: self.epsilon })
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

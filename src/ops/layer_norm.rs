@@ -87,6 +87,36 @@ impl Operator for LayerNorm {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::standardize::Standardize;
+    use super::super::execute::prelude::*;
+    use super::super::norm::execute as norm;
+    use super::LayerNorm;
+    use crate::tensor::TensorType;
+
+    impl Execute for LayerNorm {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            norm::rows_forward(self.how(call.io.inputs[0])?, call)
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            norm::rows_gradients(self.how(call.io.inputs[0])?, call)
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            norm::workspace(self.rows(io.inputs[0])?, io.inputs[0], pass)
+        }
+    }
+
+    impl LayerNorm {
+        fn how(&self, input: &TensorType) -> Result<Standardize, Fault> {
+            let length = size(self.rows(input)?.length)?;
+            Ok(Standardize { length, centered: true, epsilon: self.epsilon })
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

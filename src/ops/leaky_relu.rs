@@ -10,7 +10,7 @@ attributes! {
     /// `y = x` where `x > 0`, else `negative_slope · x`; for slopes up to 1 that is `max(x, negative_slope · x)`.
     ///
     /// ## Counted
-    /// FLOPs: 1 mul and 1 max for each element.
+    /// FLOPs: 1 mul and 1 max for each element; for slopes above 1 a min in its place.
     ///
     /// ## Source
     /// Maas, Hannun and Ng 2013; `torch.nn.LeakyReLU`; ONNX LeakyRelu (its `alpha`); darknet `activation=leaky`, whose
@@ -32,7 +32,11 @@ impl Elementwise for LeakyRelu {
     }
 
     fn operations(&self) -> &'static [(Kind, u64)] {
-        &[(Kind::Mul, 1), (Kind::Max, 1)]
+        if self.negative_slope <= 1.0 {
+            &[(Kind::Mul, 1), (Kind::Max, 1)]
+        } else {
+            &[(Kind::Mul, 1), (Kind::Min, 1)]
+        }
     }
 
     fn eager(&self, _: Io<'_>) -> Kept {

@@ -98,6 +98,130 @@ impl Operator for LocallyConnected2d {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::convolution::Slide;
+    use super::super::execute::kernel::products::multiply;
+    use super::super::execute::kernel::reach::Reach;
+    use super::super::execute::kernel::rows::{NOWHERE, Rows, pick, put};
+    use super::super::execute::prelude::*;
+    use super::{LocallyConnected2d, Window};
+
+    /// How every output of a map reads an image: the places of its taps in the order of its kernel.
+    struct Places {
+        slide: Slide,
+        /// Elements of an image.
+        image: usize,
+        /// Taps of a kernel.
+        taps: usize,
+        of: Vec<usize>,
+    }
+
+    impl LocallyConnected2d {
+        fn places(&self, io: Io<'_>) -> Result<Places, Overflow> {
+            let ([kh, kw], [sh, sw]) = (self.kernel.get(), self.stride.get());
+            let windows = [(kh, sh), (kw, sw)].map(|(kernel, stride)| Window { kernel, stride, dilation: 1 });
+            let slide = Slide::new(io, windows, self.padding)?;
+            let channels = size(io.inputs[0].channels())?;
+            let taps =
+                |axis: usize| (0..slide.kernel[axis]).map(|tap| Reach::tap(&slide, axis, tap)).collect();
+            let [rows, columns]: [Vec<Vec<usize>>; 2] = [taps(0), taps(1)];
+            let mut of = Vec::with_capacity(slide.outputs() * channels * slide.taps());
+            for (row, column) in (0..slide.output[0]).flat_map(|y| (0..slide.output[1]).map(move |x| (y, x)))
+            {
+                for channel in 0..channels {
+                    let start = channel * slide.inputs();
+                    for y in rows.iter().map(|tap| tap[row]) {
+                        of.extend(columns.iter().map(|tap| match (y, tap[column]) {
+                            (NOWHERE, _) | (_, NOWHERE) => NOWHERE,
+                            (y, x) => start + y * slide.input[1] + x,
+                        }));
+                    }
+                }
+            }
+            Ok(Places { image: channels * slide.inputs(), taps: channels * slide.taps(), slide, of })
+        }
+    }
+
+    impl Places {
+        /// The kernels as matrices, one for each place of the output.
+        fn matrices(&self, weight: &Tensor) -> Result<Tensor, Fault> {
+            Ok(weight.reshape((self.slide.outputs(), weight.dims()[2], self.taps))?)
+        }
+
+        /// What every output of an image reads, as columns.
+        fn columns(&self, image: &Tensor) -> Result<Tensor, Fault> {
+            let shape = [self.slide.outputs(), self.taps, 1];
+            pick(image, Rows::flat(self.image, 1), &self.of, 0.0, &shape)
+        }
+
+        /// `[out, h', w']` as columns, one for each place of the output.
+        fn apart(&self, image: &Tensor) -> Result<Tensor, Fault> {
+            let out = image.dims()[0];
+            let places = image.contiguous()?.reshape((out, self.slide.outputs()))?.t()?.contiguous()?;
+            Ok(places.unsqueeze(2)?)
+        }
+    }
+
+    impl Execute for LocallyConnected2d {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (places, shape) = (self.places(call.io)?, call.shape(0));
+            let matrices = places.matrices(call.stored.get("weight")?)?;
+            let mut images = Vec::with_capacity(shape[0]);
+            for image in 0..shape[0] {
+                let columns = places.columns(&call.inputs[0].get(image)?)?;
+                images.push(multiply(&matrices, &columns)?.squeeze(2)?.t()?.contiguous()?);
+            }
+            let y = Tensor::stack(&images, 0)?.reshape(shape)?;
+            let Some(bias) = call.stored.find("bias") else { return Ok(y.into()) };
+            Ok(map(&[&y, bias], y.dims(), &function!(|y, b| y + b))?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (places, gradient, shape) = (self.places(call.io)?, call.gradient()?, call.shape(0));
+            let weight = call.stored.get("weight")?;
+            let matrices = places.matrices(weight)?;
+            let (mut of_input, mut of_weight) = (Vec::new(), None::<Tensor>);
+            for image in 0..shape[0] {
+                let own = places.apart(&gradient.get(image)?)?;
+                if call.wants(0) {
+                    let columns = multiply(&matrices.t()?, &own)?;
+                    of_input.push(put(&columns, Rows::flat(places.image, 1), &places.of, &shape[1..])?);
+                }
+                let columns = places.columns(&call.input(0)?.get(image)?)?;
+                let one = multiply(&own, &columns.t()?)?;
+                of_weight = Some(match of_weight {
+                    Some(all) => (all + one)?,
+                    None => one,
+                });
+            }
+            let of_weight = of_weight.ok_or(Fault::Internal("a batch without images"))?;
+            let mut gradients = Gradients::default();
+            gradients.inputs.push(call.wants(0).then(|| Tensor::stack(&of_input, 0)).transpose()?);
+            gradients.stored.push(("weight", of_weight.reshape(weight.dims())?));
+            if call.stored.find("bias").is_some() {
+                gradients.stored.push(("bias", reduce(gradient, &[0], &Sum)?.squeeze(0)?));
+            }
+            Ok(gradients)
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            let places = product(io.outputs[0].spatial())?;
+            let columns = product(&[places, self.taps(io.inputs[0].channels())?])?;
+            let width = io.inputs[0].dtype.bits().div_ceil(8);
+            let (input, output) = (io.inputs[0].bytes().get(), io.outputs[0].bytes().get());
+            let common = sum([product(&[columns, 8])?, product(&[3, output])?])?;
+            match pass {
+                Pass::Forward => sum([common, product(&[columns, width])?]),
+                Pass::Backward => {
+                    let kernels = product(&[columns, self.out_channels.get(), width])?;
+                    sum([common, product(&[2, columns, 8])?, product(&[2, kernels])?, product(&[3, input])?])
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,6 +38,19 @@ impl Elementwise for Log {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Log {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0].ln()
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        S::of(1.0) / kept[0]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,8 @@ attributes! {
     /// Local response normalization over neighbouring channels.
     ///
     /// ## Formula
-    /// `y = x / (k + alpha/size · Σ x²)^beta`, the sum over the `size` channels around each channel; beyond the first
+    /// `y = x / (k + alpha/size · Σ x²)^beta`, the sum over the `size` channels around each channel: ⌊size/2⌋ before
+    /// it and ⌊(size − 1)/2⌋ after it, as PyTorch has it (ONNX puts the odd one of an even size after). Beyond the first
     /// and the last channel it reads zeros.
     ///
     /// ## Counted
@@ -81,6 +82,79 @@ impl Operator for Lrn {
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {
         // Every channel weighs on the statistics, but provenance takes a norm as passing each channel through.
         Channels::Same
+    }
+}
+
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::Lrn;
+
+    impl Execute for Lrn {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let x = &call.inputs[0];
+            let squares = map(&[x], x.dims(), &function!(|x| x * x))?;
+            let [before, after] = self.window(x)?;
+            let sums = window_sums(&squares, before, after)?;
+            drop(squares);
+            let (share, k, beta) = (self.share(), self.k, self.beta);
+            let base = map(&[&sums], x.dims(), &function!([share, k] | sum | sum * share + k))?;
+            let y = map(&[x, &base], x.dims(), &function!([beta] | x, base | x / base.pow(beta)))?;
+            let mut made = Made::from(y);
+            if call.mode == Mode::Train {
+                made.kept.push(base);
+            }
+            Ok(made)
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (x, gradient) = (call.input(0)?, call.gradient()?);
+            let [base] = call.kept else {
+                return Err(Fault::Internal("its backward pass without what the power is taken of"));
+            };
+            let beta = self.beta;
+            let shares = function!([beta] | g, x, base | g * x / base.pow(beta + S::of(1.0)));
+            let shares = map(&[gradient, x, base], x.dims(), &shares)?;
+            // An element is in the windows of those for which it is a neighbour: the window turned round.
+            let [before, after] = self.window(x)?;
+            let sums = window_sums(&shares, after, before)?;
+            let factor = 2.0 * self.share() * self.beta;
+            let formula = function!([beta, factor] | g, x, base, sum | g / base.pow(beta) - x * sum * factor);
+            Ok(Gradients::input(map(&[gradient, x, base, &sums], x.dims(), &formula)?))
+        }
+
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            let input = io.inputs[0];
+            // The squares, with zeros around them, and sums on the way.
+            // On either side as many channels as there are, at most.
+            product(&[6, input.bytes().get()])
+        }
+    }
+
+    impl Lrn {
+        /// What the squares are multiplied by.
+        #[expect(clippy::cast_precision_loss, reason = "no window has 2^53 channels")]
+        fn share(&self) -> f64 {
+            self.alpha / self.size.get() as f64
+        }
+
+        /// Channels before and after each one. More than there are would only add zeros.
+        fn window(&self, x: &Tensor) -> Result<[usize; 2], Fault> {
+            let (size, channels) = (size(self.size.get())?, x.dims()[1]);
+            Ok([size / 2, (size - 1) / 2].map(|side| side.min(channels)))
+        }
+    }
+
+    /// Sums over a window of channels, zeros beyond the first and the last.
+    fn window_sums(x: &Tensor, before: usize, after: usize) -> Result<Tensor, Fault> {
+        let padded = x.pad_with_zeros(1, before, after)?;
+        let channels = x.dims()[1];
+        let mut sums = padded.narrow(1, 0, channels)?;
+        for at in 1..=before + after {
+            let next = padded.narrow(1, at, channels)?;
+            sums = map(&[&sums, &next], x.dims(), &function!(|sum, x| sum + x))?;
+        }
+        Ok(sums)
     }
 }
 

@@ -123,6 +123,73 @@ impl Operator for Matmul {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::products::multiply;
+    use super::super::execute::prelude::*;
+    use super::super::execute::{dtype, kernel::products};
+    use super::Matmul;
+
+    impl Matmul {
+        /// The matrices that are multiplied: a vector is a row on the left and a column on the right.
+        fn matrices(&self, a: &Tensor, b: &Tensor) -> Result<[Tensor; 2], Fault> {
+            let a = if a.rank() == 1 { a.unsqueeze(0)? } else { a.clone() };
+            let b = if b.rank() == 1 { b.unsqueeze(1)? } else { b.clone() };
+            Ok([turned(&a, self.transpose_a)?, turned(&b, self.transpose_b)?])
+        }
+    }
+
+    fn turned(x: &Tensor, transpose: bool) -> Result<Tensor, Fault> {
+        Ok(if transpose { x.t()? } else { x.clone() })
+    }
+
+    impl Execute for Matmul {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let [a, b] = self.matrices(&call.inputs[0], &call.inputs[1])?;
+            let output = &call.io.outputs[0];
+            let dtype =
+                dtype(output.dtype).ok_or_else(|| Fault::unrunnable(format!("no {}", output.dtype)))?;
+            Ok(multiply(&a, &b)?.to_dtype(dtype)?.reshape(call.shape(0))?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let [a, b] = self.matrices(call.input(0)?, call.input(1)?)?;
+            // The output with the axes that vectors took away.
+            let gradient = call.gradient()?.contiguous()?;
+            let mut shape = gradient.dims().to_vec();
+            if call.io.inputs[0].shape.rank() == 1 {
+                let place = shape.len() - usize::from(call.io.inputs[1].shape.rank() > 1);
+                shape.insert(place, 1);
+            }
+            if call.io.inputs[1].shape.rank() == 1 {
+                shape.push(1);
+            }
+            let gradient = gradient.reshape(shape)?;
+            let of_a = call.wants(0).then(|| {
+                let whole = multiply(&gradient, &b.t()?)?;
+                let own = turned(&sum_to(&whole, a.dims())?, self.transpose_a)?;
+                Ok::<_, Fault>(own.contiguous()?.reshape(call.shape(0))?)
+            });
+            let of_b = call.wants(1).then(|| {
+                let whole = multiply(&a.t()?, &gradient)?;
+                let own = turned(&sum_to(&whole, b.dims())?, self.transpose_b)?;
+                Ok::<_, Fault>(own.contiguous()?.reshape(call.shape(1))?)
+            });
+            let inputs = [of_a.transpose()?, of_b.transpose()?].into_iter().collect();
+            Ok(Gradients { inputs, ..Gradients::none() })
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            let one = products::workspace(io.inputs, io.outputs)?;
+            match pass {
+                Pass::Forward => Ok(one),
+                // Before it is summed, a gradient has every batch of the output.
+                Pass::Backward => product(&[3, one]),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,6 +39,21 @@ impl Elementwise for Minimum {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Minimum {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0].min(x[1])
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], of: usize) -> S {
+        let (zero, one) = (S::of(0.0), S::of(1.0));
+        let apart = kept[1 - of].if_above(kept[of], one, zero);
+        kept[0].if_equal(kept[1], S::of(0.5), apart)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

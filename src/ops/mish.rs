@@ -38,6 +38,21 @@ impl Elementwise for Mish {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Mish {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0] * x[0].exp().ln_1p().tanh()
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        let (x, one) = (kept[0], S::of(1.0));
+        let tanh = x.exp().ln_1p().tanh();
+        tanh + x * (one - tanh * tanh) / (one + (-x).exp())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

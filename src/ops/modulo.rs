@@ -7,13 +7,13 @@ attributes! {
     /// The remainder of a division.
     ///
     /// ## Formula
-    /// `y = x₀ − x₁·⌊x₀/x₁⌋`, broadcast as NumPy does.
+    /// `y = x₀ − x₁·⌊x₀/x₁⌋`, broadcast as NumPy does: the result has the divisor's sign, as in Python.
     ///
     /// ## Counted
     /// FLOPs for each output: 1 div, 1 round, 1 mul and 1 sub.
     ///
     /// ## Source
-    /// `torch.remainder`, `fmod`; ONNX Mod.
+    /// `torch.remainder`; ONNX Mod without `fmod` (with it, as in `torch.fmod`, the result has the dividend's sign).
     Modulo = "modulo" {}
 }
 
@@ -36,6 +36,19 @@ impl Elementwise for Modulo {
     fn minimal(&self) -> Kept {
         // The slope to the divisor is −⌊x₀/x₁⌋.
         Kept::INPUTS
+    }
+}
+
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Modulo {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0] - x[1] * (x[0] / x[1]).floor()
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], of: usize) -> S {
+        if of == 0 { S::of(1.0) } else { -(kept[0] / kept[1]).floor() }
     }
 }
 

@@ -39,6 +39,19 @@ impl Elementwise for Mul {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Mul {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0] * x[1]
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], of: usize) -> S {
+        kept[1 - of]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,6 +39,19 @@ impl Elementwise for Neg {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Neg {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0].negated()
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, _: &[S], _: usize) -> S {
+        S::of(-1.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,11 @@
 use std::ops::RangeInclusive;
 
-use super::attribute::{Padding, attributes, choice};
+use serde_json::{Value, json};
+
+use super::attribute::{AttributeType, Padding, Setting, SettingValue, attributes, choice};
 use super::window;
 use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, one};
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::tensor::{TensorShape, TensorType};
 use crate::units::{Overflow, sum};
 
@@ -19,12 +21,37 @@ choice! {
     }
 }
 
+/// What a constant padding is filled with: a number, or one of the infinities.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fill(pub f64);
+
+impl AttributeType for Fill {
+    const NUMERIC: bool = true;
+    const EXPECTS: &'static str = "a number, \"inf\" or \"-inf\"";
+    const WORDS: &'static [&'static str] = &["inf", "-inf"];
+    fn schema() -> Value {
+        json!({"anyOf": [{"enum": Self::WORDS}, f64::schema()]})
+    }
+    fn read(name: &'static str, setting: &Setting) -> Result<Self, Diagnostic> {
+        match &setting.value {
+            SettingValue::Text(text) if &**text == "inf" => Ok(Self(f64::INFINITY)),
+            SettingValue::Text(text) if &**text == "-inf" => Ok(Self(f64::NEG_INFINITY)),
+            SettingValue::Number(_) => f64::read(name, setting).map(Self),
+            _ => Err(setting.wrong_type(name, Self::EXPECTS)),
+        }
+    }
+    fn write(&self) -> Value {
+        if self.0.is_finite() { json!(self.0) } else { json!(if self.0 > 0.0 { "inf" } else { "-inf" }) }
+    }
+}
+
 attributes! {
     /// Adds elements around a tensor.
     ///
     /// ## Formula
     /// Each axis grows by what stands before and after it. `padding` is for maps `[n, c, h, w]`; `before` and `after`
-    /// list one number for each axis, batch and channels included.
+    /// list one number for each axis, batch and channels included. The axes are padded one after the other: corners hold
+    /// what is mirrored or repeated of what was.
     ///
     /// ## Counted
     /// No FLOPs: data is moved. Bytes: `explain traffic`. PyTorch keeps the input in training unless the mode is
@@ -41,6 +68,8 @@ attributes! {
         after: Vec<u64> = Vec::new(),
         /// What they are.
         mode: PadMode = PadMode::Constant,
+        /// The constant, in the mode `constant`.
+        value: Fill = Fill(0.0),
     }
 }
 
@@ -138,17 +167,94 @@ impl Operator for Pad {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::rows::{self, NOWHERE, Rows, pick, put};
+    use super::super::execute::prelude::*;
+    use super::{Pad, PadMode};
+
+    impl Pad {
+        /// What each index of an axis that grows reads: axis by axis, the last first.
+        fn picks(&self, io: Io<'_>) -> Result<Vec<(usize, Vec<usize>)>, Fault> {
+            let amounts =
+                self.amounts(io.inputs[0]).map_err(|_| Fault::internal("padding that does not fit"))?;
+            let mut axes = Vec::new();
+            for (axis, (before, after)) in amounts.into_iter().enumerate().rev() {
+                if before == 0 && after == 0 {
+                    continue;
+                }
+                let (before, after) = (size(before)?, size(after)?);
+                let length = size(io.inputs[0].shape.axes()[axis])?;
+                let read = |index: usize| match (self.mode, index.checked_sub(before)) {
+                    (_, Some(inside)) if inside < length => inside,
+                    (PadMode::Constant, _) => NOWHERE,
+                    (PadMode::Replicate, None) => 0,
+                    (PadMode::Replicate, Some(_)) => length.saturating_sub(1),
+                    // Mirrored at the first element and at the last.
+                    (PadMode::Reflect, None) => before - index,
+                    (PadMode::Reflect, Some(inside)) => (2 * (length - 1)).saturating_sub(inside),
+                };
+                axes.push((axis, (0..before + length + after).map(read).collect()));
+            }
+            Ok(axes)
+        }
+    }
+
+    impl Execute for Pad {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let mut x = call.inputs[0].clone();
+            let picks = self.picks(call.io)?;
+            if picks.is_empty() {
+                return Ok(x.force_contiguous()?.into());
+            }
+            for (axis, picks) in picks {
+                let (rows, mut shape) = (Rows::along(x.dims(), axis), x.dims().to_vec());
+                shape[axis] = picks.len();
+                x = pick(&x, rows, &picks, self.value.0, &shape)?;
+            }
+            Ok(x.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (mut gradient, input) = (call.gradient()?.clone(), call.shape(0));
+            let picks = self.picks(call.io)?;
+            if picks.is_empty() {
+                return Ok(Gradients::input(gradient.force_contiguous()?));
+            }
+            for (axis, picks) in picks.into_iter().rev() {
+                let mut shape = gradient.dims().to_vec();
+                shape[axis] = input[axis];
+                gradient = put(&gradient, Rows::along(&shape, axis), &picks, &shape)?;
+            }
+            Ok(Gradients::input(gradient))
+        }
+
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            // One axis after the other; the lists of what is read; the sums of a block.
+            let output = &io.outputs[0];
+            let lists = product(&[sum(output.shape.axes().iter().copied())?, 8])?;
+            sum([product(&[2, output.bytes().get()])?, lists, rows::sums(output)?])
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ops::tests::check;
 
     fn around(padding: Padding, mode: PadMode) -> Pad {
-        Pad { padding: Some(padding), before: Vec::new(), after: Vec::new(), mode }
+        Pad { padding: Some(padding), before: Vec::new(), after: Vec::new(), mode, value: Fill(0.0) }
     }
 
     fn lists(before: &[u64], after: &[u64]) -> Pad {
-        Pad { padding: None, before: before.to_vec(), after: after.to_vec(), mode: PadMode::Constant }
+        Pad {
+            padding: None,
+            before: before.to_vec(),
+            after: after.to_vec(),
+            mode: PadMode::Constant,
+            value: Fill(0.0),
+        }
     }
 
     #[test]

@@ -41,6 +41,22 @@ impl Elementwise for Pow {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Pow {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0].pow(S::of(self.exponent))
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        if self.exponent == 0.0 {
+            return S::of(0.0);
+        }
+        kept[0].pow(S::of(self.exponent - 1.0)) * S::of(self.exponent)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -65,6 +65,61 @@ impl Operator for Prelu {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::Stored;
+    use super::super::execute::prelude::*;
+    use super::super::norm::execute as norm;
+    use super::Prelu;
+
+    impl Execute for Prelu {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let x = &call.inputs[0];
+            let slope = self.slopes(call.stored, x.rank())?;
+            let formula = function!(|x, a| x.if_above(S::of(0.0), x, x * a));
+            Ok(map(&[x, &slope], x.dims(), &formula)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (x, gradient) = (call.input(0)?, call.gradient()?);
+            let slope = self.slopes(call.stored, x.rank())?;
+            let of_input = call.wants(0).then(|| {
+                let formula = function!(|g, x, a| x.if_above(S::of(0.0), g, g * a));
+                map(&[gradient, x, &slope], x.dims(), &formula)
+            });
+            let mut gradients =
+                Gradients { inputs: smallvec::smallvec![of_input.transpose()?], ..Gradients::default() };
+            let products = function!(|g, x| x.if_above(S::of(0.0), S::of(0.0), g * x));
+            let of_slope = sum_to(&map(&[gradient, x], x.dims(), &products)?, slope.dims())?;
+            gradients.stored.push(("weight", of_slope.flatten_all()?));
+            Ok(gradients)
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            match pass {
+                Pass::Forward => Ok(0),
+                // Products before they are summed, and in another order; sums as doubles.
+                Pass::Backward => {
+                    let input = io.inputs[0];
+                    sum([product(&[2, input.bytes().get()])?, product(&[input.channels(), 16])?])
+                }
+            }
+        }
+    }
+
+    impl Prelu {
+        /// The slopes, to be broadcast.
+        fn slopes(&self, stored: &Stored, rank: usize) -> Result<Tensor, Fault> {
+            let slopes = stored.get("weight")?;
+            if self.per_channel {
+                norm::per_channel(slopes, rank)
+            } else {
+                Ok(slopes.reshape(vec![1; rank])?)
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,6 +38,19 @@ impl Elementwise for Reciprocal {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Reciprocal {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        S::of(1.0) / x[0]
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        -(kept[0] * kept[0])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

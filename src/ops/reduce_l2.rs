@@ -63,6 +63,32 @@ impl Operator for ReduceL2 {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::reduce::Norm;
+    use super::super::execute::prelude::*;
+    use super::super::reduction::execute as reduction;
+    use super::ReduceL2;
+
+    impl Execute for ReduceL2 {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            reduction::forward(call, &self.axes, &Norm)
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (x, gradient) = (call.input(0)?, reduction::gradient(call, &self.axes)?);
+            let norm = call.output()?.reshape(gradient.shape())?;
+            // 0 where the norm is: PyTorch's choice among the slopes of the kink.
+            let formula = function!(|g, x, norm| norm.if_equal(S::of(0.0), S::of(0.0), g * x / norm));
+            Ok(Gradients::input(map(&[&gradient, x, &norm], x.dims(), &formula)?))
+        }
+
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            reduction::workspace(io)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

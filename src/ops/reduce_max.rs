@@ -62,6 +62,27 @@ impl Operator for ReduceMax {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::super::reduction::execute as reduction;
+    use super::ReduceMax;
+
+    impl Execute for ReduceMax {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            reduction::forward(call, &self.axes, &Max)
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            reduction::winners_gradient(call, &self.axes, &Max)
+        }
+
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            reduction::workspace(io)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -61,6 +61,29 @@ impl Operator for ReduceMean {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::super::reduction::execute as reduction;
+    use super::ReduceMean;
+
+    impl Execute for ReduceMean {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            reduction::forward(call, &self.axes, &Mean)
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let gradient = reduction::gradient(call, &self.axes)?;
+            let n = reduction::length(call);
+            Ok(Gradients::input(map(&[&gradient], &call.shape(0), &function!([n] | g | g / n))?))
+        }
+
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            reduction::workspace(io)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -62,6 +62,28 @@ impl Operator for ReduceMin {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::reduce::Min;
+    use super::super::execute::prelude::*;
+    use super::super::reduction::execute as reduction;
+    use super::ReduceMin;
+
+    impl Execute for ReduceMin {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            reduction::forward(call, &self.axes, &Min)
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            reduction::winners_gradient(call, &self.axes, &Min)
+        }
+
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            reduction::workspace(io)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

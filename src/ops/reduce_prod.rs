@@ -53,12 +53,50 @@ impl Operator for ReduceProd {
     }
 
     fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
-        // dx = dy·y/x.
-        Ok(Backward::keeps(Kept { outputs: true, ..Kept::INPUT }))
+        // dx = dy·y/x, but the product of the others where x is 0. PyTorch keeps the output too; the input gives it again.
+        Ok(Backward { eager: Kept { outputs: true, ..Kept::INPUT }, ..Backward::keeps(Kept::INPUT) })
     }
 
     fn channels(&self, io: Io<'_>, _: usize) -> Channels {
         reduction::channels(io, &self.axes, self.keep_dims)
+    }
+}
+
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::reduce::Product;
+    use super::super::execute::prelude::*;
+    use super::super::reduction::execute as reduction;
+    use super::ReduceProd;
+
+    impl Execute for ReduceProd {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            reduction::forward(call, &self.axes, &Product)
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (x, gradient) = (call.input(0)?, reduction::gradient(call, &self.axes)?);
+            let axes = reduction::axes(&self.axes, x.rank())?;
+            // A factor 0 has the product of the others for its slope, and then no other has any.
+            let ones = function!(|x| x.if_equal(S::of(0.0), S::of(1.0), x));
+            let others = reduce(&map(&[x], x.dims(), &ones)?, &axes, &Product)?;
+            let zeros = reduce(
+                &map(&[x], x.dims(), &function!(|x| x.if_equal(S::of(0.0), S::of(1.0), S::of(0.0))))?,
+                &axes,
+                &Sum,
+            )?;
+            let formula = function!(|g, x, others, zeros| {
+                let (zero, product) = (S::of(0.0), g * others);
+                let of_zero = zeros.if_equal(S::of(1.0), product, zero);
+                let of_others = zeros.if_equal(zero, product / x, zero);
+                x.if_equal(zero, of_zero, of_others)
+            });
+            Ok(Gradients::input(map(&[&gradient, x, &others, &zeros], x.dims(), &formula)?))
+        }
+
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            reduction::workspace(io)
+        }
     }
 }
 

@@ -61,6 +61,28 @@ impl Operator for ReduceSum {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::super::reduction::execute as reduction;
+    use super::ReduceSum;
+
+    impl Execute for ReduceSum {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            reduction::forward(call, &self.axes, &Sum)
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let gradient = reduction::gradient(call, &self.axes)?;
+            Ok(Gradients::input(map(&[&gradient], &call.shape(0), &function!(|g| g))?))
+        }
+
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            reduction::workspace(io)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,6 +40,20 @@ impl Elementwise for Relu6 {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Relu6 {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0].max(S::of(0.0)).min(S::of(6.0))
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        let (zero, six) = (S::of(0.0), S::of(6.0));
+        kept[0].if_above(zero, six.if_above(kept[0], S::of(1.0), zero), zero)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

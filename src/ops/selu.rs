@@ -42,6 +42,26 @@ impl Elementwise for Selu {
     }
 }
 
+/// λ and α, with which means of 0 and variances of 1 stay (`torch.nn.SELU`).
+#[cfg(feature = "exec")]
+const SCALE: f64 = 1.050_700_987_355_480_5;
+#[cfg(feature = "exec")]
+const ALPHA: f64 = 1.673_263_242_354_377_2;
+
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Selu {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        let (scale, limit) = (S::of(SCALE), S::of(SCALE * ALPHA));
+        x[0].if_above(S::of(0.0), x[0] * scale, x[0].exp_m1() * limit)
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        kept[0].if_above(S::of(0.0), S::of(SCALE), kept[0] + S::of(SCALE * ALPHA))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -103,6 +103,54 @@ impl Operator for Slice {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::rows::{self, Rows, pick, put};
+    use super::super::execute::prelude::*;
+    use super::{Slice, shape};
+
+    impl Slice {
+        /// The axis that is cut and the indices that stay.
+        fn cut(&self, io: Io<'_>) -> Result<(usize, Vec<usize>), Fault> {
+            let input = io.inputs[0];
+            let axis = shape::axis(self.axis, input.shape.rank(), "axis")
+                .map_err(|_| Fault::internal("a slice along an axis that is not there"))?;
+            let (start, step) = (size(self.start)?, size(self.step.get())?);
+            let length = size(self.length(input.shape.axes()[axis]))?;
+            Ok((axis, (0..length).map(|index| start + index * step).collect()))
+        }
+    }
+
+    impl Execute for Slice {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let ((axis, indices), x) = (self.cut(call.io)?, &call.inputs[0]);
+            let Some((&start, length)) = indices.first().map(|start| (start, indices.len())) else {
+                return Err(Fault::internal("an empty slice"));
+            };
+            if self.step.get() == 1 {
+                let part = x.narrow(axis, start, length)?;
+                // While training it is a part of its input.
+                return Ok(if call.mode == Mode::Train { part } else { part.force_contiguous()? }.into());
+            }
+            Ok(pick(x, Rows::along(x.dims(), axis), &indices, 0.0, &call.shape(0))?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let ((axis, indices), shape) = (self.cut(call.io)?, call.shape(0));
+            Ok(Gradients::input(put(call.gradient()?, Rows::along(&shape, axis), &indices, &shape)?))
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            let axis = shape::axis(self.axis, io.inputs[0].shape.rank(), "axis").unwrap_or(0);
+            let indices = product(&[io.outputs[0].shape.axes()[axis], 8])?;
+            match pass {
+                Pass::Forward => Ok(indices),
+                Pass::Backward => sum([indices, rows::block(io.inputs[0], axis)?]),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -65,6 +65,88 @@ impl Operator for Softmax {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::reduce::fold;
+    use super::super::execute::kernel::row_functions::{Along, RowFunction, dot, rows, workspace};
+    use super::super::execute::prelude::*;
+    use super::super::norm::Rows;
+    use super::super::shape;
+    use super::Softmax;
+
+    /// A row.
+    struct Forward;
+
+    impl RowFunction for Forward {
+        #[inline(always)]
+        fn row<S: Scalar>(&self, row: &mut [S], _: &[&[S]]) -> [S; 2] {
+            let most = fold(row, &Max);
+            row.iter_mut().for_each(|x| *x = (*x - most).exp());
+            let all = fold(row, &Sum);
+            row.iter_mut().for_each(|x| *x = *x / all);
+            [most, all]
+        }
+    }
+
+    /// From the output: `y·(g − Σ g·y)`.
+    struct Backward;
+
+    impl RowFunction for Backward {
+        #[inline(always)]
+        fn row<S: Scalar>(&self, row: &mut [S], others: &[&[S]]) -> [S; 2] {
+            let all = dot(row, others[0]);
+            row.iter_mut().zip(others[0]).for_each(|(y, g)| *y = *y * (*g - all));
+            [all, all]
+        }
+    }
+
+    impl Execute for Softmax {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let x = &call.inputs[0];
+            let axis = self.place(x.rank())?;
+            if x.device().is_cpu() && axis + 1 == x.rank() {
+                return Ok(rows(x, x.dims()[axis], &[], &Forward)?.rows.into());
+            }
+            let most = reduce(x, &[axis], &Max)?;
+            let powers = map(&[x, &most], x.dims(), &function!(|x, most| (x - most).exp()))?;
+            let all = reduce(&powers, &[axis], &Sum)?;
+            Ok(map(&[&powers, &all], x.dims(), &function!(|x, all| x / all))?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (y, gradient) = (call.output()?, call.gradient()?);
+            let axis = self.place(y.rank())?;
+            if y.device().is_cpu() && axis + 1 == y.rank() {
+                return Ok(Gradients::input(
+                    rows(y, y.dims()[axis], &[Along::Rows(gradient)], &Backward)?.rows,
+                ));
+            }
+            let products = map(&[y, gradient], y.dims(), &function!(|y, g| y * g))?;
+            let all = reduce(&products, &[axis], &Sum)?;
+            let formula = function!(|y, g, all| y * (g - all));
+            Ok(Gradients::input(map(&[y, gradient, &all], y.dims(), &formula)?))
+        }
+
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            let input = io.inputs[0];
+            let axis = shape::axis(self.axis, input.shape.rank(), "axis").map_err(|_| Overflow)?;
+            if axis + 1 == input.shape.rank() {
+                let rows = Rows::of_length(input, input.shape.axes()[axis]);
+                return workspace(2, rows.count, rows.length, input.dtype.bits() / 8);
+            }
+            // A tensor of the whole size beside the result, and numbers of each row, singles at least.
+            let numbers = product(&[input.elements().get(), 4 + 2 * (input.dtype.bits() / 8)])?;
+            sum([numbers, input.bytes().get()])
+        }
+    }
+
+    impl Softmax {
+        fn place(&self, rank: usize) -> Result<usize, Fault> {
+            shape::axis(self.axis, rank, "axis").map_err(|mismatch| Fault::unrunnable(mismatch.message))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,6 +23,14 @@ attributes! {
     }
 }
 
+impl Softplus {
+    /// Whether the output alone gives the slope: not where the threshold is so low that equal outputs may come from
+    /// either side of it with other slopes. At 20 they differ by 2·10⁻⁹.
+    fn tells_the_side(&self) -> bool {
+        self.threshold >= 20.0
+    }
+}
+
 impl Elementwise for Softplus {
     const TENSORS: usize = 1;
     const FAMILY: Family = Family::Activation;
@@ -49,8 +57,30 @@ impl Elementwise for Softplus {
     }
 
     fn minimal(&self) -> Kept {
-        // The slope is 1 − e^(−beta·y).
-        Kept::OUTPUT
+        // The slope is 1 − e^(−beta·y) unless the threshold cuts it short.
+        if self.tells_the_side() { Kept::OUTPUT } else { Kept::INPUT }
+    }
+}
+
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Softplus {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        let (x, beta) = (x[0], S::of(self.beta));
+        if self.beta == 1.0 {
+            return x.if_above(S::of(self.threshold), x, x.exp().ln_1p());
+        }
+        let scaled = x * beta;
+        scaled.if_above(S::of(self.threshold), x, scaled.exp().ln_1p() / beta)
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        let (kept, one, beta) = (kept[0], S::of(1.0), S::of(self.beta));
+        if self.tells_the_side() {
+            return -(-(kept * beta)).exp_m1();
+        }
+        (kept * beta).if_above(S::of(self.threshold), one, one / (one + (-(kept * beta)).exp()))
     }
 }
 

@@ -40,6 +40,20 @@ impl Elementwise for Softsign {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Softsign {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0] / (S::of(1.0) + x[0].abs())
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        let rest = S::of(1.0) - kept[0].abs();
+        rest * rest
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -99,6 +99,49 @@ impl Operator for SpaceToDepth {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::blocks;
+    use super::super::execute::prelude::*;
+    use super::{BlockOrder, SpaceToDepth};
+
+    /// The first darknet's reorg reads a map as if it were already enlarged: these are the shapes that it takes the
+    /// input and its own output for.
+    fn enlarged(shape: &[usize], block: usize) -> Result<[[usize; 4]; 2], Fault> {
+        let &[batch, channels, height, width] = shape else {
+            return Err(Fault::internal("a map without height and width"));
+        };
+        let read = [batch, channels / (block * block), height * block, width * block];
+        Ok([read, [batch, channels, height, width]])
+    }
+
+    impl Execute for SpaceToDepth {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (x, block) = (&call.inputs[0], size(self.block_size.get())?);
+            if self.mode == BlockOrder::Darknet {
+                let [read, _] = enlarged(x.dims(), block)?;
+                let made = blocks::to_depth(&x.contiguous()?.reshape(&read)?, block, true)?;
+                return Ok(made.reshape(call.shape(0))?.into());
+            }
+            Ok(blocks::to_depth(x, block, self.mode == BlockOrder::Dcr)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (gradient, block) = (call.gradient()?, size(self.block_size.get())?);
+            if self.mode == BlockOrder::Darknet {
+                let [_, made] = enlarged(&call.shape(0), block)?;
+                let back = blocks::to_space(&gradient.contiguous()?.reshape(&made)?, block, true)?;
+                return Ok(Gradients::input(back.reshape(call.shape(0))?));
+            }
+            Ok(Gradients::input(blocks::to_space(gradient, block, self.mode == BlockOrder::Dcr)?))
+        }
+
+        fn workspace(&self, _: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            Ok(0)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -125,6 +125,51 @@ impl Operator for Split {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::{Split, shape};
+
+    impl Split {
+        fn along(&self, io: Io<'_>) -> usize {
+            shape::axis(self.axis, io.inputs[0].shape.rank(), "axis").unwrap_or(0)
+        }
+    }
+
+    impl Execute for Split {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (axis, mut start, mut parts) = (self.along(call.io), 0, Tensors::new());
+            for output in 0..call.io.outputs.len() {
+                let length = call.shape(output)[axis];
+                let part = call.inputs[0].narrow(axis, start, length)?;
+                // While training they are parts of their input.
+                parts.push(if call.mode == Mode::Train { part } else { part.force_contiguous()? });
+                start += length;
+            }
+            Ok(parts.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let given = call.gradients.iter().flatten().next();
+            let given = given.ok_or(Fault::Internal("a backward pass without gradient"))?;
+            let parts = call.io.outputs.iter().zip(call.gradients).map(|(output, gradient)| match gradient {
+                Some(gradient) => gradient.contiguous(),
+                None => Tensor::zeros(dims(output), given.dtype(), given.device()),
+            });
+            let parts = parts.collect::<Result<Vec<_>, _>>()?;
+            Ok(Gradients::input(Tensor::cat(&parts, self.along(call.io))?.contiguous()?))
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            match pass {
+                Pass::Forward => Ok(0),
+                // Zeros where no gradient comes, and the sum before its axes are in order.
+                Pass::Backward => product(&[2, io.inputs[0].bytes().get()]),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,6 +38,19 @@ impl Elementwise for Sqrt {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Sqrt {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0].sqrt()
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        S::of(0.5) / kept[0]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

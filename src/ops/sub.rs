@@ -38,6 +38,19 @@ impl Elementwise for Sub {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Sub {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0] - x[1]
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, _: &[S], of: usize) -> S {
+        if of == 0 { S::of(1.0) } else { S::of(-1.0) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -72,6 +72,51 @@ impl Operator for Tile {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::Tile;
+
+    impl Tile {
+        /// The copies along each axis.
+        fn copies(&self) -> Result<Vec<usize>, Overflow> {
+            self.repeats.iter().map(|times| size(times.get())).collect()
+        }
+
+        /// Each axis as two, its copies and its elements.
+        fn doubled(copies: &[usize], shape: &[usize]) -> Vec<usize> {
+            copies.iter().zip(shape).flat_map(|(&copies, &size)| [copies, size]).collect()
+        }
+    }
+
+    impl Execute for Tile {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (x, copies) = (call.inputs[0].contiguous()?, self.copies()?);
+            let one = Self::doubled(&vec![1; copies.len()], x.dims());
+            let all = x.reshape(one)?.broadcast_as(Self::doubled(&copies, x.dims()))?.force_contiguous()?;
+            Ok(all.reshape(call.shape(0))?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (gradient, copies, shape) = (call.gradient()?.contiguous()?, self.copies()?, call.shape(0));
+            let apart = gradient.reshape(Self::doubled(&copies, &shape))?;
+            let axes: Vec<usize> =
+                (0..copies.len()).filter(|&axis| copies[axis] > 1).map(|axis| 2 * axis).collect();
+            let sums =
+                if axes.is_empty() { gradient.force_contiguous()? } else { reduce(&apart, &axes, &Sum)? };
+            Ok(Gradients::input(sums.reshape(shape)?))
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            match pass {
+                Pass::Forward => Ok(0),
+                // Where the axes of a sum lie apart they are moved together first.
+                Pass::Backward => Ok(io.outputs[0].bytes().get()),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -74,6 +74,39 @@ impl Operator for Transpose {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::{Transpose, shape};
+
+    impl Transpose {
+        /// The permutation, axes counted from the start.
+        fn order(&self) -> Vec<usize> {
+            let rank = self.permutation.len();
+            self.permutation.iter().filter_map(|&axis| shape::axis(axis, rank, "permutation").ok()).collect()
+        }
+    }
+
+    impl Execute for Transpose {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let turned = call.inputs[0].permute(self.order())?;
+            // While training it is a view of its input.
+            Ok(if call.mode == Mode::Train { turned } else { turned.force_contiguous()? }.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let order = self.order();
+            let mut back = vec![0; order.len()];
+            order.iter().enumerate().for_each(|(to, &from)| back[from] = to);
+            Ok(Gradients::input(call.gradient()?.permute(back)?.force_contiguous()?))
+        }
+
+        fn workspace(&self, _: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            Ok(0)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

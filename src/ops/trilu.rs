@@ -11,7 +11,7 @@ attributes! {
     /// One triangle of each matrix; the other becomes zeros.
     ///
     /// ## Formula
-    /// `y = x` above the diagonal (or below it), else 0, over the last two axes.
+    /// `y = x` on the diagonal and above it (or below it), else 0, over the last two axes.
     ///
     /// ## Counted
     /// No FLOPs: data is copied. Bytes: `explain traffic`.
@@ -55,6 +55,55 @@ impl Operator for Trilu {
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {
         Channels::Same
+    }
+}
+
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::Trilu;
+
+    impl Execute for Trilu {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            Ok(self.triangle(&call.inputs[0])?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            // What became 0 passes nothing, and the rest passes as it came.
+            Ok(Gradients::input(self.triangle(call.gradient()?)?))
+        }
+
+        fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            // A mask of one matrix, and zeros like it.
+            product(&[matrix(io.inputs[0].shape.axes())?, 1 + 2 * (io.inputs[0].dtype.bits() / 8)])
+        }
+    }
+
+    /// Elements of the last two axes.
+    fn matrix(axes: &[u64]) -> Result<u64, Overflow> {
+        product(&axes[axes.len().saturating_sub(2)..])
+    }
+
+    impl Trilu {
+        fn triangle(&self, x: &Tensor) -> Result<Tensor, Fault> {
+            let &[.., rows, columns] = x.dims() else {
+                return Err(Fault::unrunnable("its input has no matrices: it needs two axes"));
+            };
+            let stays = |place: usize| {
+                let (row, column) = (place / columns, place % columns);
+                u8::from(if self.upper { column >= row } else { column <= row })
+            };
+            let mask: Vec<u8> = (0..rows * columns).map(stays).collect();
+            let mask = Tensor::from_vec(mask, (rows, columns), x.device())?;
+            if !x.device().is_cpu() || !x.dtype().is_float() {
+                let zeros = x.zeros_like()?;
+                return Ok(mask.broadcast_as(x.shape())?.where_cond(&x.contiguous()?, &zeros)?);
+            }
+            let mask = mask.to_dtype(x.dtype())?;
+            // What goes is chosen away, not multiplied: it may be infinite.
+            let formula = function!(|x, stays| stays.if_equal(S::of(0.0), S::of(0.0), x));
+            uncounted(|| map(&[x, &mask], x.dims(), &formula))
+        }
     }
 }
 

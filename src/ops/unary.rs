@@ -30,9 +30,9 @@ choice! {
         IsNan = "is_nan",
         /// Whether it is infinite.
         IsInf = "is_inf",
-        /// x where it is more than a threshold, else 0.
+        /// x where it is more than `threshold`, else 0.
         ThresholdedRelu = "thresholded_relu",
-        /// Nearer to 0 by a step, and 0 where it was near.
+        /// Nearer to 0 by `bias` where it is more than `threshold` away, else 0.
         Shrink = "shrink",
     }
 }
@@ -43,16 +43,37 @@ attributes! {
     /// ## Formula
     /// `y = f(x)`; `is_nan` and `is_inf` give truth values.
     ///
+    /// `thresholded_relu`: `y = x` where `x > threshold`, else 0.
+    ///
+    /// `shrink`: `y = x − bias` where `x > threshold`, `x + bias` where `x < −threshold`, else 0.
+    ///
     /// ## Counted
     /// FLOPs for each element: tan 2 sin and 1 div; asin, acos, atan 1 sin each; sinh, cosh 2 exp, 1 add and 1 mul;
     /// asinh, acosh 1 mul, 2 add, 1 sqrt and 1 log; atanh 1 add, 1 sub, 1 div, 1 log and 1 mul; sign 2 compare; is_nan
     /// 1 compare; is_inf 1 abs and 1 compare; thresholded_relu 1 compare; shrink 2 compare and 1 add.
     ///
     /// ## Source
-    /// PyTorch's and ONNX's functions of these names.
+    /// PyTorch's and ONNX's functions of these names; ONNX calls the threshold of ThresholdedRelu `alpha`, that of
+    /// Shrink `lambd`. Shrink is `torch.nn.Softshrink` where the bias is the threshold, `torch.nn.Hardshrink` where it
+    /// is 0.
     Unary = "unary" {
         /// Which function.
         function: Function,
+        /// Where `thresholded_relu` and `shrink` begin to pass something: 1 and 0.5 if it is not named.
+        threshold: Option<f64> = None,
+        /// By how much `shrink` brings nearer to 0: the threshold if it is not named.
+        bias: Option<f64> = None,
+    }
+}
+
+#[cfg(feature = "exec")]
+impl Unary {
+    fn threshold(&self) -> f64 {
+        self.threshold.unwrap_or(if self.function == Function::Shrink { 0.5 } else { 1.0 })
+    }
+
+    fn bias(&self) -> f64 {
+        self.bias.unwrap_or_else(|| self.threshold())
     }
 }
 
@@ -100,6 +121,64 @@ impl Elementwise for Unary {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Unary {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        let (x, zero, one, half) = (x[0], S::of(0.0), S::of(1.0), S::of(0.5));
+        match self.function {
+            Function::Tan => x.sin() / x.cos(),
+            Function::Asin => x.asin(),
+            Function::Acos => x.acos(),
+            Function::Atan => x.atan(),
+            Function::Sinh => (x.exp() + -(-x).exp()) * half,
+            Function::Cosh => (x.exp() + (-x).exp()) * half,
+            Function::Asinh => {
+                // Of the size: below 0 the sum would lose its digits.
+                let size = x.with_sign(one);
+                (size + (size * size + one).sqrt()).ln().with_sign(x)
+            }
+            Function::Acosh => (x + (x * x + -one).sqrt()).ln(),
+            Function::Atanh => ((one + x) / (one - x)).ln() * half,
+            Function::Sign => x.if_above(zero, one, zero.if_above(x, -one, zero)),
+            Function::IsNan => x.if_equal(x, zero, one),
+            Function::IsInf => x.abs().if_equal(S::of(f64::INFINITY), one, zero),
+            Function::ThresholdedRelu => x.if_above(S::of(self.threshold()), x, zero),
+            Function::Shrink => {
+                let (threshold, bias) = (S::of(self.threshold()), S::of(self.bias()));
+                x + x.if_above(threshold, -bias, (-x).if_above(threshold, bias, -x))
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], _: usize) -> S {
+        let (zero, one) = (S::of(0.0), S::of(1.0));
+        if matches!(self.function, Function::Sign | Function::IsNan | Function::IsInf) {
+            return zero;
+        }
+        let x = kept[0];
+        match self.function {
+            // Of the output.
+            Function::Tan => one + x * x,
+            Function::Asin => one / (one - x * x).sqrt(),
+            Function::Acos => -(one / (one - x * x).sqrt()),
+            Function::Atan => one / (one + x * x),
+            Function::Sinh => (x.exp() + (-x).exp()) * S::of(0.5),
+            Function::Cosh => (x.exp() - (-x).exp()) * S::of(0.5),
+            Function::Asinh => one / (x * x + one).sqrt(),
+            Function::Acosh => one / (x * x - one).sqrt(),
+            Function::Atanh => one / (one - x * x),
+            Function::Sign | Function::IsNan | Function::IsInf => zero,
+            Function::ThresholdedRelu => x.if_above(S::of(self.threshold()), one, zero),
+            Function::Shrink => {
+                let threshold = S::of(self.threshold());
+                x.if_above(threshold, one, (-x).if_above(threshold, one, zero))
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,7 +187,10 @@ mod tests {
     #[test]
     fn counts() {
         let flops = |function, count: u64| {
-            check(Unary { function }, &[&[2, 5]]).outputs("2x5").flops(10 * count).macs(0);
+            check(Unary { function, threshold: None, bias: None }, &[&[2, 5]])
+                .outputs("2x5")
+                .flops(10 * count)
+                .macs(0);
         };
         flops(Function::Tan, 3);
         flops(Function::Atan, 1);
@@ -117,6 +199,7 @@ mod tests {
         flops(Function::Atanh, 5);
         flops(Function::Sign, 2);
         flops(Function::Shrink, 3);
-        check(Unary { function: Function::IsInf }, &[&[4]]).dtype(DType::Bool).flops(8).eager(Kept::NOTHING);
+        let is_inf = Unary { function: Function::IsInf, threshold: None, bias: None };
+        check(is_inf, &[&[4]]).dtype(DType::Bool).flops(8).eager(Kept::NOTHING);
     }
 }

@@ -86,6 +86,33 @@ impl Operator for Unknown {
     }
 }
 
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::prelude::*;
+    use super::Unknown;
+
+    impl Unknown {
+        fn fault(&self) -> Fault {
+            let called = if self.called.is_empty() { "an op without a name" } else { &self.called };
+            Fault::unrunnable(format!("what `{called}` computes is not known; replace it by ops that are"))
+        }
+    }
+
+    impl Execute for Unknown {
+        fn forward(&self, _: &Call<'_>) -> Result<Made, Fault> {
+            Err(self.fault())
+        }
+
+        fn gradients(&self, _: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            Err(self.fault())
+        }
+
+        fn workspace(&self, _: Io<'_>, _: Pass) -> Result<u64, Overflow> {
+            Ok(0)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -52,6 +52,21 @@ impl Elementwise for Where {
     }
 }
 
+#[cfg(feature = "exec")]
+impl super::execute::formula::Formula for Where {
+    #[inline(always)]
+    fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
+        x[0].if_equal(S::of(0.0), x[2], x[1])
+    }
+
+    #[inline(always)]
+    fn slope<S: super::execute::scalar::Scalar>(&self, kept: &[S], of: usize) -> S {
+        // The condition only: it chose which of the two counts.
+        let (then, otherwise) = if of == 1 { (S::of(0.0), S::of(1.0)) } else { (S::of(1.0), S::of(0.0)) };
+        kept[0].if_equal(S::of(0.0), then, otherwise)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,13 +13,16 @@ attributes! {
     ///
     /// ## Formula
     /// As `conv2d` without groups; `y = mean|w| · Σ sign(w) · sign(x)`, which a device finds with XNOR and a count of
-    /// bits.
+    /// bits. A sign is −1 or 1, that of 0 is −1; padding adds 0. Backward a sign passes the gradient of an input between
+    /// −1 and 1 and none of others; the kernels get the gradient that their signs would have, unscaled.
     ///
     /// ## Counted
-    /// MACs and FLOPs as of `conv2d`. darknet divides by 32, and so does its convention.
+    /// MACs and FLOPs as of `conv2d`: a sign is read off a number, and the mean magnitudes are known before the first
+    /// image. darknet divides by 32, and so does its convention.
     ///
     /// ## Source
-    /// Rastegari et al. 2016, arXiv 1603.05279; darknet `[convolutional]` with `xnor`.
+    /// Rastegari et al. 2016, arXiv 1603.05279; darknet `[convolutional]` with `xnor` (`binarize_cpu`,
+    /// `swap_binary`, the gradient of `HARDTAN`).
     XnorConv2d = "xnor_conv2d" {
         /// Channels of the output.
         out_channels: NonZeroU64,
@@ -83,6 +86,70 @@ impl Operator for XnorConv2d {
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {
         Channels::Weighted { groups: 1 }
+    }
+}
+
+#[cfg(feature = "exec")]
+mod execute {
+    use super::super::execute::kernel::convolution::{self, Slide};
+    use super::super::execute::prelude::*;
+    use super::{Operator, XnorConv2d};
+
+    /// Which sign a number has, as ±1; darknet takes 0 for negative. A device reads it off the number: it is no
+    /// operation.
+    fn signs(x: &Tensor) -> Result<Tensor, Fault> {
+        let one = function!(|x| x.if_above(S::of(0.0), S::of(1.0), S::of(-1.0)));
+        uncounted(|| map(&[x], x.dims(), &one))
+    }
+
+    /// The signs of each kernel times its mean magnitude, known before the first image.
+    fn scaled(weight: &Tensor) -> Result<Tensor, Fault> {
+        uncounted(|| {
+            let sizes = map(&[weight], weight.dims(), &function!(|w| w.abs()))?;
+            let means = reduce(&sizes, &[1, 2, 3], &Mean)?;
+            let one = function!(|w, mean| w.if_above(S::of(0.0), mean, -mean));
+            map(&[weight, &means], weight.dims(), &one)
+        })
+    }
+
+    impl XnorConv2d {
+        fn slide(&self, io: Io<'_>) -> Result<Slide, Overflow> {
+            Slide::new(io, self.conv().windows(), self.padding)
+        }
+    }
+
+    impl Execute for XnorConv2d {
+        fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
+            let (x, weight) = (signs(&call.inputs[0])?, scaled(call.stored.get("weight")?)?);
+            let bias = call.stored.find("bias");
+            Ok(convolution::forward(&x, &weight, bias, &self.slide(call.io)?, 1)?.into())
+        }
+
+        fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
+            let (slide, gradient, x) = (self.slide(call.io)?, call.gradient()?, call.input(0)?);
+            let mut gradients = Gradients::default();
+            let of_input = call.wants(0).then(|| {
+                let whole =
+                    convolution::grad_input(gradient, &scaled(call.stored.get("weight")?)?, &slide, 1)?;
+                // As if the sign were the input itself, between −1 and 1.
+                let passed = function!(|x, g| x.abs().if_above(S::of(1.0), S::of(0.0), g));
+                map(&[x, &whole], x.dims(), &passed)
+            });
+            gradients.inputs.push(of_input.transpose()?);
+            gradients.stored.push(("weight", convolution::grad_kernel(&signs(x)?, gradient, &slide, 1)?));
+            if call.stored.find("bias").is_some() {
+                gradients.stored.push(("bias", reduce(gradient, &[0, 2, 3], &Sum)?.flatten_all()?));
+            }
+            Ok(gradients)
+        }
+
+        fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
+            let convolution = convolution::workspace(io, self.conv().windows(), self.padding, 1, pass)?;
+            let kernels =
+                sum(self.weights(io.inputs).iter().map(|weight| weight.shape.elements().unwrap_or(0)))?;
+            let width = io.inputs[0].dtype.bits().div_ceil(8);
+            sum([convolution, product(&[2, io.inputs[0].bytes().get()])?, product(&[3, kernels, width])?])
+        }
     }
 }
 

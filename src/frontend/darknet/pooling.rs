@@ -85,7 +85,7 @@ pub(super) fn upsample(options: &mut Options<'_>, network: &mut Network) -> Opti
     let mut output = network.previous_map(options)?;
     let factor = stride.unsigned_abs();
     if stride > 0 {
-        let op = Resize { scale: Some(square(factor)), size: None, mode: ResizeMode::Nearest };
+        let op = Resize::scaled(square(factor), ResizeMode::Nearest);
         output = network.add("", op, &[output], options)?;
     } else {
         let [_, channels, height, width] = network.sizes(output);

@@ -6,7 +6,8 @@ use super::scalar::Scalar;
 use super::{BackwardCall, Call, Execute, Fault, Gradients, Made, Pass, dtype};
 use crate::ops::elementwise::Elementwise;
 use crate::ops::{Io, KeptInputs};
-use crate::units::{Overflow, sum};
+use crate::tensor::DType;
+use crate::units::{Overflow, product, sum};
 
 /// An elementwise op as a formula.
 pub trait Formula {
@@ -71,12 +72,23 @@ impl<T: Elementwise + Formula> Execute for T {
     }
 
     fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
-        let output = io.outputs[0].bytes().get();
-        let broadcast = io.inputs.iter().any(|input| input.shape != io.outputs[0].shape);
+        let output = &io.outputs[0];
+        // Mixed types meet in the float among them, whole numbers in doubles.
+        let types = io.inputs.iter().map(|input| input.dtype);
+        let meet = types.chain([output.dtype]).find(|dtype| dtype.is_float()).unwrap_or(DType::F64);
+        let width = meet.bits() / 8;
+        let converted = io.inputs.iter().filter(|input| input.dtype != meet);
+        let mut bytes =
+            sum(converted.map(|input| product(&[input.elements().get(), width]).unwrap_or(u64::MAX)))?;
+        let whole = product(&[io.output_elements(), width])?;
         match pass {
-            // The gradient before it is summed to its input's shape.
-            Pass::Backward if broadcast => sum([output, output]),
-            _ => Ok(0),
+            Pass::Forward if output.dtype != meet => bytes = sum([bytes, whole])?,
+            // The gradient before it is summed to its input's shape, and in the order in which it is summed.
+            Pass::Backward if io.inputs.iter().any(|input| input.shape != output.shape) => {
+                bytes = sum([bytes, whole, whole])?;
+            }
+            _ => {}
         }
+        Ok(bytes)
     }
 }

@@ -2,12 +2,18 @@
 //!
 //! Tensors that come out are contiguous and own their memory.
 
+pub mod blocks;
 pub mod convolution;
 pub mod elementwise;
 pub mod moments;
+pub mod products;
 pub mod reach;
 pub mod reduce;
+pub mod row_functions;
 pub mod rows;
+pub mod sample;
+pub mod scan;
+pub mod standardize;
 pub mod window;
 
 use candle_core::{DType, Device, Shape, Storage, Tensor, WithDType};
@@ -24,6 +30,8 @@ pub trait Element: WithDType {
     fn load(self) -> Self::Number;
     /// Back.
     fn store(number: Self::Number) -> Self;
+    /// A number as a double.
+    fn double(number: Self::Number) -> f64;
 }
 
 macro_rules! elements {
@@ -34,6 +42,8 @@ macro_rules! elements {
             fn load(self) -> $number { $load(self) }
             #[inline(always)]
             fn store(number: $number) -> Self { $store(number) }
+            #[inline(always)]
+            fn double(number: $number) -> f64 { f64::from(number) }
         }
     )*};
 }
@@ -83,8 +93,8 @@ pub fn doubles(tensor: &Tensor) -> Result<Vec<f64>, Fault> {
     Ok(tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?)
 }
 
-/// Runs the same code with each element type of the CPU.
-macro_rules! with_element {
+/// Runs the same code with each float type of the CPU.
+macro_rules! with_float {
     ($dtype:expr, $name:ident => $run:expr) => {
         match $dtype {
             candle_core::DType::F32 => {
@@ -103,6 +113,16 @@ macro_rules! with_element {
                 type $name = half::bf16;
                 $run
             }
+            other => Err($crate::ops::execute::Fault::Dtype(other)),
+        }
+    };
+}
+pub(crate) use with_float;
+
+/// Runs the same code with each element type of the CPU.
+macro_rules! with_element {
+    ($dtype:expr, $name:ident => $run:expr) => {
+        match $dtype {
             candle_core::DType::U8 => {
                 type $name = u8;
                 $run
@@ -115,7 +135,7 @@ macro_rules! with_element {
                 type $name = i64;
                 $run
             }
-            other => Err($crate::ops::execute::Fault::Dtype(other)),
+            float => $crate::ops::execute::kernel::with_float!(float, $name => $run),
         }
     };
 }

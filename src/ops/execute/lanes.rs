@@ -162,6 +162,13 @@ fn choose(
     })
 }
 
+/// There and back, for what candle does not have.
+fn on_the_cpu(x: &Tensor, function: fn(f64) -> f64) -> candle_core::Result<Tensor> {
+    let numbers = x.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
+    let numbers: Vec<f64> = numbers.into_iter().map(function).collect();
+    Tensor::from_vec(numbers, x.shape(), x.device())?.to_dtype(x.dtype())
+}
+
 impl Scalar for Lanes {
     fn of(value: f64) -> Self {
         compute(&[], |_| Ok(Entry::Constant(value)))
@@ -178,8 +185,20 @@ impl Scalar for Lanes {
     fn exp(self) -> Self {
         unary(self, f64::exp, Tensor::exp)
     }
+    fn exp_m1(self) -> Self {
+        // Where x is small, 2·tanh(x/2)/(1 − tanh(x/2)): the plain difference would lose its digits.
+        let half = (self * Self::of(0.5)).tanh();
+        let near = half * Self::of(2.0) / (Self::of(1.0) - half);
+        Self::of(0.5).if_above(self.abs(), near, self.exp() - Self::of(1.0))
+    }
     fn ln(self) -> Self {
         unary(self, f64::ln, Tensor::log)
+    }
+    fn ln_1p(self) -> Self {
+        // x·ln(s)/(s − 1) with the rounded s = 1 + x (Kahan): what the sum loses, both lose.
+        let (one, sum) = (Self::of(1.0), self + Self::of(1.0));
+        let near = self * sum.ln() / (sum - one);
+        Self::of(0.5).if_above(self.abs(), sum.if_equal(one, self, near), sum.ln())
     }
     fn tanh(self) -> Self {
         unary(self, f64::tanh, Tensor::tanh)
@@ -196,13 +215,14 @@ impl Scalar for Lanes {
     fn cos(self) -> Self {
         unary(self, f64::cos, Tensor::cos)
     }
+    fn asin(self) -> Self {
+        unary(self, f64::asin, |x| on_the_cpu(x, f64::asin))
+    }
+    fn acos(self) -> Self {
+        unary(self, f64::acos, |x| on_the_cpu(x, f64::acos))
+    }
     fn atan(self) -> Self {
-        // Candle has none: there and back through the CPU.
-        unary(self, f64::atan, |x| {
-            let numbers = x.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
-            let numbers: Vec<f64> = numbers.into_iter().map(f64::atan).collect();
-            Tensor::from_vec(numbers, x.shape(), x.device())?.to_dtype(x.dtype())
-        })
+        unary(self, f64::atan, |x| on_the_cpu(x, f64::atan))
     }
     fn floor(self) -> Self {
         unary(self, f64::floor, Tensor::floor)
@@ -221,8 +241,15 @@ impl Scalar for Lanes {
     fn abs(self) -> Self {
         unary(self, f64::abs, Tensor::abs)
     }
+    fn with_sign(self, of: Self) -> Self {
+        let size = self.abs();
+        Self::of(0.0).if_above(of, -size, size)
+    }
     fn negated(self) -> Self {
         -self
+    }
+    fn if_at_least(self, bound: Self, then: Self, otherwise: Self) -> Self {
+        choose([self, bound, then, otherwise], |a, b| a >= b, |a, b| a.ge(b))
     }
     fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self {
         choose([self, bound, then, otherwise], |a, b| a > b, |a, b| a.gt(b))

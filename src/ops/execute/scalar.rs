@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+use super::single;
 use crate::ops::cost::{Elementary, Kind};
 
 /// A number, or something that computes like one.
@@ -18,16 +19,20 @@ pub trait Scalar:
 {
     /// A constant.
     fn of(value: f64) -> Self;
-    /// The larger one.
+    /// The larger one; NaN where either is.
     fn max(self, other: Self) -> Self;
-    /// The smaller one.
+    /// The smaller one; NaN where either is.
     fn min(self, other: Self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
     /// eˣ.
     fn exp(self) -> Self;
+    /// eˣ − 1, also where x is small: an exponential and a subtraction.
+    fn exp_m1(self) -> Self;
     /// Natural logarithm.
     fn ln(self) -> Self;
+    /// ln(1 + x), also where x is small: an addition and a logarithm.
+    fn ln_1p(self) -> Self;
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
     /// Error function.
@@ -38,7 +43,11 @@ pub trait Scalar:
     fn sin(self) -> Self;
     /// Cosine.
     fn cos(self) -> Self;
-    /// The inverse function of the tangent; counted as one of the circular functions.
+    /// The inverse function of the sine; counted as one of the circular functions, as are those of the others.
+    fn asin(self) -> Self;
+    /// The inverse function of the cosine.
+    fn acos(self) -> Self;
+    /// The inverse function of the tangent.
     fn atan(self) -> Self;
     /// The largest whole number that is not above.
     fn floor(self) -> Self;
@@ -48,33 +57,41 @@ pub trait Scalar:
     fn round(self) -> Self;
     /// Absolute value.
     fn abs(self) -> Self;
+    /// The sign of another number in place of the own one: free, as is changing it.
+    fn with_sign(self, of: Self) -> Self;
     /// −x as an operation of its own.
     fn negated(self) -> Self;
     /// `then` where this is more than the bound, else `otherwise`: one comparison.
     fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self;
+    /// `then` where this is at least the bound, else `otherwise`: one comparison.
+    fn if_at_least(self, bound: Self, then: Self, otherwise: Self) -> Self;
     /// `then` where this equals the other, else `otherwise`: one comparison.
     fn if_equal(self, other: Self, then: Self, otherwise: Self) -> Self;
 }
 
 macro_rules! numbers {
-    ($($number:ident, $erf:path;)*) => {$(
+    ($($number:ident: $exp:path, $exp_m1:path, $ln:path, $ln_1p:path, $tanh:path, $erf:path;)*) => {$(
         impl Scalar for $number {
             #[inline(always)]
             #[expect(clippy::cast_possible_truncation, reason = "f32 is what was asked for")]
             fn of(value: f64) -> Self { value as $number }
-            // Not `f32::max`, which drops NaN and takes three instructions.
+            // Not `f32::max`, which drops NaN. With a constant this is one instruction.
             #[inline(always)]
-            fn max(self, other: Self) -> Self { if other > self { other } else { self } }
+            fn max(self, other: Self) -> Self { if other > self || other.is_nan() { other } else { self } }
             #[inline(always)]
-            fn min(self, other: Self) -> Self { if other < self { other } else { self } }
+            fn min(self, other: Self) -> Self { if other < self || other.is_nan() { other } else { self } }
             #[inline(always)]
             fn sqrt(self) -> Self { self.sqrt() }
             #[inline(always)]
-            fn exp(self) -> Self { self.exp() }
+            fn exp(self) -> Self { $exp(self) }
             #[inline(always)]
-            fn ln(self) -> Self { self.ln() }
+            fn exp_m1(self) -> Self { $exp_m1(self) }
             #[inline(always)]
-            fn tanh(self) -> Self { self.tanh() }
+            fn ln_1p(self) -> Self { $ln_1p(self) }
+            #[inline(always)]
+            fn ln(self) -> Self { $ln(self) }
+            #[inline(always)]
+            fn tanh(self) -> Self { $tanh(self) }
             #[inline(always)]
             fn erf(self) -> Self { $erf(self) }
             #[inline(always)]
@@ -83,6 +100,10 @@ macro_rules! numbers {
             fn sin(self) -> Self { self.sin() }
             #[inline(always)]
             fn cos(self) -> Self { self.cos() }
+            #[inline(always)]
+            fn asin(self) -> Self { self.asin() }
+            #[inline(always)]
+            fn acos(self) -> Self { self.acos() }
             #[inline(always)]
             fn atan(self) -> Self { self.atan() }
             #[inline(always)]
@@ -94,7 +115,13 @@ macro_rules! numbers {
             #[inline(always)]
             fn abs(self) -> Self { self.abs() }
             #[inline(always)]
+            fn with_sign(self, of: Self) -> Self { self.copysign(of) }
+            #[inline(always)]
             fn negated(self) -> Self { -self }
+            #[inline(always)]
+            fn if_at_least(self, bound: Self, then: Self, otherwise: Self) -> Self {
+                if self >= bound { then } else { otherwise }
+            }
             #[inline(always)]
             fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self {
                 if self > bound { then } else { otherwise }
@@ -109,8 +136,8 @@ macro_rules! numbers {
 }
 
 numbers! {
-    f32, libm::erff;
-    f64, libm::erf;
+    f32: single::exp, single::exp_m1, single::ln, single::ln_1p, single::tanh, single::erf;
+    f64: f64::exp, f64::exp_m1, f64::ln, f64::ln_1p, f64::tanh, libm::erf;
 }
 
 thread_local! {
@@ -129,6 +156,14 @@ fn note(kind: Kind) {
 /// Whether the loops of this thread run with [`Counted`] numbers now.
 pub fn is_counting() -> bool {
     COUNTING.get()
+}
+
+/// Notes comparisons that a loop made without numbers of this kind: of places, of bits.
+pub fn note_comparisons(count: u64) {
+    if is_counting() {
+        let slot = Kind::Compare as usize;
+        TALLY.with(|tally| tally[slot].set(tally[slot].get() + count));
+    }
 }
 
 /// What was computed by `run` on this thread.
@@ -209,6 +244,20 @@ impl Scalar for Counted {
     fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self {
         self.one(Kind::Compare, self.0.if_above(bound.0, then.0, otherwise.0))
     }
+    fn if_at_least(self, bound: Self, then: Self, otherwise: Self) -> Self {
+        self.one(Kind::Compare, self.0.if_at_least(bound.0, then.0, otherwise.0))
+    }
+    fn with_sign(self, of: Self) -> Self {
+        Self(self.0.copysign(of.0))
+    }
+    fn exp_m1(self) -> Self {
+        note(Kind::Exp);
+        self.one(Kind::Sub, self.0.exp_m1())
+    }
+    fn ln_1p(self) -> Self {
+        note(Kind::Add);
+        self.one(Kind::Log, self.0.ln_1p())
+    }
     fn if_equal(self, other: Self, then: Self, otherwise: Self) -> Self {
         self.one(Kind::Compare, self.0.if_equal(other.0, then.0, otherwise.0))
     }
@@ -220,6 +269,8 @@ impl Scalar for Counted {
         erf, Erf;
         sin, Sin;
         cos, Sin;
+        asin, Sin;
+        acos, Sin;
         atan, Sin;
         floor, Round;
         ceil, Round;

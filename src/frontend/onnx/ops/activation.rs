@@ -26,7 +26,7 @@ pub(super) fn find(op: &str) -> Option<Handler> {
 
 /// The op of a function without further inputs.
 pub(super) fn function(call: &Call<'_, '_, '_>, name: &str) -> Option<Op> {
-    let unary = |function| Op::from(Unary { function });
+    let unary = |function| Op::from(Unary { function, threshold: None, bias: None });
     Some(match name {
         "Relu" => Relu {}.into(),
         "LeakyRelu" => LeakyRelu { negative_slope: call.float("alpha", 0.01), inplace: false }.into(),
@@ -71,8 +71,14 @@ pub(super) fn function(call: &Call<'_, '_, '_>, name: &str) -> Option<Op> {
         "Sign" => unary(Function::Sign),
         "IsNaN" => unary(Function::IsNan),
         "IsInf" => unary(Function::IsInf),
-        "ThresholdedRelu" => unary(Function::ThresholdedRelu),
-        "Shrink" => unary(Function::Shrink),
+        "ThresholdedRelu" => {
+            let threshold = Some(call.float("alpha", 1.0));
+            Unary { function: Function::ThresholdedRelu, threshold, bias: None }.into()
+        }
+        "Shrink" => {
+            let (threshold, bias) = (Some(call.float("lambd", 0.5)), Some(call.float("bias", 0.0)));
+            Unary { function: Function::Shrink, threshold, bias }.into()
+        }
         _ => return None,
     })
 }
@@ -81,8 +87,6 @@ pub(super) fn function(call: &Call<'_, '_, '_>, name: &str) -> Option<Op> {
 fn fixed(op: &str) -> &'static [(&'static str, f64)] {
     match op {
         "Selu" => &[("alpha", 1.673_263_192_176_818_8), ("gamma", 1.050_701_022_148_132_3)],
-        "ThresholdedRelu" => &[("alpha", 1.0)],
-        "Shrink" => &[("lambd", 0.5), ("bias", 0.0)],
         _ => &[],
     }
 }

@@ -111,9 +111,6 @@ fn compare(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
 }
 
 fn logic(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
-    if call.node.op_type.starts_with("Bitwise") {
-        call.refuse("ours join truth values, and not bits");
-    }
     let operator = match call.node.op_type.trim_start_matches("Bitwise") {
         "And" => LogicOperator::And,
         "Or" => LogicOperator::Or,

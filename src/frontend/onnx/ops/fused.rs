@@ -8,7 +8,7 @@ use super::norm::{layer, rms};
 use super::product::{self, Turned};
 use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::graph::Outlet;
-use crate::ops::{Attention, Gelu, GeluApproximate, Role, Split};
+use crate::ops::{Attention, AttentionMask, Gelu, GeluApproximate, Role, Split};
 
 pub(super) fn find(op: &str) -> Option<Handler> {
     Some(match op {
@@ -124,25 +124,20 @@ fn heads(call: &Call<'_, '_, '_>) -> Result<std::num::NonZeroU64, Stop> {
     positive(u64::try_from(call.int("num_heads", 0)).unwrap_or(0), "num_heads")
 }
 
-/// Attention without a mask and with the usual scale is what runs.
-fn only_plain(call: &mut Call<'_, '_, '_>, masks: &[usize]) {
-    if masks.iter().any(|&input| call.has(input)) {
-        call.refuse("it has a mask, and only attention without one runs");
-    }
-    call.needs("unidirectional", 0);
-    call.needs("do_rotary", 0);
-    if call.attribute("scale").is_some() {
-        call.refuse("it has a scale of its own, and only 1/√d runs");
-    }
-}
-
 /// Projections of one input to query, key and value, and attention over them.
 fn attention(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
-    let op = Attention { heads: Some(heads(call)?), kv_heads: None };
+    let mask = if call.has(3) || call.has(5) {
+        AttentionMask::Given
+    } else if call.int("unidirectional", 0) != 0 {
+        AttentionMask::Causal
+    } else {
+        AttentionMask::None
+    };
+    let op = Attention { heads: Some(heads(call)?), kv_heads: None, mask, scale: scale(call) };
     if call.has(4) {
         return Err(Stop::unknown("earlier keys and values in this layout are not known"));
     }
-    only_plain(call, &[3, 5, 6]);
+    call.needs("do_rotary", 0);
     let operands = product::Operands { a: 0, b: 1, bias: 2 };
     let all = product::product(call, operands, Turned::default(), None)?;
     let sizes: Option<Result<Vec<_>, Stop>> = call.ints("qkv_hidden_sizes").map(|sizes| {
@@ -158,6 +153,11 @@ fn attention(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     call.one(output)
 }
 
+/// What scores are multiplied with, if the file says it.
+fn scale(call: &Call<'_, '_, '_>) -> Option<f64> {
+    call.attribute("scale").map(|_| call.float("scale", 1.0))
+}
+
 /// Attention over query, key and value, to which biases were added.
 fn multi_head(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     if !call.has(1) || !call.has(2) || call.rank(1)? != 3 {
@@ -166,8 +166,13 @@ fn multi_head(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     if call.has(3) || call.has(6) {
         return Err(Stop::unknown("attention with a packed bias or earlier keys is not known"));
     }
-    only_plain(call, &[4, 5, 7]);
-    let op = Attention { heads: Some(heads(call)?), kv_heads: None };
+    let given = call.has(4) || call.has(5);
+    let mask = match call.int("unidirectional", 0) {
+        _ if given => AttentionMask::Given,
+        0 => AttentionMask::None,
+        _ => AttentionMask::Causal,
+    };
+    let op = Attention { heads: Some(heads(call)?), kv_heads: None, mask, scale: scale(call) };
     let inputs = [call.outlet(0)?, call.outlet(1)?, call.outlet(2)?];
     let output = call.add(op, &inputs)?;
     call.one(output)

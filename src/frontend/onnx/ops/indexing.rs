@@ -2,10 +2,11 @@
 
 use super::Handler;
 use super::layout::place;
+use crate::diagnostic::Code;
 use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::ops::{
-    CumSum, Embedding, Gather, GatherElements, GatherNd, GridSample, OneHot, ResizeMode, Role, Scatter,
-    ScatterReduction, Squeeze, TopK,
+    CumSum, Embedding, Gather, GatherElements, GatherNd, GridPadding, GridSample, OneHot, ResizeMode, Role,
+    Scatter, ScatterForm, ScatterReduction, Squeeze, TopK,
 };
 
 pub(super) fn find(op: &str) -> Option<Handler> {
@@ -91,9 +92,12 @@ fn scatter(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         "min" => ScatterReduction::Min,
         _ => ScatterReduction::None,
     };
-    call.refuse("along which axis it writes is not kept");
     let inputs = [call.outlet(0)?, call.outlet(1)?, call.outlet(2)?];
-    let output = call.add(Scatter { reduction }, &inputs)?;
+    let op = match call.node.op_type.as_str() {
+        "ScatterND" => Scatter { reduction, form: Some(ScatterForm::Parts), axis: 0 },
+        _ => Scatter { reduction, form: Some(ScatterForm::Elements), axis: call.int("axis", 0) },
+    };
+    let output = call.add(op, &inputs)?;
     call.one(output)
 }
 
@@ -104,8 +108,7 @@ fn top_k(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         None => *call.whole(1, "k")?.first().unwrap_or(&0),
     };
     let k = super::convolution::positive(u64::try_from(k).unwrap_or(0), "k")?;
-    let op = TopK { k, axis: call.int("axis", -1) };
-    call.needs("largest", 1);
+    let op = TopK { k, axis: call.int("axis", -1), largest: call.int("largest", 1) != 0 };
     let input = call.outlet(0)?;
     let output = call.add(op, &[input])?;
     Ok(call.all(output))
@@ -116,10 +119,11 @@ fn one_hot(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let depth = call.number(1).map(|depth| depth as i64);
     let depth = depth.ok_or_else(|| Stop::unknown("its depth depends on data"))?;
     let classes = super::convolution::positive(u64::try_from(depth).unwrap_or(0), "depth")?;
-    let op = OneHot { classes, axis: call.int("axis", -1), dtype: call.tensor(2)?.dtype };
-    if !call.input(2)?.elements().is_some_and(|known| known.floats() == [0.0, 1.0]) {
-        call.refuse("what it writes is not 0 and 1");
-    }
+    let values = call.known(2, "values")?.floats();
+    let &[off, on] = values.as_slice() else {
+        return Err(Stop::fault(Code::WrongCount, "its values are not two, off and on"));
+    };
+    let op = OneHot { classes, axis: call.int("axis", -1), dtype: call.tensor(2)?.dtype, on, off };
     let input = call.outlet(0)?;
     let output = call.add(op, &[input])?;
     call.one(output)
@@ -131,11 +135,13 @@ fn grid_sample(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         "cubic" | "bicubic" => ResizeMode::Cubic,
         _ => ResizeMode::Linear,
     };
-    call.needs("align_corners", 0);
-    if !matches!(call.text("padding_mode"), None | Some("zeros")) {
-        call.refuse("outside of the map it does not read zeros");
-    }
     let inputs = [call.outlet(0)?, call.outlet(1)?];
-    let output = call.add(GridSample { mode }, &inputs)?;
+    let padding_mode = match call.text("padding_mode").unwrap_or("zeros") {
+        "border" => GridPadding::Border,
+        "reflection" => GridPadding::Reflection,
+        _ => GridPadding::Zeros,
+    };
+    let align_corners = call.int("align_corners", 0) != 0;
+    let output = call.add(GridSample { mode, padding_mode, align_corners }, &inputs)?;
     call.one(output)
 }

@@ -10,8 +10,8 @@ use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::frontend::onnx::fold::{bounds, broadcast};
 use crate::graph::Outlet;
 use crate::ops::{
-    BlockOrder, ChannelOrder, Concat, DepthToSpace, Expand, Gather, Pad, PadMode, Slice, SpaceToDepth, Split,
-    Tile,
+    BlockOrder, ChannelOrder, Concat, DepthToSpace, Expand, Fill, Gather, Pad, PadMode, Slice, SpaceToDepth,
+    Split, Tile,
 };
 
 pub(super) fn find(op: &str) -> Option<Handler> {
@@ -208,10 +208,6 @@ fn pad(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         "edge" => PadMode::Replicate,
         mode => return Err(Stop::unknown(format!("padding of the mode `{mode}` is not known"))),
     };
-    let fills = call.has(2) && call.number(2) != Some(0.0) || call.float("value", 0.0) != 0.0;
-    if mode == PadMode::Constant && fills {
-        call.refuse("what it pads with is not 0");
-    }
     let mut output = call.outlet(0)?;
     // Negative padding cuts.
     let dims = call.of(output).shape.axes().to_vec();
@@ -227,7 +223,15 @@ fn pad(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         output = call.add(Slice { axis, start: front, end: Some(end), step: NonZeroU64::MIN }, &[output])?;
     }
     let grown = |list: Vec<i64>| list.into_iter().map(|size| u64::try_from(size).unwrap_or(0)).collect();
-    let op = Pad { padding: None, before: grown(before), after: grown(after), mode };
+    let value = match (mode, call.attribute("value"), call.has(2)) {
+        (PadMode::Constant, Some(_), _) => call.float("value", 0.0),
+        (PadMode::Constant, None, true) => match call.tensor(2)?.elements().get() {
+            0 => 0.0,
+            _ => call.number(2).ok_or_else(|| Stop::unknown("what it is filled with depends on data"))?,
+        },
+        _ => 0.0,
+    };
+    let op = Pad { padding: None, before: grown(before), after: grown(after), mode, value: Fill(value) };
     let output = call.add(op, &[output])?;
     call.one(output)
 }

@@ -95,8 +95,14 @@ fn roi_align(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let Ok(sampling) = positive(ratio, "sampling_ratio") else {
         return Err(Stop::unknown("without a `sampling_ratio` its samples depend on data"));
     };
-    call.refuse("the scale of its regions and their images are not kept");
-    let inputs = [call.outlet(0)?, call.outlet(1)?];
-    let output = call.add(RoiAlign { output, sampling }, &inputs)?;
+    if call.text("mode").is_some_and(|mode| mode != "avg") {
+        return Err(Stop::unknown("the largest of its samples is not known"));
+    }
+    // Corners were whole elements before operator set 16.
+    let default = if call.opset < 16 { "output_half_pixel" } else { "half_pixel" };
+    let aligned = call.text("coordinate_transformation_mode").unwrap_or(default) == "half_pixel";
+    let op = RoiAlign { output, sampling, scale: call.float("spatial_scale", 1.0), aligned };
+    let inputs = [call.outlet(0)?, call.outlet(1)?, call.outlet(2)?];
+    let output = call.add(op, &inputs)?;
     call.one(output)
 }

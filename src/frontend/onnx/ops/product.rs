@@ -8,7 +8,7 @@ use crate::diagnostic::Code;
 use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::frontend::onnx::sources::Fit;
 use crate::graph::Outlet;
-use crate::ops::{Attention, Einsum, Linear, Matmul, Mul, Role, Transpose};
+use crate::ops::{Attention, AttentionMask, Einsum, Linear, Matmul, Mul, Role, Transpose};
 use crate::tensor::DType;
 
 pub(super) fn find(op: &str) -> Option<Handler> {
@@ -167,18 +167,21 @@ fn einsum(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
 
 /// Attention of operator set 23: query, key, value, a mask, and what was kept of earlier tokens.
 fn attention(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
-    let rank = call.rank(0)?;
-    if call.has(3) {
-        call.refuse("it has a mask, and only attention without one runs");
-    }
-    call.needs("is_causal", 0);
-    if call.attribute("scale").is_some() || call.float("softcap", 0.0) != 0.0 {
-        call.refuse("it has a scale or a cap of its own, and only 1/√d runs");
-    }
     let heads = |name: &str| u64::try_from(call.int(name, 0)).ok().and_then(std::num::NonZeroU64::new);
+    let rank = call.rank(0)?;
+    let causal = call.int("is_causal", 0) != 0;
+    // Scores that are bent, or moved on by earlier tokens, do not run either.
+    let mask = if call.has(3) || call.float("softcap", 0.0) > 0.0 || (causal && call.has(4)) {
+        AttentionMask::Given
+    } else if causal {
+        AttentionMask::Causal
+    } else {
+        AttentionMask::None
+    };
+    let scale = call.attribute("scale").map(|_| call.float("scale", 1.0));
     let op = match rank {
-        3 => Attention { heads: heads("q_num_heads"), kv_heads: heads("kv_num_heads") },
-        _ => Attention { heads: None, kv_heads: None },
+        3 => Attention { heads: heads("q_num_heads"), kv_heads: heads("kv_num_heads"), mask, scale },
+        _ => Attention { heads: None, kv_heads: None, mask, scale },
     };
     let (query, mut key, mut value) = (call.outlet(0)?, call.outlet(1)?, call.outlet(2)?);
     let mut present = Vec::new();

@@ -8,7 +8,7 @@ use crate::diagnostic::Code;
 use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::frontend::onnx::model;
 use crate::ops::attribute::Pair;
-use crate::ops::{Resize, ResizeMode};
+use crate::ops::{Resize, ResizeCoordinates, ResizeMode, ResizeRounding};
 
 pub(super) fn find(op: &str) -> Option<Handler> {
     Some(match op {
@@ -42,7 +42,7 @@ fn resize(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         )
     };
     let (mut output, mut whole) = (axes.to_vec(), vec![NonZeroU64::MIN; rank]);
-    let mut by_scale = true;
+    let (mut by_scale, mut uneven, mut ratio) = (true, false, vec![1.0; 2]);
     match wanted(call)? {
         Wanted::Scales(scales) => {
             if scales.len() != listed.len() {
@@ -50,6 +50,13 @@ fn resize(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
             }
             for (&axis, scale) in listed.iter().zip(scales) {
                 output[axis] = scaled(axes[axis], scale)?;
+                #[expect(clippy::cast_precision_loss, reason = "sizes that matter are small")]
+                if axis > 1 && scale > 0.0 {
+                    uneven |= axes[axis] as f64 * scale != output[axis] as f64;
+                    // The last axis is the width, of a row too.
+                    let slot = if axis + 1 == rank { 1 } else { 0 };
+                    ratio[slot] = scale;
+                }
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
@@ -85,9 +92,6 @@ fn resize(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         "cubic" => ResizeMode::Cubic,
         _ => ResizeMode::Linear,
     };
-    if let Some(reason) = other_places(call, axes, &output, mode, by_scale) {
-        call.refuse(reason);
-    }
     let mut input = call.outlet(0)?;
     let row = rank == 3;
     if row {
@@ -102,11 +106,13 @@ fn resize(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         return Err(Stop::unknown(format!("a resize of a tensor of {rank} axes is not known")));
     };
     let op = if by_scale {
-        Resize { scale: Some(Pair { height: down, width: right }), size: None, mode }
+        Resize::scaled(Pair { height: down, width: right }, mode)
     } else {
-        let size = Pair { height: positive(height, "height")?, width: positive(width, "width")? };
-        Resize { scale: None, size: Some(size), mode }
+        Resize::sized(Pair { height: positive(height, "height")?, width: positive(width, "width")? }, mode)
     };
+    let op = places(call, op)?;
+    // Places follow the scale, which is not the ratio of the sizes where a size was rounded.
+    let op = Resize { ratio: if uneven { ratio } else { Vec::new() }, ..op };
     let mut result = call.add(op, &[input])?;
     if row {
         result = without_row(call, result)?;
@@ -114,40 +120,42 @@ fn resize(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     call.one(result)
 }
 
-/// Why a resize reads other places of the map than ours do, which are those of PyTorch without `align_corners`.
-fn other_places(
-    call: &Call<'_, '_, '_>,
-    from: &[u64],
-    to: &[u64],
-    mode: ResizeMode,
-    whole: bool,
-) -> Option<&'static str> {
-    let old = call.opset < 11 || call.node.op_type == "Upsample";
-    let transform = call.text("coordinate_transformation_mode");
-    let transform = transform.unwrap_or(if old { "asymmetric" } else { "half_pixel" });
-    let rounding = call.text("nearest_mode").unwrap_or(if old { "floor" } else { "round_prefer_floor" });
-    if !whole && let Ok(Wanted::Scales(scales)) = wanted(call) {
-        #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "sizes that matter are small")]
-        let exact = |((&from, &to), scale): ((&u64, &u64), f64)| from as f64 * scale == to as f64;
-        if scales.len() != from.len() || !from.iter().zip(to).zip(scales).all(exact) {
-            return Some("its scales are not those of its sizes, which alone run");
-        }
+/// Where the elements are read: older operator sets have one way, later ones say it.
+fn places(call: &Call<'_, '_, '_>, op: Resize) -> Result<Resize, Stop> {
+    if call.node.op_type == "Upsample" || call.opset < 11 {
+        return Ok(Resize { coordinates: other_than(&op, ResizeCoordinates::Asymmetric), ..op });
     }
-    if call.int("antialias", 0) != 0 || call.int("exclude_outside", 0) != 0 {
-        return Some("it filters in another way than runs");
+    let coordinates = match call.text("coordinate_transformation_mode").unwrap_or("half_pixel") {
+        "half_pixel" => ResizeCoordinates::HalfPixel,
+        "half_pixel_symmetric" => ResizeCoordinates::HalfPixelSymmetric,
+        "pytorch_half_pixel" => ResizeCoordinates::PytorchHalfPixel,
+        "align_corners" => ResizeCoordinates::AlignCorners,
+        "asymmetric" => ResizeCoordinates::Asymmetric,
+        "tf_half_pixel_for_nn" => ResizeCoordinates::TensorflowHalfPixel,
+        mode => return Err(Stop::unknown(format!("a resize of places by `{mode}` is not known"))),
+    };
+    if call.int("antialias", 0) != 0 && op.mode != ResizeMode::Nearest {
+        return Err(Stop::unknown("a resize that smooths is not known"));
     }
-    if mode == ResizeMode::Nearest {
-        let multiple = from.iter().zip(to).all(|(&from, &to)| to.checked_rem(from) == Some(0));
-        let near = matches!(rounding, "round_prefer_floor" | "round_prefer_ceil");
-        let same = transform == "asymmetric" && rounding == "floor"
-            || transform.contains("half_pixel") && near && multiple;
-        return (!same).then_some("it copies from other places than run: those of `asymmetric` and `floor`");
-    }
-    let row_of_one = to.iter().skip(2).any(|&size| size == 1);
-    let same = transform == "half_pixel" || transform == "pytorch_half_pixel" && !row_of_one;
-    #[expect(clippy::float_cmp, reason = "the default is exact")]
-    let same = same && call.float("cubic_coeff_a", -0.75) == -0.75;
-    (!same).then_some("it reads other places than run: those of `half_pixel`")
+    let rounding = match call.text("nearest_mode").unwrap_or("round_prefer_floor") {
+        _ if op.mode != ResizeMode::Nearest => ResizeRounding::Floor,
+        "floor" => ResizeRounding::Floor,
+        "ceil" => ResizeRounding::Ceil,
+        "round_prefer_ceil" => ResizeRounding::PreferCeil,
+        _ => ResizeRounding::PreferFloor,
+    };
+    Ok(Resize {
+        coordinates: other_than(&op, coordinates),
+        rounding,
+        cubic_a: call.float("cubic_coeff_a", -0.75),
+        exclude_outside: call.int("exclude_outside", 0) != 0 && op.mode != ResizeMode::Nearest,
+        ..op
+    })
+}
+
+/// A way that is not what the op does anyway.
+fn other_than(op: &Resize, coordinates: ResizeCoordinates) -> Option<ResizeCoordinates> {
+    Some(coordinates).filter(|&coordinates| coordinates != op.coordinates())
 }
 
 /// Scales or sizes: Upsample has attributes first and then an input, Resize an input, then four.

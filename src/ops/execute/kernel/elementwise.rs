@@ -5,7 +5,7 @@ use candle_core::{DType, Tensor, WithDType};
 use super::super::Fault;
 use super::super::lanes;
 use super::super::scalar::{Counted, Scalar, is_counting};
-use super::{Element, simd, tensor, with_element};
+use super::{Element, simd, tensor, with_float};
 
 /// A function of one element of each input.
 pub trait Function {
@@ -55,33 +55,34 @@ pub fn map_to<F: Function>(
     if !inputs[0].device().is_cpu() {
         return lanes::map(inputs, shape, dtype, function);
     }
-    let same = inputs.iter().all(|input| input.dtype() == dtype);
-    if !same || is_counting() {
-        // Mixed types, and counted numbers: through doubles.
-        let doubles = inputs.iter().map(|input| input.to_dtype(DType::F64)).collect::<Result<Vec<_>, _>>()?;
-        let doubles: Vec<&Tensor> = doubles.iter().collect();
-        let plan = Plan::new(&doubles, shape)?;
-        let result = if is_counting() {
-            gather(&doubles, |slices: &[&[f64]]| {
-                let slices: Vec<Vec<Counted>> =
-                    slices.iter().map(|slice| slice.iter().copied().map(Counted).collect()).collect();
-                let slices: Vec<&[Counted]> = slices.iter().map(Vec::as_slice).collect();
-                plan.run(&slices, |x| *x, |y| y.0, function)
-            })?
-        } else {
-            gather(&doubles, |slices: &[&[f64]]| plan.run(slices, |x| *x, |y| y, function))?
-        };
-        return Ok(tensor(result, shape)?.to_dtype(dtype)?);
-    }
-    let plan = Plan::new(inputs, shape)?;
-    with_element!(dtype, T => {
-        let result = gather(inputs, |slices: &[&[T]]| plan.run(slices, |x| x.load(), T::store, function))?;
-        tensor(result, shape)
-    })
+    // Mixed types meet in the float among them, whole numbers in doubles.
+    let float = inputs.iter().map(|input| input.dtype()).find(|dtype| dtype.is_float());
+    let meet = if is_counting() { DType::F64 } else { float.unwrap_or(DType::F64) };
+    let inputs = inputs.iter().map(|input| input.to_dtype(meet)).collect::<Result<Vec<_>, _>>()?;
+    let inputs: Vec<&Tensor> = inputs.iter().collect();
+    let plan = Plan::new(&inputs, shape)?;
+    let result = if is_counting() {
+        let result = gather(&inputs, |slices: &[&[f64]]| {
+            let slices: Vec<Vec<Counted>> =
+                slices.iter().map(|slice| slice.iter().copied().map(Counted).collect()).collect();
+            let slices: Vec<&[Counted]> = slices.iter().map(Vec::as_slice).collect();
+            plan.run(&slices, |x| *x, |y| y.0, function)
+        })?;
+        tensor(result, shape)?
+    } else {
+        with_float!(meet, T => {
+            let result = gather(&inputs, |slices: &[&[T]]| plan.run(slices, |x| x.load(), T::store, function))?;
+            tensor(result, shape)
+        })?
+    };
+    Ok(result.to_dtype(dtype)?)
 }
 
 /// The elements of several tensors at once, each from its first one on.
-fn gather<T: WithDType, R>(inputs: &[&Tensor], run: impl FnOnce(&[&[T]]) -> R) -> Result<R, Fault> {
+pub(super) fn gather<T: WithDType, R>(
+    inputs: &[&Tensor],
+    run: impl FnOnce(&[&[T]]) -> R,
+) -> Result<R, Fault> {
     fn deeper<T: WithDType, R>(
         inputs: &[&Tensor],
         slices: &[&[T]],

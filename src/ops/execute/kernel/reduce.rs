@@ -13,7 +13,7 @@ pub trait Fold {
     /// Two of those become one.
     fn join<S: Scalar>(&self, a: S, b: S) -> S;
     /// The result of `n` elements.
-    fn finish<S: Scalar>(&self, all: S, n: usize) -> S;
+    fn finish<S: Scalar>(&self, all: S, n: S) -> S;
     /// The same of two on a device, and over axes there.
     ///
     /// # Errors
@@ -25,53 +25,50 @@ pub trait Fold {
 pub struct Sum;
 /// The mean.
 pub struct Mean;
+/// The mean of the squares.
+pub struct MeanSquare;
+/// The root of the sum of the squares.
+pub struct Norm;
+/// The product.
+pub struct Product;
 /// The largest.
 pub struct Max;
+/// The smallest.
+pub struct Min;
 
-impl Fold for Sum {
-    fn each<S: Scalar>(&self, x: S) -> S {
-        x
-    }
-    fn join<S: Scalar>(&self, a: S, b: S) -> S {
-        a + b
-    }
-    fn finish<S: Scalar>(&self, all: S, _: usize) -> S {
-        all
-    }
-    fn on_device(&self, x: &Tensor, axes: &[usize]) -> candle_core::Result<Tensor> {
-        x.sum_keepdim(axes)
-    }
+macro_rules! folds {
+    ($($name:ident: |$x:ident| $each:expr, |$a:ident, $b:ident| $join:expr, |$all:ident, $n:ident| $finish:expr,
+       |$tensor:ident, $axes:ident| $on_device:expr;)*) => {$(
+        impl Fold for $name {
+            #[inline(always)]
+            fn each<S: Scalar>(&self, $x: S) -> S { $each }
+            #[inline(always)]
+            fn join<S: Scalar>(&self, $a: S, $b: S) -> S { $join }
+            #[inline(always)]
+            fn finish<S: Scalar>(&self, $all: S, $n: S) -> S { $finish }
+            fn on_device(&self, $tensor: &Tensor, $axes: &[usize]) -> candle_core::Result<Tensor> { $on_device }
+        }
+    )*};
 }
 
-impl Fold for Mean {
-    fn each<S: Scalar>(&self, x: S) -> S {
-        x
-    }
-    fn join<S: Scalar>(&self, a: S, b: S) -> S {
-        a + b
-    }
-    #[expect(clippy::cast_precision_loss, reason = "tensors have fewer than 2^53 elements")]
-    fn finish<S: Scalar>(&self, all: S, n: usize) -> S {
-        all / S::of(n as f64)
-    }
-    fn on_device(&self, x: &Tensor, axes: &[usize]) -> candle_core::Result<Tensor> {
-        x.mean_keepdim(axes)
-    }
-}
-
-impl Fold for Max {
-    fn each<S: Scalar>(&self, x: S) -> S {
-        x
-    }
-    fn join<S: Scalar>(&self, a: S, b: S) -> S {
-        a.max(b)
-    }
-    fn finish<S: Scalar>(&self, all: S, _: usize) -> S {
-        all
-    }
-    fn on_device(&self, x: &Tensor, axes: &[usize]) -> candle_core::Result<Tensor> {
+folds! {
+    Sum: |x| x, |a, b| a + b, |all, _n| all, |x, axes| x.sum_keepdim(axes);
+    Mean: |x| x, |a, b| a + b, |all, n| all / n, |x, axes| x.mean_keepdim(axes);
+    MeanSquare: |x| x * x, |a, b| a + b, |all, n| all / n, |x, axes| x.sqr()?.mean_keepdim(axes);
+    Norm: |x| x * x, |a, b| a + b, |all, _n| all.sqrt(), |x, axes| x.sqr()?.sum_keepdim(axes)?.sqrt();
+    Product: |x| x, |a, b| a * b, |all, _n| all, |x, axes| axes.iter().try_fold(x.clone(), product_along);
+    Max: |x| x, |a, b| a.max(b), |all, _n| all, |x, axes| {
         axes.iter().try_fold(x.clone(), |x, &axis| x.max_keepdim(axis))
-    }
+    };
+    Min: |x| x, |a, b| a.min(b), |all, _n| all, |x, axes| {
+        axes.iter().try_fold(x.clone(), |x, &axis| x.min_keepdim(axis))
+    };
+}
+
+/// Candle has no product of an axis: slice by slice.
+fn product_along(x: Tensor, &axis: &usize) -> candle_core::Result<Tensor> {
+    let first = x.narrow(axis, 0, 1)?;
+    (1..x.dim(axis)?).try_fold(first, |all, at| all * x.narrow(axis, at, 1)?)
 }
 
 /// Folds over `axes`, which stay with size 1.
@@ -134,6 +131,38 @@ fn groups<F: Fold>(
 /// Sums of so many elements are kept apart, so that the compiler may add them at once and little is rounded away.
 const LANES: usize = 16;
 
+/// All elements joined; `None` where there are none.
+#[inline(always)]
+fn joined<T: Copy, S: Scalar, F: Fold>(x: &[T], load: impl Fn(&T) -> S + Copy, fold: &F) -> Option<S> {
+    let (head, rest) = x.split_at(x.len().min(LANES));
+    if head.len() < LANES {
+        return head.iter().map(|x| fold.each(load(x))).reduce(|a, b| fold.join(a, b));
+    }
+    let mut lanes: [S; LANES] = std::array::from_fn(|lane| fold.each(load(&head[lane])));
+    let chunks = rest.chunks_exact(LANES);
+    let tail = chunks.remainder();
+    for chunk in chunks {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane = fold.join(*lane, fold.each(load(x)));
+        }
+    }
+    let lanes = lanes.into_iter().chain(tail.iter().map(|x| fold.each(load(x))));
+    lanes.reduce(|a, b| fold.join(a, b))
+}
+
+/// A row folded; 0 where it is empty.
+#[inline(always)]
+pub fn fold<S: Scalar, F: Fold>(row: &[S], fold: &F) -> S {
+    let all = joined(row, |x| *x, fold);
+    all.map_or(S::of(0.0), |all| fold.finish(all, number(row.len())))
+}
+
+#[inline(always)]
+#[expect(clippy::cast_precision_loss, reason = "tensors have fewer than 2^53 elements")]
+fn number<S: Scalar>(n: usize) -> S {
+    S::of(n as f64)
+}
+
 #[inline(always)]
 fn folded<T: Copy, S: Scalar, R, F: Fold>(
     x: &[T],
@@ -148,23 +177,7 @@ fn folded<T: Copy, S: Scalar, R, F: Fold>(
     }
     for block in x.chunks_exact(n * inner) {
         if inner == 1 {
-            let (head, rest) = block.split_at(n.min(LANES));
-            if head.len() < LANES {
-                let all = head.iter().map(|x| fold.each(load(x))).reduce(|a, b| fold.join(a, b));
-                result.extend(all.map(|all| store(fold.finish(all, n))));
-                continue;
-            }
-            let mut lanes: [S; LANES] = std::array::from_fn(|lane| fold.each(load(&head[lane])));
-            let chunks = rest.chunks_exact(LANES);
-            let tail = chunks.remainder();
-            for chunk in chunks {
-                for (lane, x) in lanes.iter_mut().zip(chunk) {
-                    *lane = fold.join(*lane, fold.each(load(x)));
-                }
-            }
-            let lanes = lanes.into_iter().chain(tail.iter().map(|x| fold.each(load(x))));
-            let all = lanes.reduce(|a, b| fold.join(a, b));
-            result.extend(all.map(|all| store(fold.finish(all, n))));
+            result.extend(joined(block, load, fold).map(|all| store(fold.finish(all, number(n)))));
         } else {
             let mut rows = block.chunks_exact(inner);
             let mut all: Vec<S> =
@@ -174,7 +187,7 @@ fn folded<T: Copy, S: Scalar, R, F: Fold>(
                     *all = fold.join(*all, fold.each(load(x)));
                 }
             }
-            result.extend(all.into_iter().map(|all| store(fold.finish(all, n))));
+            result.extend(all.into_iter().map(|all| store(fold.finish(all, number(n)))));
         }
     }
     result

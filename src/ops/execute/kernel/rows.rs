@@ -5,6 +5,8 @@ use candle_core::{DType, Device, Tensor, WithDType};
 use super::super::Fault;
 use super::super::scalar::Scalar;
 use super::{Element, simd, tensor, with_element, with_elements};
+use crate::tensor::TensorType;
+use crate::units::{Overflow, product};
 
 /// An index beside the tensor: the filling is read there, and nothing goes back.
 pub const NOWHERE: usize = usize::MAX;
@@ -139,17 +141,95 @@ fn added<T: Copy, S: Scalar>(
 /// # Errors
 /// Where one is beyond the axis.
 pub fn indices(tensor: &Tensor, size: usize) -> Result<Vec<usize>, Fault> {
-    let place = |index: i64| {
-        let from_start = if index < 0 {
-            size.checked_sub(usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX))
-        } else {
-            usize::try_from(index).ok()
-        };
-        from_start.filter(|&place| place < size).ok_or_else(|| {
-            Fault::unrunnable(format!("an index is {index}, and the axis that it counts has {size}"))
-        })
+    whole(tensor)?.into_iter().map(|number| index(number, size)).collect()
+}
+
+/// Bytes of an index while it is read: as the tensor has it, as it comes from there, and as a place.
+pub const INDEX: u64 = 24;
+
+/// The bytes that [`put`] sums in, for rows along an axis of a tensor of this type.
+pub(in crate::ops) fn block(of: &TensorType, axis: usize) -> Result<u64, Overflow> {
+    product(&[product(&of.shape.axes()[axis..])?, 8])
+}
+
+/// The same for a tensor that is one block.
+pub(in crate::ops) fn sums(of: &TensorType) -> Result<u64, Overflow> {
+    block(of, 0)
+}
+
+/// The places of single elements that indices along one axis name; the other axes are the indices' own.
+///
+/// # Errors
+/// Where an index is beyond the axis, or the indices have more places along another axis than the tensor.
+pub fn places_along(shape: &[usize], axis: usize, indices: &Tensor) -> Result<Vec<usize>, Fault> {
+    let own = indices.dims();
+    let fits =
+        own.len() == shape.len() && (0..own.len()).all(|other| other == axis || own[other] <= shape[other]);
+    if !fits {
+        let why = format!("indices of the shape {own:?} lie beyond a tensor of the shape {shape:?}");
+        return Err(Fault::unrunnable(why));
+    }
+    let mut places = self::indices(indices, shape[axis])?;
+    let mut at = vec![0; own.len()];
+    for place in &mut places {
+        let along = std::mem::replace(&mut at[axis], *place);
+        *place = at.iter().zip(shape).fold(0, |place, (&index, &size)| place * size + index);
+        at[axis] = along;
+        for (at, &size) in at.iter_mut().zip(own).rev() {
+            *at += 1;
+            if *at < size {
+                break;
+            }
+            *at = 0;
+        }
+    }
+    Ok(places)
+}
+
+/// The places of parts: the last axis of the indices lists one over as many axes of the tensor, behind `shared` axes
+/// that both have; what lies behind is a row.
+///
+/// # Errors
+/// Where an index is beyond its axis, or the shapes do not fit.
+pub fn places_of_parts(
+    shape: &[usize],
+    indices: &Tensor,
+    shared: usize,
+) -> Result<(Rows, Vec<usize>), Fault> {
+    let own = indices.dims();
+    let depth = own.last().copied().unwrap_or(0);
+    let fits = shared < own.len() && shared + depth <= shape.len() && own[..shared] == shape[..shared];
+    if !fits {
+        let why = format!("indices of the shape {own:?} name no parts of a tensor of the shape {shape:?}");
+        return Err(Fault::unrunnable(why));
+    }
+    let (axes, rest) = shape.split_at(shared + depth);
+    let rows = Rows::flat(axes.iter().product(), rest.iter().product());
+    let each: usize = own[shared..own.len() - 1].iter().product();
+    let (batches, inner) =
+        (own[..shared].iter().product::<usize>(), axes[shared..].iter().product::<usize>());
+    let numbers = whole(indices)?;
+    let mut places = Vec::with_capacity(batches * each);
+    for part in 0..batches * each {
+        let mut place = 0;
+        for (&number, &size) in numbers[part * depth..][..depth].iter().zip(&axes[shared..]) {
+            place = place * size + index(number, size)?;
+        }
+        places.push(part / each * inner + place);
+    }
+    Ok((rows, places))
+}
+
+/// An index of an axis of `size`; a negative one counts from the end.
+fn index(number: i64, size: usize) -> Result<usize, Fault> {
+    let from_start = if number < 0 {
+        size.checked_sub(usize::try_from(number.unsigned_abs()).unwrap_or(usize::MAX))
+    } else {
+        usize::try_from(number).ok()
     };
-    whole(tensor)?.into_iter().map(place).collect()
+    from_start.filter(|&place| place < size).ok_or_else(|| {
+        Fault::unrunnable(format!("an index is {number}, and the axis that it counts has {size} elements"))
+    })
 }
 
 /// The elements as whole numbers.

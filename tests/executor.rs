@@ -1,0 +1,162 @@
+//! Networks that run: every predicted figure is what happens, and gradients are slopes.
+#![cfg(feature = "exec")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    reason = "clippy takes only the test functions themselves for tests"
+)]
+
+use std::path::Path;
+use std::process::Command;
+
+use candle_core::{Device, Tensor};
+use csp_profile::analysis::schedule::Schedule;
+use csp_profile::diagnostic::Sink;
+use csp_profile::executor::{Network, seeded};
+use csp_profile::frontend::{LoadOptions, load_bytes};
+use csp_profile::graph::Graph;
+use csp_profile::source::SourceMap;
+
+/// What `measure` says of a shipped network, timing nothing.
+fn measured(network: &str, more: &[&str]) -> (Option<i32>, serde_json::Value) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("architectures").join(format!("{network}.json"));
+    let output = Command::new(env!("CARGO_BIN_EXE_csp-profile"))
+        .arg("measure")
+        .arg(file)
+        .args(["--samples", "0", "--format", "json", "--no-report"])
+        .args(more)
+        .output()
+        .unwrap();
+    let report = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{network}: {}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code(), report)
+}
+
+/// Every check of a report that is not exact.
+fn inexact(report: &serde_json::Value) -> Vec<&serde_json::Value> {
+    let checks = report["measurement"]["checks"].as_array().unwrap();
+    assert!(checks.len() >= 8, "{checks:#?}");
+    checks.iter().filter(|check| check["verdict"] != "exact").collect()
+}
+
+#[test]
+fn every_figure_of_shipped_networks_is_what_happens() {
+    let mut faults = Vec::new();
+    for (network, more) in [
+        ("densenet121", &["--input", "1x3x64x64"][..]),
+        ("csp_densenet121", &["--input", "1x3x64x64", "--set", "fusion=last"]),
+        ("csp_resnext50", &["--input", "1x3x64x64"]),
+        ("csp_darknet53", &["--input", "1x3x64x64"]),
+        ("mobilenet_v2", &["--input", "1x3x64x64", "--batch", "2"]),
+        ("efficientnet_b0", &["--input", "1x3x64x64"]),
+        ("vovnet39a", &["--input", "1x3x64x64", "--schedule", "lowered"]),
+    ] {
+        let (code, report) = measured(network, more);
+        let inexact = inexact(&report);
+        if code != Some(0) || !inexact.is_empty() {
+            faults.push(format!("{network}: exit {code:?}, {inexact:#?}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+const NETWORK: &str = r#"{
+  "inputs": {"image": [3, 9, 8]},
+  "layers": [
+    {"op": "conv2d", "out_channels": 6, "kernel": 3, "stride": 2, "padding": 1},
+    {"op": "batch_norm"},
+    {"op": "silu", "name": "x0"},
+    {"op": "slice", "axis": 1, "start": 0, "end": 2, "inputs": "x0", "name": "bypass"},
+    {"op": "slice", "axis": 1, "start": 2, "end": 6, "inputs": "x0", "name": "inner"},
+    {"op": "conv2d", "out_channels": 4, "kernel": 3, "padding": 1, "groups": 2},
+    {"op": "mish", "name": "x1"},
+    {"op": "concat", "inputs": ["inner", "x1"]},
+    {"op": "conv2d", "out_channels": 4, "kernel": 1, "name": "transition"},
+    {"op": "concat", "inputs": ["bypass", "transition"]},
+    {"op": "avg_pool2d", "kernel": 2},
+    {"op": "flatten"},
+    {"op": "linear", "out_features": 3}
+  ]
+}
+"#;
+
+fn graph(text: &str) -> Graph {
+    let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+    let options = LoadOptions {
+        dtype: Some(csp_profile::tensor::DType::F64),
+        batch: Some(2),
+        ..LoadOptions::default()
+    };
+    let loaded =
+        load_bytes("network.json", "network", text.as_bytes().to_vec(), &options, &mut sources, &mut sink);
+    loaded.unwrap_or_else(|| panic!("{:?}", sink.diagnostics())).graph
+}
+
+/// The sum of the outputs' squares, halved: its gradient is the outputs themselves.
+fn loss(outputs: &[Tensor]) -> f64 {
+    outputs.iter().map(|y| y.sqr().unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap() / 2.0).sum()
+}
+
+#[test]
+fn gradients_of_all_stored_tensors_are_slopes() {
+    let graph = graph(NETWORK);
+    let mut values = |id, one: &_| seeded::stored(&graph, id, one, 1, &Device::Cpu);
+    let mut network = Network::new(&graph, &Device::Cpu, &mut values).unwrap();
+    let schedule = Schedule::as_written(&graph);
+    let inputs = seeded::inputs(&graph, 1, &Device::Cpu).unwrap();
+    let mut copy = |outputs: &[Tensor]| Ok(outputs.iter().map(Tensor::copy).collect::<Result<_, _>>()?);
+    let learned = network.train(&schedule, inputs.clone(), &mut copy, &mut ()).unwrap();
+    let mut value = |network: &Network<'_>| {
+        let mut found = 0.0;
+        let mut note = |outputs: &[Tensor]| {
+            found = loss(outputs);
+            Ok(outputs.iter().map(Tensor::copy).collect::<Result<_, _>>()?)
+        };
+        network.train(&schedule, inputs.clone(), &mut note, &mut ()).unwrap();
+        found
+    };
+    let mut compared = 0;
+    for (id, node) in graph.nodes() {
+        for (name, gradient) in &learned[id.index()] {
+            let stored = network.stored(id).get(name).unwrap().clone();
+            let numbers = stored.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            let gradient = gradient.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            let largest = gradient.iter().fold(1e-3, |most: f64, g| most.max(g.abs()));
+            for index in (0..numbers.len()).step_by(1 + numbers.len() / 12) {
+                let mut moved = |by: f64| {
+                    let mut numbers = numbers.clone();
+                    numbers[index] += by;
+                    network.store(id, name, Tensor::from_vec(numbers, stored.shape(), &Device::Cpu).unwrap());
+                    value(&network)
+                };
+                let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+                let difference = (slope - gradient[index]).abs();
+                assert!(
+                    difference < 1e-6 * largest.max(1.0),
+                    "{}.{name}[{index}]: {slope} {}",
+                    node.name,
+                    gradient[index]
+                );
+                compared += 1;
+            }
+            network.store(id, name, stored);
+        }
+    }
+    assert!(compared > 60, "{compared}");
+}
+
+#[test]
+fn what_does_not_run_is_said_at_its_layer() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("network.json");
+    std::fs::write(&file, r#"{"inputs": {"x": {"shape": [4], "dtype": "i8"}}, "layers": [{"op": "relu"}]}"#)
+        .unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_csp-profile"))
+        .arg("measure")
+        .arg(&file)
+        .arg("--no-report")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stdout.is_empty());
+}

@@ -55,7 +55,7 @@ fn run(graph: &Graph, values: &Values) -> Run {
     for (id, node) in graph.nodes() {
         let types = graph.input_types(node);
         if node.is_input() {
-            let tensor = seeded::tensor(&node.name, SEED, seed::Range::Input, &node.outputs[0], &Device::Cpu).unwrap();
+            let tensor = seeded::tensor(&node.name, SEED, seed::Range::INPUT, &node.outputs[0], &Device::Cpu).unwrap();
             run.tensors.insert(Outlet { node: id, port: 0 }, tensor);
             continue;
         }

@@ -5,8 +5,13 @@ use candle_core::{Device, Tensor};
 use crate::graph::{Graph, Node, NodeId, StoredTensor};
 use crate::ops::execute::{Fault, dims, dtype};
 use crate::ops::{Family, Io, Operator as _, Role};
-use crate::seed::{self, Range};
+pub use crate::seed::Range;
 use crate::tensor::TensorType;
+
+/// So many values.
+pub fn values(name: &str, seed: u64, range: Range, count: usize) -> Vec<f32> {
+    crate::seed::values(name, seed, range).take(count).collect()
+}
 
 /// A tensor of such values.
 ///
@@ -22,7 +27,7 @@ pub fn tensor(
     let dims = dims(of);
     let wanted = dtype(of.dtype).ok_or_else(|| Fault::unrunnable(format!("no {} is run", of.dtype)))?;
     let count = crate::ops::execute::size(of.elements().get())?;
-    let values: Vec<f32> = seed::values(name, seed, range).take(count).collect();
+    let values = values(name, seed, range, count);
     Ok(Tensor::from_vec(values, dims, &Device::Cpu)?.to_dtype(wanted)?.to_device(device)?)
 }
 
@@ -33,7 +38,7 @@ pub fn tensor(
 pub fn inputs(graph: &Graph, seed: u64, device: &Device) -> Result<Vec<Tensor>, Fault> {
     let of = |&id: &NodeId| {
         let node = graph.node(id);
-        tensor(&node.name, seed, Range::Input, &node.outputs[0], device)
+        tensor(&node.name, seed, Range::INPUT, &node.outputs[0], device)
     };
     graph.inputs().iter().map(of).collect()
 }
@@ -64,10 +69,10 @@ pub fn stored(
 /// What a stored tensor's values are drawn from, by what it is for.
 fn range(graph: &Graph, node: &Node, stored: &StoredTensor) -> Range {
     match (stored.weight.role, stored.weight.name) {
-        (Role::Weight, _) => Range::Weight { fan_in: fan_in(graph, node, stored) },
-        (Role::Bias, _) => Range::Bias,
-        (Role::Norm, "weight") | (Role::Buffer, "running_var") => Range::Scale,
-        (Role::Norm | Role::Other | Role::Buffer, _) => Range::Other,
+        (Role::Weight, _) => Range::weight(fan_in(graph, node, stored)),
+        (Role::Bias, _) => Range::BIAS,
+        (Role::Norm, "weight") | (Role::Buffer, "running_var") => Range::SCALE,
+        (Role::Norm | Role::Other | Role::Buffer, _) => Range::OTHER,
     }
 }
 
@@ -118,16 +123,16 @@ mod tests {
             }
         }
         let of = |name: &str| found.iter().find(|(other, _)| other == name).map(|(_, range)| *range);
-        assert_eq!(of("conv.weight"), Some(Range::Weight { fan_in: 36 }));
+        assert_eq!(of("conv.weight"), Some(Range::weight(36)));
         // 6 channels in 2 groups, 2·2 taps.
-        assert_eq!(of("up.weight"), Some(Range::Weight { fan_in: 12 }));
-        assert_eq!(of("local.weight"), Some(Range::Weight { fan_in: 72 }));
-        assert_eq!(of("head.weight"), Some(Range::Weight { fan_in: 128 }));
-        assert_eq!(of("head.bias"), Some(Range::Bias));
-        assert_eq!(of("norm.weight"), Some(Range::Scale));
-        assert_eq!(of("norm.bias"), Some(Range::Other));
-        assert_eq!(of("norm.running_mean"), Some(Range::Other));
-        assert_eq!(of("norm.running_var"), Some(Range::Scale));
+        assert_eq!(of("up.weight"), Some(Range::weight(12)));
+        assert_eq!(of("local.weight"), Some(Range::weight(72)));
+        assert_eq!(of("head.weight"), Some(Range::weight(128)));
+        assert_eq!(of("head.bias"), Some(Range::BIAS));
+        assert_eq!(of("norm.weight"), Some(Range::SCALE));
+        assert_eq!(of("norm.bias"), Some(Range::OTHER));
+        assert_eq!(of("norm.running_mean"), Some(Range::OTHER));
+        assert_eq!(of("norm.running_var"), Some(Range::SCALE));
     }
 
     #[test]
@@ -144,7 +149,7 @@ mod tests {
             let tensor = stored(&graph, id, &one[0], seed, &Device::Cpu).expect("floats");
             tensor.flatten_all().and_then(|flat| flat.to_vec1::<f32>()).expect("on the CPU")
         };
-        let wanted: Vec<f32> = seed::values("a.weight", 3, Range::Weight { fan_in: 4 }).take(16).collect();
+        let wanted = super::values("a.weight", 3, Range::weight(4), 16);
         assert_eq!(values(1, 3), wanted);
         assert_eq!(values(2, 3), wanted);
         assert_ne!(values(1, 4), wanted);

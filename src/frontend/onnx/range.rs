@@ -45,29 +45,28 @@ fn of_input(node: &Node, place: usize, tensor: &Tensor) -> Range {
     };
     let axis = |axis: usize| dims.get(axis).copied().unwrap_or(1);
     let rest = |from: usize| product(dims.get(from..).unwrap_or(&[])).unwrap_or(u64::MAX);
-    let weight = |fan_in: u64| Range::Weight { fan_in: fan_in.max(1) };
     if !matches!(plain_domain(&node.domain), "" | "com.microsoft") {
-        return Range::Other;
+        return Range::OTHER;
     }
     match (node.op_type.as_str(), place) {
-        ("Conv" | "FusedConv", 1) => weight(rest(1)),
+        ("Conv" | "FusedConv", 1) => Range::weight(rest(1)),
         ("ConvTranspose", 1) => {
             let groups = u64::try_from(int("group", 1)).unwrap_or(1).max(1);
-            weight((axis(0) / groups).saturating_mul(rest(2)))
+            Range::weight((axis(0) / groups).saturating_mul(rest(2)))
         }
-        ("Gemm" | "FusedGemm", 0) => weight(axis(usize::from(int("transA", 0) == 0))),
-        ("Gemm" | "FusedGemm", 1) => weight(axis(usize::from(int("transB", 0) != 0))),
-        ("MatMul" | "FusedMatMul", 0) => weight(dims.last().copied().unwrap_or(1)),
-        ("MatMul" | "FusedMatMul" | "Attention", 1) => weight(axis(dims.len().saturating_sub(2))),
-        ("Conv" | "FusedConv" | "ConvTranspose" | "Gemm" | "FusedGemm" | "Attention", 2) => Range::Bias,
+        ("Gemm" | "FusedGemm", 0) => Range::weight(axis(usize::from(int("transA", 0) == 0))),
+        ("Gemm" | "FusedGemm", 1) => Range::weight(axis(usize::from(int("transB", 0) != 0))),
+        ("MatMul" | "FusedMatMul", 0) => Range::weight(dims.last().copied().unwrap_or(1)),
+        ("MatMul" | "FusedMatMul" | "Attention", 1) => Range::weight(axis(dims.len().saturating_sub(2))),
+        ("Conv" | "FusedConv" | "ConvTranspose" | "Gemm" | "FusedGemm" | "Attention", 2) => Range::BIAS,
         ("BatchNormalization", 1 | 4)
         | (
             "LayerNormalization" | "InstanceNormalization" | "GroupNormalization" | "RMSNormalization"
             | "SimplifiedLayerNormalization",
             1,
         )
-        | ("SkipLayerNormalization" | "SkipSimplifiedLayerNormalization", 2) => Range::Scale,
-        _ => Range::Other,
+        | ("SkipLayerNormalization" | "SkipSimplifiedLayerNormalization", 2) => Range::SCALE,
+        _ => Range::OTHER,
     }
 }
 
@@ -90,18 +89,18 @@ mod tests {
 
     #[test]
     fn fans_are_what_is_summed_over() {
-        assert_eq!(range("Conv", 1, &[64, 3, 7, 7], &[]), Range::Weight { fan_in: 147 });
-        assert_eq!(range("ConvTranspose", 1, &[8, 2, 3, 3], &[("group", 2)]), Range::Weight { fan_in: 36 });
-        assert_eq!(range("Gemm", 1, &[6, 4], &[("transB", 1)]), Range::Weight { fan_in: 4 });
-        assert_eq!(range("Gemm", 1, &[6, 4], &[]), Range::Weight { fan_in: 6 });
-        assert_eq!(range("Gemm", 0, &[6, 4], &[("transA", 1)]), Range::Weight { fan_in: 6 });
-        assert_eq!(range("MatMul", 0, &[3, 5], &[]), Range::Weight { fan_in: 5 });
-        assert_eq!(range("MatMul", 1, &[2, 3, 5], &[]), Range::Weight { fan_in: 3 });
-        assert_eq!(range("MatMul", 1, &[7], &[]), Range::Weight { fan_in: 7 });
-        assert_eq!(range("BatchNormalization", 4, &[7], &[]), Range::Scale);
-        assert_eq!(range("BatchNormalization", 3, &[7], &[]), Range::Other);
-        assert_eq!(range("Gemm", 2, &[7], &[]), Range::Bias);
+        assert_eq!(range("Conv", 1, &[64, 3, 7, 7], &[]), Range::weight(147));
+        assert_eq!(range("ConvTranspose", 1, &[8, 2, 3, 3], &[("group", 2)]), Range::weight(36));
+        assert_eq!(range("Gemm", 1, &[6, 4], &[("transB", 1)]), Range::weight(4));
+        assert_eq!(range("Gemm", 1, &[6, 4], &[]), Range::weight(6));
+        assert_eq!(range("Gemm", 0, &[6, 4], &[("transA", 1)]), Range::weight(6));
+        assert_eq!(range("MatMul", 0, &[3, 5], &[]), Range::weight(5));
+        assert_eq!(range("MatMul", 1, &[2, 3, 5], &[]), Range::weight(3));
+        assert_eq!(range("MatMul", 1, &[7], &[]), Range::weight(7));
+        assert_eq!(range("BatchNormalization", 4, &[7], &[]), Range::SCALE);
+        assert_eq!(range("BatchNormalization", 3, &[7], &[]), Range::OTHER);
+        assert_eq!(range("Gemm", 2, &[7], &[]), Range::BIAS);
         // Nothing is divided by.
-        assert_eq!(range("Conv", 1, &[4, 0], &[]), Range::Weight { fan_in: 1 });
+        assert_eq!(range("Conv", 1, &[4, 0], &[]), Range::weight(1));
     }
 }

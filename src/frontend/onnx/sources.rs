@@ -142,7 +142,7 @@ impl Recorder {
                                 of: of.clone(),
                                 data_type: tensor.data_type,
                                 data: tensor.data.clone(),
-                                range: ranges.get(tensor.name.as_str()).copied().unwrap_or(Range::Other),
+                                range: ranges.get(tensor.name.as_str()).copied().unwrap_or(Range::OTHER),
                             });
                             sources.tensors.len() - 1
                         });

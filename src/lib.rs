@@ -292,6 +292,7 @@ pub mod ops;
 pub mod profile;
 pub mod published;
 pub mod report;
+pub mod seed;
 pub mod source;
 pub mod sweep;
 pub mod tensor;

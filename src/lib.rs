@@ -223,10 +223,10 @@
 //! 6. No floating-point number in a count. Expressions are exact fractions; floats are ratios in reports.
 //! 7. A graph that exists is a graph whose shapes fit: [`graph::Graph::add`] types every node or refuses it.
 //! 8. No unsafe code, but for the allocator that counts, and that only with `exec`.
-//! 9. No candle type outside of `executor`, the `execute` part of an op, and the command `measure`; nothing of them is
+//! 9. No candle type outside of `executor`, the `execute` part of an op, the values of ONNX files and `measure`; nothing of them is
 //!    compiled without the feature `exec`.
 //! 10. Of an HTML page only what has the type `Markup` is not escaped, and a policy forbids it every script but its own
-//!    and every request. After a change of `page.js` or `page.css` a test tells the new hash.
+//!     and every request. After a change of `page.js` or `page.css` a test tells the new hash.
 //!
 //! # The one lesson
 //!

@@ -68,7 +68,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "bit for bit is the point")]
     fn the_figures_of_the_readme() {
         assert_eq!(fnv1a("input"), 0x1ebb_ae8f_5810_b65b);
         assert_eq!(numbers("input", 1).next(), Some(0x3873_71f3_d35f_ff53));

@@ -55,7 +55,8 @@ fn run(graph: &Graph, values: &Values) -> Run {
     for (id, node) in graph.nodes() {
         let types = graph.input_types(node);
         if node.is_input() {
-            let tensor = seeded::tensor(&node.name, SEED, seed::Range::INPUT, &node.outputs[0], &Device::Cpu).unwrap();
+            let tensor =
+                seeded::tensor(&node.name, SEED, seed::Range::INPUT, &node.outputs[0], &Device::Cpu).unwrap();
             run.tensors.insert(Outlet { node: id, port: 0 }, tensor);
             continue;
         }
@@ -107,11 +108,19 @@ struct Expected {
 fn expected(path: &Path) -> Vec<Expected> {
     let text = std::fs::read_to_string(path.with_extension("expected")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&json["format"], &json["seed"], &json["samples"]), (&1.into(), &SEED.into(), &SAMPLES.into()));
+    assert_eq!(
+        (&json["format"], &json["seed"], &json["samples"]),
+        (&1.into(), &SEED.into(), &SAMPLES.into())
+    );
     let one = |tensor: &serde_json::Value| Expected {
         name: tensor["name"].as_str().unwrap().into(),
         dtype: tensor["dtype"].as_str().unwrap().into(),
-        shape: tensor["shape"].as_array().unwrap().iter().map(|size| size.as_u64().unwrap() as usize).collect(),
+        shape: tensor["shape"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|size| size.as_u64().unwrap() as usize)
+            .collect(),
         output: tensor["output"].as_bool().unwrap(),
         max: tensor["max"].as_f64().unwrap(),
         values: tensor["values"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect(),
@@ -122,8 +131,7 @@ fn expected(path: &Path) -> Vec<Expected> {
 /// The largest difference, as a part of the largest magnitude.
 fn difference(tensor: &Tensor, expected: &Expected) -> f64 {
     assert_eq!(tensor.dims(), expected.shape, "{}", expected.name);
-    let all: Vec<f64> =
-        tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap();
+    let all: Vec<f64> = tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap();
     let places: Vec<usize> = if expected.output || all.len() <= SAMPLES {
         (0..all.len()).collect()
     } else {
@@ -161,12 +169,19 @@ fn compare(name: &str, without: &[&str]) {
             None if outlet.is_none() && expected.dtype == "int64" => shapes += 1,
             None => {
                 let why = outlet.and_then(|outlet| run.faults.get(&outlet.node));
-                println!("{name}: no {}: {}", expected.name, why.map_or("it is known before", String::as_str));
+                println!(
+                    "{name}: no {}: {}",
+                    expected.name,
+                    why.map_or("it is known before", String::as_str)
+                );
                 missing.push(expected.name);
             }
         }
     }
-    println!("{name}: {compared} tensors compared, {} without a counterpart, {shapes} of shapes; worst {worst:.1e}", missing.len());
+    println!(
+        "{name}: {compared} tensors compared, {} without a counterpart, {shapes} of shapes; worst {worst:.1e}",
+        missing.len()
+    );
     assert!(wrong.is_empty(), "{name}:\n{}", wrong.join("\n"));
     assert_eq!(missing, without, "{name}");
     assert!(compared > 4 * missing.len(), "{name}: {compared} of {}", compared + missing.len());

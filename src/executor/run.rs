@@ -187,7 +187,7 @@ impl<'g> Network<'g> {
     }
 
     /// Other values for a node's stored tensors: after a step of training.
-    pub fn store(&mut self, id: NodeId, name: &str, value: Tensor) {
+    pub fn store(&mut self, id: NodeId, name: &str, value: &Tensor) {
         for (other, tensor) in &mut self.stored[id.index()].0 {
             if *other == name {
                 *tensor = value.clone();

@@ -98,7 +98,8 @@ mod tests {
     use crate::frontend::{LoadOptions, load_bytes};
 
     fn network(text: &str) -> Graph {
-        let (mut sources, mut sink) = (crate::source::SourceMap::default(), crate::diagnostic::Sink::default());
+        let (mut sources, mut sink) =
+            (crate::source::SourceMap::default(), crate::diagnostic::Sink::default());
         let bytes = text.as_bytes().to_vec();
         let loaded = load_bytes("n.json", "n", bytes, &LoadOptions::default(), &mut sources, &mut sink);
         loaded.unwrap_or_else(|| panic!("{sink:?}")).graph

@@ -173,13 +173,14 @@ mod execute {
                         let counted = |x: T| Counted(candle_core::WithDType::to_f64(x));
                         return self.written([x, new], length, places, counted, |y| candle_core::WithDType::from_f64(y.0));
                     }
-                    self.written([x, new], length, places, |x| x.load(), T::store)
+                    self.written([x, new], length, places, Element::load, T::store)
                 }))??;
                 tensor(made, x.dims())
             })?;
             Ok(made.to_dtype(x.dtype())?)
         }
 
+        #[expect(clippy::float_cmp, reason = "what was chosen is equal bit by bit, and factors are 0 or not")]
         /// The gradients of the tensor and of what is written, where both meet in a product, a maximum or a minimum.
         fn shares(&self, [x, new, gradient]: [&[f64]; 3], length: usize, places: &[usize]) -> [Vec<f64>; 2] {
             let place = |index: usize| places[index / length] * length + index % length;

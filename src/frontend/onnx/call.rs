@@ -284,7 +284,8 @@ impl Call<'_, '_, '_> {
 
     /// The same, and they are fitted to the op.
     pub(super) fn give_fitted(&mut self, node: NodeId, name: &'static str, input: usize, fit: Fit) {
-        let (Some(recorder), Some(Some(value))) = (&mut self.importer.recorder, self.inputs.get(input)) else {
+        let (Some(recorder), Some(Some(value))) = (&mut self.importer.recorder, self.inputs.get(input))
+        else {
             return;
         };
         recorder.give(node, name, value, fit);

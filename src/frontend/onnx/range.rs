@@ -16,7 +16,11 @@ pub(super) fn of_model(model: &Model) -> HashMap<&str, Range> {
 }
 
 /// The depth of graphs is limited where they are read.
-fn of_graph<'m>(graph: &'m Graph, scopes: &mut Vec<HashMap<&'m str, &'m Tensor>>, ranges: &mut HashMap<&'m str, Range>) {
+fn of_graph<'m>(
+    graph: &'m Graph,
+    scopes: &mut Vec<HashMap<&'m str, &'m Tensor>>,
+    ranges: &mut HashMap<&'m str, Range>,
+) {
     scopes.push(graph.initializers.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect());
     for node in &graph.nodes {
         for (place, name) in node.inputs.iter().enumerate() {
@@ -61,7 +65,10 @@ fn of_input(node: &Node, place: usize, tensor: &Tensor) -> Range {
         ("Conv" | "FusedConv" | "ConvTranspose" | "Gemm" | "FusedGemm" | "Attention", 2) => Range::BIAS,
         ("BatchNormalization", 1 | 4)
         | (
-            "LayerNormalization" | "InstanceNormalization" | "GroupNormalization" | "RMSNormalization"
+            "LayerNormalization"
+            | "InstanceNormalization"
+            | "GroupNormalization"
+            | "RMSNormalization"
             | "SimplifiedLayerNormalization",
             1,
         )

@@ -160,7 +160,8 @@ impl Recorder {
         for (id, node) in graph.nodes() {
             for weight in node.op.weights(&graph.input_types(node)) {
                 if !sources.gives(id, weight.name) {
-                    let reason = format!("its `{}` is computed by other nodes, and must be stored", weight.name);
+                    let reason =
+                        format!("its `{}` is computed by other nodes, and must be stored", weight.name);
                     self.refusals.push((id, reason));
                 }
             }
@@ -198,8 +199,11 @@ fn source(
     let types = graph.input_types(node);
     let weights = node.op.weights(&types);
     let missing = || format!("its op stores no `{name}`");
-    let shape: TensorShape =
-        weights.into_iter().find(|weight: &Weight| weight.name == name).map(|weight| weight.shape).ok_or_else(missing)?;
+    let shape: TensorShape = weights
+        .into_iter()
+        .find(|weight: &Weight| weight.name == name)
+        .map(|weight| weight.shape)
+        .ok_or_else(missing)?;
     let (found, mut views, seen) = match value.kind() {
         Kind::Stored(stored) => {
             let views = match &stored.views {
@@ -210,12 +214,16 @@ fn source(
             debug_assert!(!views.is_empty() || of.shape == stored.seen.shape, "a view is noted");
             (Found::Stored(stored.storage), views, stored.seen.clone())
         }
-        Kind::Known(known) => (Found::Content(Content::Known(Known::clone(known))), Vec::new(), known.tensor()),
+        Kind::Known(known) => {
+            (Found::Content(Content::Known(Known::clone(known))), Vec::new(), known.tensor())
+        }
         Kind::Literal(of, filling) => {
             let content = match filling {
                 Filling::All(number) => Content::All(*number),
                 Filling::Diagonal(above) => Content::Diagonal(*above),
-                Filling::Unknown(why) => return Err(format!("the values of its `{name}` are not known: {why}")),
+                Filling::Unknown(why) => {
+                    return Err(format!("the values of its `{name}` are not known: {why}"));
+                }
             };
             (Found::Content(content), Vec::new(), of.clone())
         }

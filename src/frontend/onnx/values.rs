@@ -101,7 +101,8 @@ pub fn read(
         };
         for index in uses {
             let given = &sources.given[index];
-            values[index] = Some(elements.as_ref().map_err(Clone::clone).and_then(|tensor| seen(tensor, given)));
+            values[index] =
+                Some(elements.as_ref().map_err(Clone::clone).and_then(|tensor| seen(tensor, given)));
         }
     }
     let missing = || Err("a bug: a tensor has no values".to_owned());
@@ -141,14 +142,17 @@ fn elements(
         }
         Data::External { location, offset, length } => {
             let place = Place { location, offset: *offset, length: *length };
-            return external.read(place, wanted, tensor, reading);
+            return external.read(&place, wanted, tensor, reading);
         }
         // A packed list has a byte at least for each element: what is too short is not read.
-        Data::Skipped { length, .. } | Data::Records { length, .. } if *length < tensor.of.elements().get() => {
+        Data::Skipped { length, .. } | Data::Records { length, .. }
+            if *length < tensor.of.elements().get() =>
+        {
             return Err(wrong_length(reading, tensor, *length, wanted));
         }
-        data => payload::read(model, data, tensor.data_type)
-            .map_err(|fault| fault.within(format!("the stored tensor `{}`", tensor.name)).diagnostic(reading.path))?,
+        data => payload::read(model, data, tensor.data_type).map_err(|fault| {
+            fault.within(format!("the stored tensor `{}`", tensor.name)).diagnostic(reading.path)
+        })?,
     };
     match bytes.len() as u64 == wanted {
         true => Ok(Some(bytes)),
@@ -186,7 +190,7 @@ struct External<'a, 'o> {
 impl External<'_, '_> {
     fn read(
         &mut self,
-        place: Place<'_>,
+        place: &Place<'_>,
         wanted: u64,
         tensor: &FileTensor,
         reading: Reading<'_>,
@@ -245,6 +249,7 @@ fn drawn(tensor: &FileTensor, reading: Reading<'_>) -> Result<std::result::Resul
     Ok(floats(values, &tensor.of, reading.device))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
 fn device_fault(error: candle_core::Error) -> String {
     format!("the device failed: {error}")
 }

@@ -105,11 +105,7 @@ pub(super) fn layer(call: &mut Call<'_, '_, '_>, scale: usize) -> Result<Values,
 /// A root-mean-square norm whose scale is at the given input.
 pub(super) fn rms(call: &mut Call<'_, '_, '_>, scale: usize) -> Result<Values, Stop> {
     let input = call.outlet(0)?;
-    let op = RmsNorm {
-        axes_from: call.int("axis", -1),
-        epsilon: epsilon(call),
-        affine: call.has(scale),
-    };
+    let op = RmsNorm { axes_from: call.int("axis", -1), epsilon: epsilon(call), affine: call.has(scale) };
     norm(call, op.into(), input, &[(scale, "weight", Role::Norm)])
 }
 

@@ -182,12 +182,7 @@ fn unsqueeze(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
 }
 
 /// The same elements of a stored tensor in another shape.
-fn seen_as(
-    call: &Call<'_, '_, '_>,
-    tensor: &TensorType,
-    axes: &[u64],
-    view: View,
-) -> Result<Values, Stop> {
+fn seen_as(call: &Call<'_, '_, '_>, tensor: &TensorType, axes: &[u64], view: View) -> Result<Values, Stop> {
     let other = tensor.reshaped(axes);
     if axes.len() > crate::tensor::TensorShape::MAX_RANK || other.elements() != tensor.elements() {
         return Err(Stop::fault(Code::ShapeMismatch, format!("{} is not {}", tensor.shape, other.shape)));
@@ -205,7 +200,8 @@ fn transpose(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     if call.stored(0).is_some() {
         let order = permutation.iter().map(|&axis| usize::try_from(axis).ok());
         let order: Option<Vec<usize>> = order.collect();
-        let axes = order.as_ref().and_then(|order| order.iter().map(|&axis| tensor.shape.axis(axis)).collect());
+        let axes =
+            order.as_ref().and_then(|order| order.iter().map(|&axis| tensor.shape.axis(axis)).collect());
         let (Some(order), Some::<Vec<u64>>(axes)) = (order, axes) else {
             return Err(Stop::fault(Code::OutOfRange, format!("`perm` cannot be {permutation:?}")));
         };

@@ -52,7 +52,7 @@ fn without_a_measurement_the_way_to_one_is_told() {
 #[test]
 fn what_was_measured_of_another_network_is_refused() {
     let (place, report) = place();
-    let mut other = |pointer: &str, value: Value, told: &str| {
+    let other = |pointer: &str, value: Value, told: &str| {
         let mut changed = report.clone();
         *changed.pointer_mut(pointer).unwrap() = value;
         place.write("other.json", &changed.to_string());

@@ -225,22 +225,23 @@ OPS = {
         ],
     ),
     "trilu": Op(
-        lambda c, x: torch.triu(x) if c.a.get("upper", True) else torch.tril(x),
+        lambda c, x: (torch.triu if c.a.get("upper", True) else torch.tril)(x, c.a.get("diagonal", 0)),
         [
             Case(
                 "the upper triangle, diagonal included",
                 {},
                 [T((2, 3, 3))],
-                note="the page does not say that the diagonal stays",
             ),
             Case(
                 "the lower triangle, diagonal included",
                 {"upper": False},
                 [T((2, 3, 3))],
-                note="the page does not say that the diagonal stays",
             ),
             Case("matrices that are wider than high", {}, [T((2, 2, 2, 4))]),
             Case("matrices that are higher than wide", {"upper": False}, [T((2, 4, 2))]),
+            Case("what follows, as a causal mask has it", {"diagonal": 1}, [T((2, 3, 3))]),
+            Case("all but the last column", {"upper": False, "diagonal": 2}, [T((1, 3, 4))]),
+            Case("a diagonal outside the matrix", {"diagonal": -5}, [T((1, 2, 2))]),
         ],
     ),
 }

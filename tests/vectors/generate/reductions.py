@@ -64,7 +64,6 @@ OPS["argmax"] = Op(
             {},
             [Given((2, 4), [1, 2, 2, 0, 3, 3, 3, 3])],
             ties=True,
-            note="the page does not say which of equal elements; as ONNX's default",
         ),
     ],
     dtypes=lambda c: ["i64"],

@@ -20,10 +20,11 @@ pub(super) fn find(op: &str) -> Option<Handler> {
         "Range" => |_| Err(Stop::unknown("its limits depend on data")),
         "RandomNormal" | "RandomUniform" | "RandomNormalLike" | "RandomUniformLike" => random,
         "Trilu" => |call| {
-            let op = crate::ops::Trilu { upper: call.int("upper", 1) == 1 };
-            if call.has(1) && call.number(1) != Some(0.0) {
-                call.refuse("its diagonal is not the main one, which alone runs");
-            }
+            let diagonal = match call.has(1) {
+                true => call.whole(1, "diagonal")?.first().copied().unwrap_or(0),
+                false => 0,
+            };
+            let op = crate::ops::Trilu { upper: call.int("upper", 1) == 1, diagonal };
             let input = call.outlet(0)?;
             let output = call.add(op, &[input])?;
             call.one(output)

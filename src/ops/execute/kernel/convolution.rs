@@ -4,7 +4,8 @@
 //! registers ([`tile`]). The windows are never laid out as a matrix: maps are padded and split by the stride
 //! ([`planes`]), so that each tap of the kernel reads a run of memory. What many rows of a kernel read is copied to panels
 //! in the cache ([`product`]); what few read, as in a depthwise convolution, is read in place. A 1×1 convolution needs no
-//! layout. Elsewhere than on the CPU candle's own operations do it ([`device`]).
+//! layout. Backward, the input's gradient is a convolution with the flipped kernel, or with steps the transposed product;
+//! the kernel's gradient is a product with the maps turned, or with few channels inner products ([`correlate`]). Elsewhere than on the CPU candle's own operations do it ([`device`]).
 
 mod correlate;
 mod device;
@@ -53,6 +54,14 @@ fn wider(dtype: DType) -> Option<DType> {
     matches!(dtype, DType::F16 | DType::BF16).then_some(DType::F32)
 }
 
+/// The loops count on elements.
+fn check_elements(tensors: &[&Tensor]) -> Result<(), Fault> {
+    if tensors.iter().any(|tensor| tensor.elem_count() == 0) {
+        return Err(Fault::unrunnable("a convolution of no elements does not run"));
+    }
+    Ok(())
+}
+
 /// The elements of `[n, c, h, w]`, where images may lie apart.
 fn with_images<T: WithDType, R>(x: &Tensor, run: impl FnOnce(Images<'_, T>) -> R) -> Result<R, Fault> {
     let x = if x.get(0)?.is_contiguous() { x.clone() } else { x.contiguous()? };
@@ -88,6 +97,7 @@ pub fn forward(
     }
     let (batch, out) = (x.dims()[0], kernel.dims()[0]);
     let shape = [batch, out, slide.output[0], slide.output[1]];
+    check_elements(&[x, kernel])?;
     if let (Some(bias), true) = (bias, is_counting()) {
         // The additions are to be seen.
         let y = forward(x, kernel, None, slide, groups)?;
@@ -123,6 +133,7 @@ pub fn grad_input(gradient: &Tensor, kernel: &Tensor, slide: &Slide, groups: usi
         let x = grad_input(&gradient.to_dtype(wide)?, &kernel.to_dtype(wide)?, slide, groups)?;
         return Ok(x.to_dtype(gradient.dtype())?);
     }
+    check_elements(&[gradient, kernel])?;
     let (batch, out, channels) = (gradient.dims()[0], gradient.dims()[1], kernel.dims()[1]);
     let [height, width] = slide.kernel;
     let (own, taps) = (out / groups, slide.taps());
@@ -188,6 +199,7 @@ pub fn grad_kernel(x: &Tensor, gradient: &Tensor, slide: &Slide, groups: usize) 
         let kernel = grad_kernel(&x.to_dtype(wide)?, &gradient.to_dtype(wide)?, slide, groups)?;
         return Ok(kernel.to_dtype(x.dtype())?);
     }
+    check_elements(&[x, gradient])?;
     let shape = [gradient.dims()[1], x.dims()[1] / groups, slide.kernel[0], slide.kernel[1]];
     with_real!(x.dtype(), T => {
         let mut kernel = vec![T::ZERO; shape.iter().product()];

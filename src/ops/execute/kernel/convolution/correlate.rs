@@ -10,16 +10,22 @@ const LENGTH: usize = 768;
 
 /// Rows of a matrix, each somewhere in memory.
 #[derive(Clone, Copy)]
-pub struct Rows<'a, T> {
+pub(super) struct Rows<'a, T> {
     /// What they lie in.
-    pub data: &'a [T],
+    pub(super) data: &'a [T],
     /// Where each begins.
-    pub starts: &'a [usize],
+    pub(super) starts: &'a [usize],
 }
 
 /// Adds `a · bᵀ` to `c`, of rows that are `length` long. `c` is `[rows of a, rows of b]`.
 #[inline(always)]
-pub fn correlate<T: Real, S: Simd>(simd: S, a: Rows<'_, T>, b: Rows<'_, T>, length: usize, c: &mut [T]) {
+pub(super) fn correlate<T: Real, S: Simd>(
+    simd: S,
+    a: Rows<'_, T>,
+    b: Rows<'_, T>,
+    length: usize,
+    c: &mut [T],
+) {
     let pitch = b.starts.len();
     // Many sums at once need many rows on the left.
     if a.starts.len() == 1 {

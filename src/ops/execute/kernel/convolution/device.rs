@@ -58,7 +58,7 @@ fn kernels(kernel: &Tensor, batch: usize, groups: usize) -> Result<Tensor, Fault
 }
 
 /// As [`super::forward`].
-pub fn forward(
+pub(super) fn forward(
     x: &Tensor,
     kernel: &Tensor,
     bias: Option<&Tensor>,
@@ -80,7 +80,12 @@ pub fn forward(
 }
 
 /// As [`super::grad_input`].
-pub fn grad_input(gradient: &Tensor, kernel: &Tensor, slide: &Slide, groups: usize) -> Result<Tensor, Fault> {
+pub(super) fn grad_input(
+    gradient: &Tensor,
+    kernel: &Tensor,
+    slide: &Slide,
+    groups: usize,
+) -> Result<Tensor, Fault> {
     let (batch, out) = (gradient.dims()[0], gradient.dims()[1]);
     let channels = kernel.dims()[1] * groups;
     let gradient = gradient.contiguous()?.reshape((batch, groups, out / groups, slide.outputs()))?;
@@ -108,7 +113,12 @@ pub fn grad_input(gradient: &Tensor, kernel: &Tensor, slide: &Slide, groups: usi
 }
 
 /// As [`super::grad_kernel`].
-pub fn grad_kernel(x: &Tensor, gradient: &Tensor, slide: &Slide, groups: usize) -> Result<Tensor, Fault> {
+pub(super) fn grad_kernel(
+    x: &Tensor,
+    gradient: &Tensor,
+    slide: &Slide,
+    groups: usize,
+) -> Result<Tensor, Fault> {
     let (batch, channels, out) = (x.dims()[0], x.dims()[1], gradient.dims()[1]);
     let gradient = gradient.contiguous()?.reshape((batch, groups, out / groups, slide.outputs()))?;
     let columns = columns(x, slide, groups)?.transpose(D::Minus1, D::Minus2)?.contiguous()?;

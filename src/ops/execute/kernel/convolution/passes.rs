@@ -10,15 +10,15 @@ use super::vector::{MOST_LANES, Real};
 
 /// The images of a batch, each without gaps.
 #[derive(Clone, Copy)]
-pub struct Images<'a, T> {
+pub(super) struct Images<'a, T> {
     /// From the first one on.
-    pub data: &'a [T],
+    pub(super) data: &'a [T],
     /// Elements from one to the next.
-    pub step: usize,
+    pub(super) step: usize,
     /// How many.
-    pub count: usize,
+    pub(super) count: usize,
     /// Channels of each.
-    pub channels: usize,
+    pub(super) channels: usize,
 }
 
 impl<'a, T> Images<'a, T> {
@@ -30,13 +30,13 @@ impl<'a, T> Images<'a, T> {
 }
 
 /// What one pass works on.
-pub struct Pass<'a, T> {
+pub(super) struct Pass<'a, T> {
     /// The window.
-    pub slide: &'a Slide,
+    pub(super) slide: &'a Slide,
     /// Groups of channels.
-    pub groups: usize,
+    pub(super) groups: usize,
     /// The result, all zero.
-    pub to: &'a mut [T],
+    pub(super) to: &'a mut [T],
 }
 
 /// Where each row of the windows begins, of so many channels.
@@ -46,15 +46,15 @@ fn offsets(planes: &Planes, channels: usize) -> Vec<usize> {
 }
 
 /// `to = kernel ⋆ x + bias`.
-pub struct Forward<'a, T> {
+pub(super) struct Forward<'a, T> {
     /// The input.
-    pub x: Images<'a, T>,
+    pub(super) x: Images<'a, T>,
     /// `[out, c/g, kh, kw]`.
-    pub kernel: &'a [T],
+    pub(super) kernel: &'a [T],
     /// One number for each output channel.
-    pub bias: Option<&'a [T]>,
+    pub(super) bias: Option<&'a [T]>,
     /// The rest.
-    pub pass: Pass<'a, T>,
+    pub(super) pass: Pass<'a, T>,
 }
 
 impl<T: Real> WithSimd for Forward<'_, T> {
@@ -86,20 +86,20 @@ impl<T: Real> WithSimd for Forward<'_, T> {
 }
 
 /// The gradient of the input by the transposed product: what a window read gets back what it gave.
-pub struct GradInput<'a, T> {
+pub(super) struct GradInput<'a, T> {
     /// The gradient of the output.
-    pub gradient: Images<'a, T>,
+    pub(super) gradient: Images<'a, T>,
     /// The kernel as `[c, kh, kw, out/g]`.
-    pub kernel: &'a [T],
+    pub(super) kernel: &'a [T],
     /// The rest.
-    pub pass: Pass<'a, T>,
+    pub(super) pass: Pass<'a, T>,
 }
 
 /// Rows of the transposed product that are made together.
 const TOGETHER: usize = 64;
 
 /// Channels whose gradients are made together.
-pub fn together(taps: usize, channels: usize) -> usize {
+pub(super) fn together(taps: usize, channels: usize) -> usize {
     (TOGETHER / taps).clamp(1, channels.max(1))
 }
 
@@ -153,17 +153,17 @@ impl<T: Real> WithSimd for GradInput<'_, T> {
 }
 
 /// The gradient of the kernel.
-pub struct GradKernel<'a, T> {
+pub(super) struct GradKernel<'a, T> {
     /// The input.
-    pub x: Images<'a, T>,
+    pub(super) x: Images<'a, T>,
     /// The gradient of the output.
-    pub gradient: Images<'a, T>,
+    pub(super) gradient: Images<'a, T>,
     /// The rest.
-    pub pass: Pass<'a, T>,
+    pub(super) pass: Pass<'a, T>,
 }
 
 /// Whether so many channels fill the vectors of a product in which they lie beside each other.
-pub const fn is_wide(channels: usize) -> bool {
+pub(super) const fn is_wide(channels: usize) -> bool {
     channels >= MOST_LANES
 }
 

@@ -47,22 +47,22 @@ impl Axis {
 
 /// The layout of one channel.
 #[derive(Clone, Debug)]
-pub struct Planes {
+pub(super) struct Planes {
     slide: Slide,
     axes: [Axis; 2],
     /// Elements from a row to the next.
-    pub pitch: usize,
+    pub(super) pitch: usize,
     /// Elements of a channel.
-    pub channel: usize,
+    pub(super) channel: usize,
     /// Where each tap begins, row by row.
-    pub taps: Vec<usize>,
+    pub(super) taps: Vec<usize>,
     /// Whether a channel is the map as it is.
-    pub is_map: bool,
+    pub(super) is_map: bool,
 }
 
 impl Planes {
     /// The layout for a window.
-    pub fn new(slide: &Slide) -> Self {
+    pub(super) fn new(slide: &Slide) -> Self {
         let mut axes = [Axis::new(slide, 0), Axis::new(slide, 1)];
         let is_map = slide.stays_on_map();
         if is_map {
@@ -82,7 +82,7 @@ impl Planes {
     }
 
     /// Room for so many channels, and for a vector that reads over the end; all zero.
-    pub fn room<T: Real>(&self, channels: usize) -> Vec<T> {
+    pub(super) fn room<T: Real>(&self, channels: usize) -> Vec<T> {
         vec![T::ZERO; channels * self.channel + SLACK]
     }
 
@@ -95,7 +95,7 @@ impl Planes {
 
     /// Lays maps out. What lies beside them stays as it was in `to`: zero.
     #[inline(always)]
-    pub fn lay_out<T: Real>(&self, maps: &[T], to: &mut [T]) {
+    pub(super) fn lay_out<T: Real>(&self, maps: &[T], to: &mut [T]) {
         let slide = &self.slide;
         for (map, to) in
             maps.chunks_exact(slide.inputs().max(1)).zip(to.chunks_exact_mut(self.channel.max(1)))
@@ -114,7 +114,7 @@ impl Planes {
 
     /// Lays maps out as [`Planes::lay_out`] does, but the channels of one place beside each other.
     #[inline(always)]
-    pub fn lay_out_across<T: Real>(&self, maps: &[T], channels: usize, to: &mut [T]) {
+    pub(super) fn lay_out_across<T: Real>(&self, maps: &[T], channels: usize, to: &mut [T]) {
         /// Maps that are read along, so that neither reads nor writes go far.
         const MAPS: usize = 16;
         let slide = &self.slide;
@@ -136,7 +136,7 @@ impl Planes {
 
     /// Takes the map back out of one channel: the reverse of [`Planes::lay_out`]. What no tap reads is left as it is.
     #[inline(always)]
-    pub fn take_back<T: Real>(&self, channel: &[T], map: &mut [T]) {
+    pub(super) fn take_back<T: Real>(&self, channel: &[T], map: &mut [T]) {
         let slide = &self.slide;
         for (start, [py, px]) in self.phases() {
             let (ys, line) = self.axes[0].on_map(slide, 0, py);
@@ -151,7 +151,7 @@ impl Planes {
 }
 
 /// Elements behind the last channel that a vector may read.
-pub const SLACK: usize = super::tile::WIDEST * MOST_LANES;
+pub(super) const SLACK: usize = super::tile::WIDEST * MOST_LANES;
 
 /// Every `stride`-th element.
 #[inline(always)]

@@ -15,15 +15,15 @@ const FEW: usize = 8;
 
 /// The windows of a map as a matrix: row k, place (y, x) is `data[offsets[k] + y·pitch + x]`.
 #[derive(Clone, Copy)]
-pub struct Windows<'a, T> {
+pub(super) struct Windows<'a, T> {
     /// The map, laid out.
-    pub data: &'a [T],
+    pub(super) data: &'a [T],
     /// Where each row begins.
-    pub offsets: &'a [usize],
+    pub(super) offsets: &'a [usize],
     /// Height and width of the output.
-    pub output: [usize; 2],
+    pub(super) output: [usize; 2],
     /// Elements from one of its rows to the next.
-    pub pitch: usize,
+    pub(super) pitch: usize,
 }
 
 impl<T> Windows<'_, T> {
@@ -48,7 +48,7 @@ struct Run {
 }
 
 /// What the product needs beside its factors, made once for many products.
-pub struct Room<T> {
+pub(super) struct Room<T> {
     /// None where the windows are read in place; behind them [`SLACK`] elements may then be read.
     panels: Option<Vec<T>>,
     runs: Vec<Run>,
@@ -56,38 +56,33 @@ pub struct Room<T> {
 
 impl<T: Real> Room<T> {
     /// For windows of so many rows and places, and a kernel of at most so many rows.
-    pub fn new(depth: usize, places: usize, rows: usize) -> Self {
+    pub(super) fn new(depth: usize, places: usize, rows: usize) -> Self {
         if is_few(rows) {
             return Self { panels: None, runs: Vec::new() };
         }
-        let [panels, runs] = room(depth, places);
-        Self { panels: Some(vec![T::ZERO; panels]), runs: Vec::with_capacity(runs) }
+        let panels = vec![T::ZERO; room(depth, places, rows)];
+        Self { panels: Some(panels), runs: Vec::with_capacity(together(places)) }
     }
 }
 
 /// Whether a kernel has so few rows that the windows are read where they are.
-pub const fn is_few(rows: usize) -> bool {
+pub(super) const fn is_few(rows: usize) -> bool {
     rows <= FEW
 }
 
-/// Elements of the panels, and runs.
-fn room(depth: usize, places: usize) -> [usize; 2] {
-    let places = places.min(PLACES);
-    [(depth.min(DEPTH) + 1) * (places + SLACK), places]
+/// Places that are computed together.
+fn together(places: usize) -> usize {
+    places.min(PLACES)
 }
 
-/// Bytes of a [`Room`].
-pub fn room_bytes(depth: usize, places: usize, rows: usize, element: usize) -> usize {
-    if is_few(rows) {
-        return 0;
-    }
-    let [panels, runs] = room(depth, places);
-    panels * element + runs * size_of::<Run>()
+/// Elements of a [`Room`].
+pub(super) fn room(depth: usize, places: usize, rows: usize) -> usize {
+    if is_few(rows) { 0 } else { (depth.min(DEPTH) + 1) * (together(places) + SLACK) }
 }
 
 /// What a product begins with.
 #[derive(Clone, Copy)]
-pub enum First<'a, T> {
+pub(super) enum First<'a, T> {
     /// Zero.
     Nothing,
     /// A number for each row.
@@ -110,7 +105,7 @@ impl<T: Real> First<'_, T> {
 
 /// `c = first + a · windows`. `a` is `[rows, depth]`, `c` is `[rows, places]`.
 #[inline(always)]
-pub fn multiply<T: Real, S: Simd>(
+pub(super) fn multiply<T: Real, S: Simd>(
     simd: S,
     a: &[T],
     windows: Windows<'_, T>,

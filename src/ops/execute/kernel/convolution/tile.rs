@@ -8,13 +8,13 @@ use pulp::Simd;
 use super::vector::{MOST_LANES, Real, lanes};
 
 /// Vectors side by side in a tile, and in a panel.
-pub const WIDE: usize = 2;
+pub(super) const WIDE: usize = 2;
 
 /// Vectors side by side in a tile of one or two rows.
-pub const WIDEST: usize = 4;
+pub(super) const WIDEST: usize = 4;
 
 /// Sums of a tile, by row and vector.
-pub type Sums<T, S, const M: usize, const V: usize> = [[<T as Real>::Vector<S>; V]; M];
+pub(super) type Sums<T, S, const M: usize, const V: usize> = [[<T as Real>::Vector<S>; V]; M];
 
 /// Does something with as many rows at once as a tile has, then with fewer: `for_rows!(from..to, |row, M| …)`.
 macro_rules! for_rows {
@@ -42,13 +42,13 @@ pub(super) use for_rows;
 
 /// Compiled on its own, for what the CPU has: inlined into larger loops the compiler keeps the sums in memory.
 #[inline(never)]
-pub fn alone<S: Simd, R>(simd: S, run: impl FnOnce() -> R) -> R {
+pub(super) fn alone<S: Simd, R>(simd: S, run: impl FnOnce() -> R) -> R {
     simd.vectorize(run)
 }
 
 /// `a · b`, where `rows` are the rows of b, each at least `V` vectors long.
 #[inline(always)]
-pub fn product<'a, T: Real, S: Simd, const M: usize, const V: usize>(
+pub(super) fn product<'a, T: Real, S: Simd, const M: usize, const V: usize>(
     simd: S,
     a: [&[T]; M],
     rows: impl Iterator<Item = &'a [T]>,
@@ -70,18 +70,18 @@ pub fn product<'a, T: Real, S: Simd, const M: usize, const V: usize>(
 }
 
 /// Where a tile of a matrix begins, and what is there already.
-pub struct Corner<const M: usize, T> {
+pub(super) struct Corner<const M: usize, T> {
     /// Elements from a row to the next.
-    pub pitch: usize,
+    pub(super) pitch: usize,
     /// Columns of the tile that belong to the matrix.
-    pub columns: usize,
+    pub(super) columns: usize,
     /// What each row begins with; `None` adds to what the matrix has.
-    pub first: Option<[T; M]>,
+    pub(super) first: Option<[T; M]>,
 }
 
 /// Writes a tile, or adds it to what is there.
 #[inline(always)]
-pub fn put<T: Real, S: Simd, const M: usize, const V: usize>(
+pub(super) fn put<T: Real, S: Simd, const M: usize, const V: usize>(
     simd: S,
     sums: &Sums<T, S, M, V>,
     c: &mut [T],
@@ -107,7 +107,7 @@ pub fn put<T: Real, S: Simd, const M: usize, const V: usize>(
 
 /// Inner products of rows that are all equally long, by place of `a` and of `b`.
 #[inline(always)]
-pub fn inner<T: Real, S: Simd, const M: usize, const V: usize>(
+pub(super) fn inner<T: Real, S: Simd, const M: usize, const V: usize>(
     simd: S,
     a: [&[T]; M],
     b: [&[T]; V],

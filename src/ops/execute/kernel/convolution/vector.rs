@@ -5,7 +5,7 @@ use std::ops::{Add, AddAssign};
 use pulp::Simd;
 
 /// A number that products of matrices are computed with.
-pub trait Real: Copy + Add<Output = Self> + AddAssign + 'static {
+pub(super) trait Real: Copy + Add<Output = Self> + AddAssign + 'static {
     /// 0.
     const ZERO: Self;
     /// As many as one instruction takes.
@@ -33,12 +33,12 @@ pub trait Real: Copy + Add<Output = Self> + AddAssign + 'static {
 
 /// Numbers in a vector.
 #[inline(always)]
-pub const fn lanes<T: Real, S: Simd>() -> usize {
+pub(super) const fn lanes<T: Real, S: Simd>() -> usize {
     size_of::<T::Vector<S>>() / size_of::<T>()
 }
 
 /// No CPU has more numbers of 32 bits in a vector.
-pub const MOST_LANES: usize = 16;
+pub(super) const MOST_LANES: usize = 16;
 
 macro_rules! reals {
     ($($real:ident, $vector:ident, $slice:ident, $slice_mut:ident, $partial:ident, $splat:ident, $fma:ident, $add:ident, $sum:ident;)*) => {$(

@@ -4,7 +4,7 @@ use num::Integer as _;
 
 use super::passes::{is_wide, together};
 use super::planes::SLACK;
-use super::product::{is_few, room_bytes};
+use super::product::{is_few, room};
 use super::slide::Slide;
 use super::wider;
 use crate::ops::Io;
@@ -13,12 +13,7 @@ use crate::ops::execute::{Pass, dtype, size};
 use crate::ops::window::Window;
 use crate::units::{Overflow, product, sum};
 
-/// Bytes of a place in memory that is kept for a row or a tap.
-const PLACE: u64 = size_of::<usize>() as u64;
-/// Bytes of a tensor that are not elements, and of what lists have too much.
-const HEADERS: u64 = 2048;
-
-/// The most bytes in memory beside what is read and given out.
+/// The most bytes of elements in memory beside what is read and given out; lists of places are not among them.
 ///
 /// # Errors
 /// When they do not fit in 64 bits.
@@ -59,7 +54,7 @@ pub(in crate::ops) fn workspace(
             sum([of_input, kernel])?.max(all.correlation()?).max(of_bias)
         }
     };
-    sum([own, wide, HEADERS])
+    sum([own, wide])
 }
 
 /// Places of a map of the output.
@@ -96,19 +91,14 @@ impl All {
         product(&[sum([product(&[channels, channel])?, SLACK as u64])?, self.element])
     }
 
-    /// Bytes of the places of so many rows of windows and of the taps.
-    fn places(&self, channels: u64) -> Result<u64, Overflow> {
-        product(&[sum([product(&[channels, self.taps])?, product(&[2, self.taps])?])?, PLACE])
-    }
-
     /// As [`super::passes::Forward`].
     fn product(&self, slide: &Slide, channels: u64, rows: u64) -> Result<u64, Overflow> {
         let rows = size(rows)?;
         let laid_out =
             if slide.stays_on_map() && !is_few(rows) { 0 } else { self.laid_out(slide, channels)? };
         let depth = size(product(&[channels, self.taps])?)?;
-        let room = room_bytes(depth, outputs(slide)?, rows, size(self.element)?);
-        sum([laid_out, self.places(channels)?, room as u64])
+        let room = room(depth, outputs(slide)?, rows);
+        sum([laid_out, product(&[room as u64, self.element])?])
     }
 
     /// As [`super::passes::GradInput`].
@@ -124,9 +114,9 @@ impl All {
         } else {
             0
         };
-        let room = room_bytes(size(self.out)?, places, rows, size(self.element)?);
+        let room = room(size(self.out)?, places, rows);
         let channel = self.laid_out(&self.slide, 1)?;
-        sum([columns, read, room as u64, channel, self.places(1)?, product(&[self.out, PLACE])?])
+        sum([columns, read, product(&[room as u64, self.element])?, channel])
     }
 
     /// As [`super::passes::GradKernel`].
@@ -136,9 +126,8 @@ impl All {
         if is_wide(channels) {
             let turned = self.laid_out(slide, self.channels)?;
             let of_taps = product(&[self.out, self.taps, self.channels, self.element])?;
-            let room = room_bytes(outputs, channels, size(self.out)?, size(self.element)?);
-            let places = product(&[outputs as u64, PLACE])?;
-            return sum([turned, of_taps, room as u64, places, self.places(0)?]);
+            let room = room(outputs, channels, size(self.out)?);
+            return sum([turned, of_taps, product(&[room as u64, self.element])?]);
         }
         let (laid_out, pitch) = if slide.stays_on_map() {
             (0, slide.input[1])
@@ -149,6 +138,6 @@ impl All {
         let gaps = pitch != slide.output[1];
         let spread =
             product(&[u64::from(gaps), self.out, slide.output[0] as u64, pitch as u64, self.element])?;
-        sum([laid_out, spread, self.places(self.channels)?, product(&[self.out, PLACE])?])
+        sum([laid_out, spread])
     }
 }

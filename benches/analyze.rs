@@ -203,7 +203,7 @@ fn page(criterion: &mut Criterion) {
         load_bytes("densenet201.json", "densenet201", text, &options, &mut sources, &mut sink).unwrap();
     let profile = Profile::new(loaded, Wanted::ALL).unwrap_or_else(|_| panic!("too large"));
     let report = profile.report(&sources);
-    let charts = chart::network(&report, None);
+    let charts = chart::network(&report);
     let page = || Network { report, charts: black_box(&charts), command: "csp-profile" }.render();
     let bare = || Network { report, charts: &[], command: black_box("csp-profile") }.render();
     let mut group = criterion.benchmark_group("page");

@@ -194,6 +194,7 @@ pub(crate) fn options(args: &LoadArgs) -> LoadOptions {
         dtype: args.dtype,
         inputs: args.inputs.clone(),
         unknown,
+        values: false,
     }
 }
 

@@ -179,16 +179,22 @@ impl Timing {
     /// Something per second; `None` where the time is below 100 ticks of the clock.
     #[expect(clippy::cast_precision_loss, reason = "a rate, not a count")]
     pub fn rate(&self, amount: u64) -> Option<f64> {
-        (self.median >= 100.0 * self.resolution && self.median > 0.0)
-            .then(|| amount as f64 / self.median * 1e9)
+        self.is_resolved().then(|| amount as f64 / self.median * 1e9)
+    }
+
+    /// Whether the time is at least 100 ticks of the clock, so that ratios with it say something.
+    pub fn is_resolved(&self) -> bool {
+        self.median >= 100.0 * self.resolution && self.median > 0.0
     }
 }
 
-/// Bytes of tensors in use while each step ran.
+/// Bytes of tensors in use while each step ran. All lists have the same length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Curve {
     /// `inference` or `training`.
     pub name: &'static str,
+    /// What ran, in order; the lists below have a figure for each.
+    pub steps: Vec<Step>,
     /// What the analysis said, step by step.
     pub predicted: Vec<u64>,
     /// What the allocator had given out when each step had run, before anything was dropped.
@@ -197,6 +203,22 @@ pub struct Curve {
     pub peak: Vec<u64>,
     /// The most that the op declared for its workspace.
     pub workspace: Vec<u64>,
+}
+
+/// One node that ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The node.
+    pub node: NodeId,
+    /// Whether it ran backward.
+    pub backward: bool,
+}
+
+impl Step {
+    /// The key of its pass in reports.
+    pub fn pass(self) -> &'static str {
+        if self.backward { "backward" } else { "forward" }
+    }
 }
 
 impl Curve {

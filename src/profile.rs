@@ -76,6 +76,8 @@ impl Profile {
             memory: self.memory.as_ref(),
             gradient: self.gradient.as_ref(),
             budget: None,
+            measurement: None,
+            roofline: None,
         }
     }
 

@@ -12,6 +12,7 @@ pub mod diagram;
 pub mod figures;
 pub mod gradient;
 pub mod markdown;
+pub mod measurement;
 pub mod memory;
 pub mod page;
 pub mod sections;
@@ -28,9 +29,12 @@ use crate::analysis::conventions::CONVENTIONS;
 use crate::analysis::gradient::Gradient;
 use crate::analysis::gradient::equations::Notation;
 use crate::analysis::memory as memory_analysis;
+use crate::analysis::roofline::Roofline;
 use crate::analysis::{Analysis, Group, Sum, Traffic};
 use crate::budget::Verdict;
+use crate::device::Device;
 use crate::graph::{Graph, Node, NodeId, Outlet};
+use crate::measurement::Measurement;
 use crate::ops::Op;
 use crate::ops::attribute::{SettingValue, decimal};
 use crate::published::{self, Fact};
@@ -60,6 +64,10 @@ pub struct Report<'a> {
     pub gradient: Option<&'a Gradient>,
     /// The verdict of its budget, where one was asked for.
     pub budget: Option<&'a Verdict>,
+    /// What was measured of it, where it was run.
+    pub measurement: Option<&'a Measurement>,
+    /// A device, where one was named, and the least times on it: bounds of what was measured.
+    pub roofline: Option<(&'a Device, &'a Roofline)>,
 }
 
 impl Report<'_> {
@@ -195,6 +203,9 @@ impl Report<'_> {
         if let Some(gradient) = self.gradient {
             let view = gradient::GradientReport { graph: self.graph, gradient, notation: Notation::Text };
             map.serialize_entry("gradient", &view)?;
+        }
+        if let Some(measured) = measurement::Measured::new(self) {
+            map.serialize_entry("measurement", &measured.keys(nodes))?;
         }
         if let Some(verdict) = self.budget {
             map.serialize_entry("budget", verdict)?;
@@ -551,6 +562,8 @@ mod tests {
             memory,
             gradient: None,
             budget: None,
+            measurement: None,
+            roofline: None,
         };
         for metric in published::METRICS {
             assert!(report.value(metric, None).is_some(), "{metric}");

@@ -151,6 +151,8 @@ impl Sweep<'_> {
             memory: memory.as_ref(),
             gradient: gradient.as_ref(),
             budget: None,
+            measurement: None,
+            roofline: None,
         };
         let padded = self.align.map(|multiple| padding::padded(&loaded.graph, &analysis, multiple));
         let accuracies = loaded.facts.iter().filter(|fact| fact.applies && is_accuracy(&fact.metric));

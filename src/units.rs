@@ -82,6 +82,33 @@ pub fn bytes(count: u64) -> String {
     scaled(count, 1024, &BINARY).unwrap_or_else(|| format!("{count} B"))
 }
 
+/// A time in four digits: `83.12 ms`.
+pub fn seconds(seconds: f64) -> String {
+    if !seconds.is_finite() {
+        return "-".into();
+    }
+    if seconds <= 0.0 {
+        return "0 s".into();
+    }
+    // By what is printed: 999.96 ms is 1.000 s.
+    let units = [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")];
+    let (scale, unit) =
+        units.into_iter().find(|(scale, _)| seconds / scale >= 0.99995).unwrap_or((1e-9, "ns"));
+    match seconds / scale {
+        value @ 999.95.. => format!("{value:.0} {unit}"),
+        value @ 99.995.. => format!("{value:.1} {unit}"),
+        value @ 9.9995.. => format!("{value:.2} {unit}"),
+        value => format!("{value:.3} {unit}"),
+    }
+}
+
+/// So many of something a second, in four digits with an SI prefix: `34.10 G`.
+pub fn rate(per_second: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    let whole = per_second.round() as u64;
+    if per_second.is_finite() { si(whole) } else { "-".into() }
+}
+
 /// A formatted number without the zeros that end its fraction: `5.000 M` as `5 M`.
 pub fn trimmed(text: &str) -> String {
     let (number, unit) = text.split_once(' ').map_or((text, ""), |(number, unit)| (number, unit));
@@ -196,6 +223,23 @@ mod tests {
         ] {
             assert_eq!(bytes(count), text);
         }
+    }
+
+    #[test]
+    fn times_and_rates_have_four_digits() {
+        for (value, text) in [
+            (0.0, "0 s"),
+            (1e-9, "1.000 ns"),
+            (8.3123e-5, "83.12 µs"),
+            (0.999_96, "1.000 s"),
+            (0.099_996, "100.0 ms"),
+            (12_345.6, "12346 s"),
+            (1e-12, "0.001 ns"),
+            (f64::NAN, "-"),
+        ] {
+            assert_eq!(seconds(value), text, "{value}");
+        }
+        assert_eq!([rate(34.1e9), rate(0.4), rate(f64::INFINITY)], ["34.10 G", "0", "-"]);
     }
 
     #[test]

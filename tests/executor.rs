@@ -106,7 +106,7 @@ fn gradients_of_all_stored_tensors_are_slopes() {
     let inputs = seeded::inputs(&graph, 1, &Device::Cpu).unwrap();
     let mut copy = |outputs: &[Tensor]| Ok(outputs.iter().map(Tensor::copy).collect::<Result<_, _>>()?);
     let learned = network.train(&schedule, inputs.clone(), &mut copy, &mut ()).unwrap();
-    let mut value = |network: &Network<'_>| {
+    let value = |network: &Network<'_>| {
         let mut found = 0.0;
         let mut note = |outputs: &[Tensor]| {
             found = loss(outputs);

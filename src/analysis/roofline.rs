@@ -50,6 +50,8 @@ pub struct Roofline {
     pub compute_seconds: f64,
     /// Bytes that the cache saved.
     pub cached_bytes: u64,
+    /// By node, seconds at least where it runs by itself: its own operations, and its part of its kernel's bytes.
+    pub nodes: Vec<f64>,
 }
 
 /// Why there is no roofline.
@@ -74,14 +76,19 @@ pub fn roofline(
     let mut flops = vec![0u64; graph.len()];
     let mut bytes = vec![0u64; graph.len()];
     let mut cached_bytes = 0u64;
-    for (id, _) in graph.nodes() {
+    let mut alone = Vec::with_capacity(graph.len());
+    for (id, node) in graph.nodes() {
         let (index, kernel) = (id.index(), kernels.kernel[id.index()].index());
         let saved = saved.get(index).copied().unwrap_or(0).min(traffic[index].fused);
         flops[kernel] = flops[kernel].saturating_add(nodes[index].flops);
         bytes[kernel] = bytes[kernel].saturating_add(traffic[index].fused - saved);
         cached_bytes = cached_bytes.saturating_add(saved);
+        let peak = device.peak(node.outputs[0].dtype);
+        let compute = peak.map_or(0.0, |peak| to_f64(nodes[index].flops) / peak);
+        alone.push(compute.max(to_f64(traffic[index].fused - saved) / device.bandwidth));
     }
-    let mut result = Roofline { points: Vec::new(), seconds: 0.0, compute_seconds: 0.0, cached_bytes };
+    let mut result =
+        Roofline { points: Vec::new(), seconds: 0.0, compute_seconds: 0.0, cached_bytes, nodes: alone };
     for (id, node) in graph.nodes() {
         let (flops, bytes) = (flops[id.index()], bytes[id.index()]);
         if flops == 0 && bytes == 0 && saved.get(id.index()).is_none_or(|&saved| saved == 0) {

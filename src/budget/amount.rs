@@ -6,6 +6,7 @@ use num::bigint::Sign;
 use num::traits::{Pow as _, Signed as _, ToPrimitive as _, Zero as _};
 use num::{BigInt, BigRational, BigUint};
 
+use super::lookup::MEASUREMENT;
 use crate::analysis::conventions::{Convention, Unit as ConventionUnit};
 use crate::analysis::gradient::paths::log2;
 use crate::units;
@@ -25,8 +26,14 @@ pub enum Quantity {
     Bytes,
     /// A part of a whole, or a ratio.
     Ratio,
-    /// Time.
+    /// Time in seconds.
     Seconds,
+    /// Time in nanoseconds, as it is measured.
+    Nanoseconds,
+    /// Floating-point operations a second.
+    FlopRate,
+    /// Bytes a second.
+    ByteRate,
     /// Anything else that is counted.
     Count,
 }
@@ -155,11 +162,22 @@ impl Quantity {
         }
         let any = |test: &dyn Fn(&str) -> bool| segments.iter().any(|segment| test(segment));
         let last = segments.last().copied().unwrap_or("");
+        if segments[0] == MEASUREMENT {
+            match last {
+                "flops_per_second" => return Self::FlopRate,
+                "bytes_per_second" => return Self::ByteRate,
+                "compared" | "samples" | "outliers" => return Self::Count,
+                _ if last.ends_with("_ns") => return Self::Nanoseconds,
+                // The check or the curve that it is of.
+                _ if any(&|segment| segment.ends_with("memory")) => return Self::Bytes,
+                _ => {}
+            }
+        }
         if ["ratio", "share", "overlap", "max_over_mean"].iter().any(|end| last.ends_with(end)) {
             Self::Ratio
         } else if any(&|segment| segment.ends_with("bytes")) {
             Self::Bytes
-        } else if any(&|segment| segment == "macs") {
+        } else if any(&|segment| segment == "macs" || segment.starts_with("macs_grad_")) {
             Self::Macs
         } else if any(&|segment| segment.starts_with("flops")) {
             Self::Flops
@@ -181,7 +199,9 @@ impl Quantity {
             Self::Flops => &["FLOPs", "FLOP"],
             Self::Parameters => &["params", "parameters"],
             Self::Elements => &["elements"],
-            Self::Bytes | Self::Ratio | Self::Seconds | Self::Count => &[],
+            Self::FlopRate => &["FLOP/s", "FLOPs/s"],
+            Self::ByteRate => &["B/s"],
+            Self::Bytes | Self::Ratio | Self::Seconds | Self::Nanoseconds | Self::Count => &[],
         }
     }
 
@@ -209,6 +229,13 @@ impl Quantity {
                 "ns" => Some(ten(9).recip()),
                 _ => None,
             },
+            Self::Nanoseconds => Self::Seconds.scale(unit).map(|seconds| seconds * ten(9)),
+            Self::ByteRate => Self::Bytes.scale(unit.strip_suffix("/s")?),
+            // Without a unit a rate could be of either.
+            Self::FlopRate => {
+                let bare = self.nouns().iter().find_map(|noun| unit.strip_suffix(noun))?;
+                prefix(bare)
+            }
             Self::Macs | Self::Flops | Self::Parameters | Self::Elements | Self::Count => {
                 let bare = self.nouns().iter().find_map(|noun| unit.strip_suffix(noun)).unwrap_or(unit);
                 prefix(bare)
@@ -225,14 +252,16 @@ impl Quantity {
             Self::Elements => "elements, k elements, M elements, or k, M, G alone",
             Self::Bytes => "B, KiB, MiB, GiB (1024) or kB, MB, GB (1000)",
             Self::Ratio => "a plain number (0.25) or %",
-            Self::Seconds => "s, ms, µs, ns",
+            Self::Seconds | Self::Nanoseconds => "s, ms, µs, ns",
+            Self::FlopRate => "FLOP/s, MFLOP/s, GFLOP/s, TFLOP/s",
+            Self::ByteRate => "B/s, MB/s, GB/s (1000), MiB/s, GiB/s (1024)",
             Self::Count => "a plain number, or k, M, G, T",
         }
     }
 
     /// Whether it comes in whole numbers only.
     pub fn is_whole(self) -> bool {
-        !matches!(self, Self::Ratio | Self::Seconds | Self::Count)
+        matches!(self, Self::Macs | Self::Flops | Self::Parameters | Self::Elements | Self::Bytes)
     }
 
     /// All spellings of units, for "did you mean".
@@ -247,7 +276,8 @@ impl Quantity {
                 binary.chain(names(&["B"])).collect()
             }
             Self::Ratio => vec!["%".into()],
-            Self::Seconds => ["s", "ms", "µs", "us", "ns"].map(str::to_owned).into(),
+            Self::Seconds | Self::Nanoseconds => ["s", "ms", "µs", "us", "ns"].map(str::to_owned).into(),
+            Self::ByteRate => Self::Bytes.spellings().iter().map(|unit| format!("{unit}/s")).collect(),
             _ => names(self.nouns()),
         }
     }
@@ -267,6 +297,9 @@ impl Amount {
             let unit = if self.quantity == Quantity::Seconds { " s" } else { "" };
             return format!("{sign}{}{unit}", digits(&size, 4, Round::Nearest));
         }
+        if self.quantity == Quantity::Nanoseconds {
+            return format!("{sign}{}", units::seconds(size.to_f64().unwrap_or(f64::NAN) / 1e9));
+        }
         let whole = size.round().to_integer();
         let Some(count) = whole.to_u64() else {
             return format!("{sign}2^{:.2}", log2(whole.magnitude()));
@@ -276,7 +309,7 @@ impl Amount {
         }
         let text = match self.quantity {
             Quantity::Bytes => units::bytes(count),
-            Quantity::Macs | Quantity::Flops => {
+            Quantity::Macs | Quantity::Flops | Quantity::FlopRate | Quantity::ByteRate => {
                 let scaled = units::si(count);
                 let blank = if scaled.contains(' ') { "" } else { " " };
                 format!("{scaled}{blank}{}", self.quantity.nouns()[0])
@@ -439,6 +472,10 @@ mod tests {
             ("2.5 %", Quantity::Ratio, "0.025"),
             ("0.25", Quantity::Ratio, "0.25"),
             ("20 ms", Quantity::Seconds, "0.02"),
+            ("20.5 ms", Quantity::Nanoseconds, "20,500,000"),
+            ("34.1 GFLOP/s", Quantity::FlopRate, "34,100,000,000"),
+            ("20 GB/s", Quantity::ByteRate, "20,000,000,000"),
+            ("1 GiB/s", Quantity::ByteRate, "1,073,741,824"),
             ("2 E", Quantity::Count, "2,000,000,000,000,000,000"),
             ("36893488147419103232", Quantity::Count, "36893488147419103232"),
         ] {
@@ -455,6 +492,9 @@ mod tests {
             ("5 %", Quantity::Macs),
             ("5 B", Quantity::Parameters),
             ("3 minutes", Quantity::Seconds),
+            ("3", Quantity::Nanoseconds),
+            ("3 G", Quantity::FlopRate),
+            ("3 GB", Quantity::ByteRate),
         ] {
             assert_eq!(amount(text, quantity), None, "{text}");
         }
@@ -491,6 +531,10 @@ mod tests {
         assert_eq!(shown("-31876710.4", Quantity::Bytes), "−30.40 MiB");
         assert_eq!(shown("0.01234567", Quantity::Ratio), "0.01235");
         assert_eq!(shown("36893488147419103232", Quantity::Count), "2^65.00");
+        assert_eq!(shown("83123456.5", Quantity::Nanoseconds), "83.12 ms");
+        assert_eq!(shown("-900", Quantity::Nanoseconds), "−900.0 ns");
+        assert_eq!(shown("34100000000.25", Quantity::FlopRate), "34.10 GFLOP/s");
+        assert_eq!(shown("512", Quantity::ByteRate), "512 B/s");
     }
 
     #[test]
@@ -509,6 +553,18 @@ mod tests {
             ("gradient.paths_to_input", Quantity::Count),
             ("cio_with_pools", Quantity::Elements),
             ("measurement.forward_seconds", Quantity::Seconds),
+            ("measurement.time.forward.median_ns", Quantity::Nanoseconds),
+            ("measurement.nodes.stage/macs.forward.mad_ns", Quantity::Nanoseconds),
+            ("measurement.forward.median_ns", Quantity::Nanoseconds),
+            ("measurement.time.forward.samples", Quantity::Count),
+            ("measurement.time.forward.flops_per_second", Quantity::FlopRate),
+            ("measurement.bytes_per_second", Quantity::ByteRate),
+            ("measurement.memory.inference.measured_peak", Quantity::Bytes),
+            ("measurement.memory.training.curve.3.workspace", Quantity::Bytes),
+            ("measurement.checks.training_memory.measured", Quantity::Bytes),
+            ("measurement.checks.macs_grad_input.measured", Quantity::Macs),
+            ("measurement.checks.flops.predicted", Quantity::Flops),
+            ("measurement.checks.memory.compared", Quantity::Count),
         ] {
             assert_eq!(Quantity::of(path), quantity, "{path}");
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::amount::{Amount, Quantity, Round, plain, rounded};
 use super::evaluate::{Baseline, evaluate, extreme};
-use super::lookup::{Found, subjects};
+use super::lookup::{Found, is_measured, subjects};
 use super::{Bound, BoundKind, Budget, Scope};
 use crate::diagnostic::Sink;
 use crate::source::Span;
@@ -158,7 +158,7 @@ pub struct Update {
 }
 
 /// Bounds drawn up to today's figures with some headroom: tighter ones always, looser ones only where that is wanted.
-/// Changes against a baseline and fixed bounds stay.
+/// Changes against a baseline, fixed bounds and bounds of what was measured stay.
 pub fn update(
     budget: &Budget,
     report: &Value,
@@ -167,6 +167,9 @@ pub fn update(
     sink: &mut Sink,
 ) -> Update {
     let mut update = Update::default();
+    // A machine has no say in what a file is held to: limits on what was measured stay as they are.
+    let limits = budget.limits.iter().filter(|limit| !is_measured(&limit.metric)).cloned().collect();
+    let budget = &Budget { limits, ..budget.clone() };
     // What `check` would refuse is not edited.
     let before = sink.errors();
     evaluate(budget, report, Baseline::Off, sink);

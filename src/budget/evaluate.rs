@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 use serde_json::Value;
 
 use super::amount::{Amount, Quantity, figure};
-use super::lookup::{self, Found, Subject};
+use super::lookup::{self, Found, MEASUREMENT, Subject};
 use super::{Bound, BoundKind, Budget, Limit, Row, Scope, Status, glob};
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::source::Span;
@@ -51,9 +51,9 @@ pub fn evaluate(budget: &Budget, report: &Value, baseline: Baseline<'_>, sink: &
     rows
 }
 
-/// Whether a limit names a path that the report does not have.
+/// Whether a limit names a path that the report does not have, although an analysis may.
 pub fn lacks(budget: &Budget, report: &Value) -> bool {
-    budget.limits.iter().any(|limit| {
+    budget.limits.iter().filter(|limit| !lookup::is_measured(&limit.metric)).any(|limit| {
         let subjects = lookup::subjects(report, &limit.scope);
         subjects.first().is_some_and(|subject| subject.find(&limit.metric) == Found::Nothing)
     })
@@ -90,13 +90,18 @@ fn figures<'a>(limit: &Limit, report: &'a Value, sink: &mut Sink) -> Vec<Figure<
     for subject in subjects {
         let number = match subject.find(&limit.metric) {
             Found::Figure(value) => figure(value),
+            Found::Nothing if lookup::is_measured(&limit.metric) && report.get(MEASUREMENT).is_none() => {
+                sink.push(not_measured(limit));
+                return Vec::new();
+            }
             found => {
                 sink.push(no_figure(limit, &found, &subject));
                 return Vec::new();
             }
         };
-        let misses =
-            !["nodes", "totals.nodes"].contains(&&*limit.metric) && !limit.metric.starts_with("gradient.");
+        let misses = !["nodes", "totals.nodes"].contains(&&*limit.metric)
+            && !limit.metric.starts_with("gradient.")
+            && !lookup::is_measured(&limit.metric);
         let unknown = if misses { lookup::unknown(report, &limit.scope, &subject) } else { Vec::new() };
         let scope = match &limit.scope {
             Scope::Net => Scope::Net,
@@ -138,7 +143,11 @@ fn judge(
         sink.push(
             Diagnostic::error(Code::NoBaseline, format!("the baseline has no figure `{}`", limit.metric))
                 .at(limit.metric_span, "nothing to compare with")
-                .help("make the report anew: `csp-profile analyze FILE --format json`"),
+                .help(if lookup::is_measured(&limit.metric) {
+                    "measured figures are in reports of `csp-profile measure FILE --format json`"
+                } else {
+                    "make the report anew: `csp-profile analyze FILE --format json`"
+                }),
         );
         return None;
     }
@@ -347,6 +356,14 @@ fn nothing(limit: &Limit, report: &Value) -> Diagnostic {
     diagnostic.help(format!("{what}: {}{more}", first.join(", ")))
 }
 
+/// A limit on what was measured, where nothing was.
+fn not_measured(limit: &Limit) -> Diagnostic {
+    Diagnostic::error(Code::UnknownMetric, format!("`{}` was not measured", limit.metric))
+        .at(limit.metric_span, "this report has no measurement")
+        .help("`csp-profile measure FILE --budget BUDGET` measures and judges")
+        .help("`csp-profile measure FILE --format json` keeps a report, and `csp-profile check FILE --budget BUDGET --measured REPORT` judges it")
+}
+
 /// A path that leads to no figure.
 fn no_figure(limit: &Limit, found: &Found<'_>, subject: &Subject<'_>) -> Diagnostic {
     let metric = &limit.metric;
@@ -436,6 +453,56 @@ mod tests {
         ] {
             assert_eq!(statuses(limit, &report), [status], "{limit}");
         }
+    }
+
+    #[test]
+    fn limits_on_measured_values() {
+        let report = json!({
+            // A cost that is not known makes no measured time a lower bound.
+            "totals": {"macs": 7, "unknown_ops": ["Mystery"]},
+            "nodes": [{"name": "a", "op": "conv2d"}, {"name": "b", "op": "conv2d"}],
+            "measurement": {
+                "time": {"forward": {"median_ns": 83_123_456.5, "flops_per_second": 34.1e9, "bound_ns": null}},
+                "memory": [{"name": "inference", "measured_peak": 1024}],
+                "nodes": [
+                    {"name": "a", "forward": {"median_ns": 900.0}},
+                    {"name": "b", "forward": {"median_ns": 1100.0}},
+                ],
+            },
+        });
+        for (limit, status) in [
+            (r#"{"metric": "measurement.time.forward.median_ns", "max": "83.2 ms"}"#, &[Status::Holds][..]),
+            (r#"{"metric": "measurement.time.forward.median_ns", "max": "83.1 ms"}"#, &[Status::Violated]),
+            (
+                r#"{"metric": "measurement.time.forward.flops_per_second", "min": "34 GFLOP/s"}"#,
+                &[Status::Holds],
+            ),
+            (r#"{"metric": "measurement.memory.inference.measured_peak", "max": "1 KiB"}"#, &[Status::Holds]),
+            (
+                r#"{"metric": "measurement.forward.median_ns", "layers": "?", "each": true, "max": "1 µs"}"#,
+                &[Status::Holds, Status::Violated],
+            ),
+        ] {
+            assert_eq!(statuses(limit, &report), status, "{limit}");
+        }
+        let refused = |limit: &str, report: &Value| {
+            let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+            let source = sources.add("b", format!("{{\"limits\": [{limit}]}}"));
+            let budget = read(source, &sources, &mut sink).unwrap();
+            assert!(evaluate(&budget, report, Baseline::Off, &mut sink).is_empty());
+            sink.diagnostics()[0].clone()
+        };
+        let time = r#"{"metric": "measurement.time.forward.median_ns", "max": "1 s"}"#;
+        let told = refused(time, &json!({"totals": {"macs": 7}}));
+        assert_eq!(told.message, "`measurement.time.forward.median_ns` was not measured");
+        assert!(told.help.iter().any(|help| help.contains("csp-profile measure FILE --budget")));
+        let told = refused(&time.replace("median_ns", "bound_ns"), &report);
+        assert_eq!(told.message, "`measurement.time.forward.bound_ns` has no value here");
+        let told = refused(&time.replace("\"1 s\"", "1000"), &report);
+        assert!(told.message.contains("needs a unit"), "{}", told.message);
+        // The median of a sum is no sum of medians.
+        let sum = r#"{"metric": "measurement.forward.median_ns", "layers": "?", "max": "1 s"}"#;
+        assert!(refused(sum, &report).message.contains("cannot be added up"));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Subject<'a> {
     pub name: &'a str,
     /// Where a path is looked up, in this order.
     roots: [&'a Value; 2],
+    /// Of a stage or layer: what was measured of it.
+    measurement: &'a Value,
 }
 
 /// What stands at a path.
@@ -31,6 +33,14 @@ pub enum Found<'a> {
 }
 
 static NOTHING: Value = Value::Null;
+
+/// The key of the report under which everything that was measured stands.
+pub const MEASUREMENT: &str = "measurement";
+
+/// Whether a path leads to something that was measured.
+pub fn is_measured(path: &str) -> bool {
+    path.split('.').next() == Some(MEASUREMENT)
+}
 
 /// Sums over layers are of these alone; anything else of a layer is asserted of each.
 const SUMMED: [&str; 10] = [
@@ -66,7 +76,7 @@ pub fn subjects<'a>(report: &'a Value, scope: &Scope) -> Vec<Subject<'a>> {
     let (key, below, pattern) = match scope {
         Scope::Net => {
             let totals = report.get("totals").unwrap_or(&NOTHING);
-            return vec![Subject { name: "", roots: [totals, report] }];
+            return vec![Subject { name: "", roots: [totals, report], measurement: &NOTHING }];
         }
         Scope::Stage(pattern) => ("stages", Some("stages"), pattern),
         Scope::Layers(pattern) => ("nodes", Some("layers"), pattern),
@@ -75,11 +85,18 @@ pub fn subjects<'a>(report: &'a Value, scope: &Scope) -> Vec<Subject<'a>> {
     let paths = below.map_or(&[][..], |below| list(report.get("gradient").unwrap_or(&NOTHING), below));
     let of_name: rustc_hash::FxHashMap<&str, &Value> =
         paths.iter().map(|value| (name(value), value)).collect();
+    let measured = match scope {
+        Scope::Layers(_) => list(report.get(MEASUREMENT).unwrap_or(&NOTHING), "nodes"),
+        _ => &[],
+    };
+    let measured: rustc_hash::FxHashMap<&str, &Value> =
+        measured.iter().map(|value| (name(value), value)).collect();
     let matched = list(report, key).iter().filter(|value| glob::matches(pattern, name(value)));
     matched
         .map(|value| {
             let gradient = of_name.get(name(value)).copied().unwrap_or(&NOTHING);
-            Subject { name: name(value), roots: [value, gradient] }
+            let measurement = measured.get(name(value)).copied().unwrap_or(&NOTHING);
+            Subject { name: name(value), roots: [value, gradient], measurement }
         })
         .collect()
 }
@@ -96,12 +113,14 @@ pub fn names<'a>(report: &'a Value, scope: &Scope) -> Vec<&'a str> {
 }
 
 impl<'a> Subject<'a> {
-    /// What stands at a path. `gradient.` of a stage or layer leads to its part of the gradient paths.
+    /// What stands at a path. `gradient.` of a stage or layer leads to its part of the gradient paths, `measurement.` of
+    /// a layer to what was measured of it.
     pub fn find(&self, path: &str) -> Found<'a> {
         if !self.name.is_empty() {
-            let found = match path.strip_prefix("gradient.") {
-                Some(path) => at(self.roots[1], path),
-                None => at(self.roots[0], path),
+            let found = match path.split_once('.') {
+                Some(("gradient", path)) => at(self.roots[1], path),
+                Some((MEASUREMENT, path)) => at(self.measurement, path),
+                _ => at(self.roots[0], path),
             };
             // Of a layer there is one count of parameters.
             if found == Found::Nothing && path == "parameters.total" {
@@ -122,12 +141,15 @@ impl<'a> Subject<'a> {
         if self.name.is_empty() {
             leaves(self.roots[1].get("gradient").unwrap_or(&NOTHING), "gradient", &mut found);
             for (key, value) in self.roots[1].as_object().into_iter().flatten() {
-                if !["totals", "gradient", "architecture", "schema_version"].contains(&key.as_str()) {
+                if key == MEASUREMENT {
+                    measured_leaves(value, &mut found);
+                } else if !["totals", "gradient", "architecture", "schema_version"].contains(&key.as_str()) {
                     leaves(value, key, &mut found);
                 }
             }
         } else {
             leaves(self.roots[1], "gradient", &mut found);
+            leaves(self.measurement, MEASUREMENT, &mut found);
         }
         found
     }
@@ -192,6 +214,19 @@ fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
+/// The figures of a measurement, those of its checks and memory by name; of layers there is a scope.
+fn measured_leaves(measurement: &Value, found: &mut Vec<String>) {
+    for (key, value) in measurement.as_object().into_iter().flatten() {
+        let path = format!("{MEASUREMENT}.{key}");
+        match value {
+            Value::Array(items) if key != "nodes" => {
+                items.iter().for_each(|item| leaves(item, &format!("{path}.{}", name(item)), found));
+            }
+            _ => leaves(value, &path, found),
+        }
+    }
+}
+
 /// The ops without a known cost in a part of the network: totals that miss them are lower bounds.
 pub fn unknown(report: &Value, scope: &Scope, subject: &Subject<'_>) -> Vec<String> {
     let unknown = list(report.get("totals").unwrap_or(&NOTHING), "unknown_ops");
@@ -243,6 +278,12 @@ mod tests {
             "nodes": [{"name": "s1/a", "op": "conv2d", "macs": 4, "parameters": 2, "output_shapes": [[1, 8]]}],
             "ops": [{"name": "conv2d", "macs": 7}],
             "gradient": {"paths_to_input": "99999999999999999999", "stages": [{"name": "s1", "paths": "2"}]},
+            "measurement": {
+                "checks": [{"name": "macs", "measured": 7, "off": []}],
+                "time": {"forward": {"median_ns": 1500.5, "bound_ns": null}, "training_step": null},
+                "memory": [{"name": "inference", "measured_peak": 64}, {"name": "training", "measured_peak": 96}],
+                "nodes": [{"name": "s1/a", "forward": {"median_ns": 900.0}}],
+            },
         })
     }
 
@@ -275,10 +316,33 @@ mod tests {
             (stage("x"), "macs", &[]),
             (layers("*/a"), "parameters.total", &["2"]),
             (layers("*/a"), "output_shapes.0.1", &["8"]),
+            (Scope::Net, "measurement.time.forward.median_ns", &["1500.5"]),
+            (Scope::Net, "measurement.time.forward.bound_ns", &["Null"]),
+            (Scope::Net, "measurement.time.training_step", &["Null"]),
+            (Scope::Net, "measurement.memory.training.measured_peak", &["96"]),
+            (Scope::Net, "measurement.checks.macs.measured", &["7"]),
+            (Scope::Net, "measurement.nodes.s1/a.forward.median_ns", &["900.0"]),
+            (layers("s1/*"), "measurement.forward.median_ns", &["900.0"]),
+            (layers("s1/*"), "measurement.backward.median_ns", &["Nothing"]),
+            (stage("s1"), "measurement.forward.median_ns", &["Nothing"]),
             (Scope::Op("conv?d".into()), "macs", &["7"]),
         ] {
             assert_eq!(value(&scope, path), figures, "{scope:?} {path}");
         }
+    }
+
+    #[test]
+    fn what_was_measured_is_listed_by_name() {
+        let report = report();
+        let paths = subjects(&report, &Scope::Net)[0].paths();
+        for path in ["measurement.time.forward.median_ns", "measurement.memory.inference.measured_peak"] {
+            assert!(paths.iter().any(|known| known == path), "{paths:?}");
+        }
+        let layer = Scope::Layers("s1/a".into());
+        assert!(subjects(&report, &layer)[0].paths().contains(&"measurement.forward.median_ns".to_owned()));
+        assert!(
+            is_measured("measurement.time") && is_measured("measurement") && !is_measured("measurements.x")
+        );
     }
 
     #[test]

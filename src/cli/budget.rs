@@ -23,6 +23,9 @@ pub struct CheckArgs {
     /// What changes are measured against: a JSON report, git:REVISION or none.
     #[arg(long, value_name = "FILE|git:REV|none")]
     pub baseline: Option<String>,
+    /// A JSON report of `measure`, for limits on what was measured; of the same network, read the same way.
+    #[arg(long, value_name = "REPORT")]
+    pub measured: Option<PathBuf>,
     /// What goes to standard output; everything else goes to standard error.
     #[arg(long, value_enum, default_value_t = CheckFormat::Table)]
     pub format: CheckFormat,

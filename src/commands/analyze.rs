@@ -1,13 +1,13 @@
 //! `analyze`: what a network costs.
 
-mod budget;
 mod facts;
-mod on_device;
-mod sheets;
+pub(super) mod on_device;
+pub(super) mod sheets;
 
 use std::io;
 use std::mem::ManuallyDrop;
 
+use super::check::asked::Asked;
 use super::report::{Place, command_line};
 use super::{Exit, Output, load, options, usage};
 use crate::analysis::conventions::{CONVENTIONS, Convention};
@@ -21,10 +21,9 @@ use crate::profile::{Profile, TooLarge, Wanted};
 use crate::published::{Verdict, is_of_memory};
 use crate::report::chart::{self, MANY_NODES};
 use crate::report::sections::costs::{By, Extra};
-use crate::report::{self, csv, page};
+use crate::report::{self, Report, csv, page};
 use crate::source::SourceMap;
 use crate::units::grouped;
-use budget::Asked;
 use sheets::Selection;
 
 pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
@@ -32,7 +31,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         Ok(convention) => convention,
         Err((message, help)) => return usage(output, &message, Some(&help)),
     };
-    let mut asked = match Asked::read(args, output)? {
+    let mut asked = match Asked::read(args.budget.as_ref(), &args.file, output)? {
         Ok(asked) => asked,
         Err(exit) => return Ok(exit),
     };
@@ -68,10 +67,12 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     let mut report = profile.report(&sources);
     let verdict = match &mut asked {
         None => None,
-        Some(asked) => match asked.judge(args, &report, output)? {
-            Ok(verdict) => Some(verdict),
-            Err(exit) => return Ok(exit),
-        },
+        Some(asked) => {
+            match asked.judge((&args.file, &args.load), args.baseline.as_deref(), &report, output)? {
+                Ok(verdict) => Some(verdict),
+                Err(exit) => return Ok(exit),
+            }
+        }
     };
     report.budget = verdict.as_ref();
     let (graph, analysis, facts) = (&profile.loaded.graph, &profile.analysis, &profile.facts);
@@ -107,6 +108,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         Ok(found) => found,
         Err(exit) => return Ok(exit),
     };
+    report.roofline = roofline.as_ref().map(|(device, roofline)| (device, roofline));
     let selection = Selection {
         args,
         report: &report,
@@ -140,22 +142,10 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             }
         }
     }
-    if let Some(place) = &place {
-        output.out().flush()?;
-        let charts = chart::network(&report, roofline.as_ref().map(|(device, roofline)| (device, roofline)));
-        for reason in chart::left_out(&report) {
-            writeln!(output.err(), "note: {reason}")?;
-        }
-        let page = page::Network { report, charts: &charts, command: &command_line() };
-        let mut files = vec![("index.html", page.render().into_bytes())];
-        if graph.len() <= MANY_NODES {
-            files.push(("report.json", serde_json::to_vec_pretty(&report).map_err(io::Error::from)?));
-        } else {
-            writeln!(output.err(), "note: report.json is left out of the report; `--format json` prints it")?;
-        }
-        if let Some(exit) = place.write(&files, &charts, output)? {
-            return Ok(exit);
-        }
+    if let Some(place) = &place
+        && let Some(exit) = write_report(place, report, output)?
+    {
+        return Ok(exit);
     }
     let mut sink = Sink::default();
     for fact in facts.iter().filter(|fact| report.judge(fact) == Verdict::Fails) {
@@ -172,6 +162,27 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     };
     let keeps = verdict.is_none_or(|verdict| verdict.passes());
     Ok(if sink.has_errors() || !fits || !keeps { Exit::Failed } else { Exit::Fine })
+}
+
+/// Writes the folder of one network's report: the page, `report.json` and the charts. An exit where that fails.
+pub(super) fn write_report(
+    place: &Place,
+    report: Report<'_>,
+    output: &mut Output,
+) -> io::Result<Option<Exit>> {
+    output.out().flush()?;
+    let charts = chart::network(&report);
+    for reason in chart::left_out(&report) {
+        writeln!(output.err(), "note: {reason}")?;
+    }
+    let page = page::Network { report, charts: &charts, command: &command_line() };
+    let mut files = vec![("index.html", page.render().into_bytes())];
+    if report.graph.len() <= MANY_NODES {
+        files.push(("report.json", serde_json::to_vec_pretty(&report).map_err(io::Error::from)?));
+    } else {
+        writeln!(output.err(), "note: report.json is left out of the report; `--format json` prints it")?;
+    }
+    place.write(&files, &charts, output)
 }
 
 /// The convention of that name, or what to say where there is none.

@@ -61,7 +61,7 @@ pub(super) fn load(
     let Notes { sources, sink, .. } = notes;
     match named {
         Named::Off => Ok(Baseline::Off),
-        Named::Report(path) => report(path, sink).map(Baseline::Report),
+        Named::Report(path) => report(path, "the baseline", sink).map(Baseline::Report),
         Named::Git { revision, path } => {
             let Some((label, bytes)) = git::file(architecture, revision, path.as_deref())? else {
                 return Ok(Baseline::New);
@@ -82,27 +82,25 @@ pub(super) fn load(
 
 const WAY_OUT: &str = "name another --baseline, or --baseline none";
 
-/// A JSON report that `analyze` wrote.
-fn report(path: &Path, sink: &mut Sink) -> Result<Value, Fault> {
+/// A JSON report that was kept. `what` it is to be stands in messages.
+pub(super) fn report(path: &Path, what: &str, sink: &mut Sink) -> Result<Value, Fault> {
     let shown = path.display().to_string();
     let wrong = |message: String| {
         Fault::usage(message, Some("`csp-profile analyze FILE --format json` writes one".into()))
     };
     let bytes = frontend::read(path, sink).map_err(|error| Fault::of_file(&error))?;
-    let bytes = bytes.ok_or_else(|| wrong(format!("the baseline `{shown}` is too large")))?;
+    let bytes = bytes.ok_or_else(|| wrong(format!("{what} `{shown}` is too large")))?;
     if let Some(pointer) = git_lfs_pointer(&shown, &bytes) {
         return Err(Fault::usage(pointer.message, pointer.help.into_iter().next()));
     }
     let report: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| wrong(format!("the baseline `{shown}` is no JSON report: {error}")))?;
+        .map_err(|error| wrong(format!("{what} `{shown}` is no JSON report: {error}")))?;
     match report.get("schema_version").and_then(Value::as_u64) {
         Some(version) if version == u64::from(SCHEMA_VERSION) && report.get("totals").is_some() => Ok(report),
         Some(version) if version != u64::from(SCHEMA_VERSION) => Err(wrong(format!(
-            "the baseline `{shown}` has schema version {version}, and {SCHEMA_VERSION} is needed"
+            "{what} `{shown}` has schema version {version}, and {SCHEMA_VERSION} is needed"
         ))),
-        _ => Err(wrong(format!(
-            "the baseline `{shown}` is no report: it has no `schema_version` and `totals`"
-        ))),
+        _ => Err(wrong(format!("{what} `{shown}` is no report: it has no `schema_version` and `totals`"))),
     }
 }
 

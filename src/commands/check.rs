@@ -1,6 +1,8 @@
 //! `check`: networks held to their budgets.
 
+pub(super) mod asked;
 pub(super) mod find;
+mod measured;
 pub(super) mod one;
 mod outputs;
 
@@ -14,14 +16,24 @@ use one::{Fault, Notes};
 use outputs::Outputs;
 
 pub(super) fn run(args: &CheckArgs, output: &mut Output) -> io::Result<Exit> {
-    let opened = jobs(&args.files, args.budget.as_deref()).and_then(|jobs| Ok((jobs, Outputs::open(args)?)));
+    let opened = jobs(&args.files, args.budget.as_deref()).and_then(|jobs| match jobs.as_slice() {
+        [_] | [] => Ok(jobs),
+        _ if args.measured.is_none() => Ok(jobs),
+        _ => Err(Fault::usage("--measured is for one architecture file or budget", None)),
+    });
+    let opened = opened.and_then(|jobs| Ok((jobs, Outputs::open(args)?)));
     let (jobs, outputs) = match opened {
         Ok(opened) => opened,
         Err(fault) => return tell(&fault, output),
     };
     let (mut all, mut world) = (Vec::with_capacity(jobs.len()), false);
     for (budget, architecture) in jobs {
-        let (checked, notes) = one::check(&budget, architecture.as_deref(), args.baseline.as_deref());
+        let named = one::Named {
+            architecture: architecture.as_deref(),
+            baseline: args.baseline.as_deref(),
+            measured: args.measured.as_deref(),
+        };
+        let (checked, notes) = one::check(&budget, named);
         show(&notes, output)?;
         world |= notes.fault.as_ref().is_some_and(|fault| fault.exit == Exit::World);
         all.push(checked);

@@ -144,6 +144,8 @@ fn is_metric(path: &str) -> bool {
             memory: memory.as_ref(),
             gradient: gradient.as_ref(),
             budget: None,
+            measurement: None,
+            roofline: None,
         };
         report.value(path, None).is_some()
     })

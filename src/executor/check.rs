@@ -1,9 +1,9 @@
 //! Predicted figures held against measured ones.
 
 pub mod flops;
+pub mod gradients;
 pub mod macs;
 pub mod memory;
-
 pub mod stored;
 
 use candle_core::{DType, Device, Tensor};

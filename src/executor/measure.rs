@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use candle_core::Tensor;
 
-use super::check::{flops, macs, memory, stored};
+use super::check::{flops, gradients, macs, memory, stored};
 use super::run::{Network, Observer, RunFault, Step};
 use super::seeded;
 use super::timing::{Reading, Sample, resolution, timing};
 use crate::analysis::Analysis;
+use crate::analysis::gradient::Gradient;
 use crate::analysis::schedule::Schedule;
 use crate::measurement::{
     Check, Curve, Difference, Measurement, NodeMeasurement, Provenance, Timing, Unit, Verdict,
@@ -128,6 +129,16 @@ pub fn measure(
         let (check, curve) = memory::training(network, schedule, &mut inputs, &mut loss)?;
         checks.push(check);
         curves.extend(curve);
+        match Gradient::new(graph) {
+            Ok(gradient) => checks.extend(gradients::check(
+                network,
+                &gradient,
+                schedule,
+                options.seed,
+                gradients::PRODUCTS,
+            )?),
+            Err(refusal) => checks.push(gradients::refused(refusal)),
+        }
     }
     let resolution = resolution();
     let mut clock = Clock::new(graph.len());

@@ -8,7 +8,7 @@ use super::train::Views;
 use crate::analysis::memory::Layout;
 use crate::analysis::schedule::Schedule;
 use crate::graph::{Graph, Node, NodeId, Outlet, StoredTensor};
-use crate::ops::execute::{Call, Execute, Fault, Made, Mode, Pass, Stored, dims, dtype};
+use crate::ops::execute::{Call, Execute, Fault, Made, Mode, Pass, Stored, Tensors, dims, dtype};
 use crate::ops::{Io, Operator, Role, Storage};
 use crate::units::Overflow;
 
@@ -56,6 +56,25 @@ pub trait Observer {
         let _ = (step, made);
     }
 
+    /// While training: what a node read and made, before anything else reads it. It may put something else in its place.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn made(&mut self, node: NodeId, read: &[Tensor], made: &mut Tensors) -> Result<(), Fault> {
+        let _ = (node, read, made);
+        Ok(())
+    }
+
+    /// The gradients of a node's outputs, complete: all readers have added to them. Views of other tensors are left
+    /// out, for theirs are parts of those tensors' gradients.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    fn gradients(&mut self, node: NodeId, gradients: &[Option<Tensor>]) -> Result<(), Fault> {
+        let _ = (node, gradients);
+        Ok(())
+    }
+
     /// So many bytes of gradients of stored tensors came into being.
     fn learned(&mut self, bytes: u64) {
         let _ = bytes;
@@ -99,7 +118,11 @@ impl<'g> Network<'g> {
         let layout = Layout::new(graph, |node| node.op.storage() == Storage::Alias)?;
         let (mut stored, mut learns, mut first, mut tensors) = (Vec::new(), Vec::new(), Vec::new(), 0u32);
         for (id, node) in graph.nodes() {
-            let listed = graph.stored(node, &graph.input_types(node));
+            // What the op stores, in its own layout: a file may list more, and in others.
+            let listed = graph.stored_by_op(node, &graph.input_types(node));
+            if let Some(reason) = node.given.as_ref().and_then(|given| given.unrunnable.as_deref()) {
+                return Err(RunFault::at(id)(Fault::unrunnable(reason)));
+            }
             let own: Stored = match node.shares {
                 Some(other) => Stored::clone(&stored[other.index()]),
                 None => {

@@ -22,9 +22,10 @@ pub type Learned = SmallVec<[(&'static str, Tensor); 2]>;
 pub type Loss<'a> = dyn FnMut(&[Tensor]) -> Result<Vec<Tensor>, Fault> + 'a;
 
 /// What a node keeps from forward to backward.
-#[derive(Default)]
-struct Memory {
-    inputs: Vec<Option<Tensor>>,
+#[derive(Clone, Default)]
+pub(super) struct Memory {
+    /// By place; those that the op's backward pass reads.
+    pub(super) inputs: Vec<Option<Tensor>>,
     outputs: Vec<Tensor>,
     extra: SmallVec<[Tensor; 2]>,
 }
@@ -162,53 +163,83 @@ impl Network<'_> {
         loss: &mut Loss<'_>,
         observer: &mut impl Observer,
     ) -> Result<Vec<Learned>, RunFault> {
-        let graph = self.graph;
+        let (kept, live) = self.remember(schedule, inputs, observer)?;
+        let outputs = live.results()?;
+        let gradients = loss(&outputs)?;
+        self.recall(schedule, kept, gradients, (outputs, live), observer)
+    }
+
+    /// The forward half of a step: what every node keeps, and the tensors that are still there.
+    pub(super) fn remember(
+        &self,
+        schedule: &Schedule,
+        inputs: Vec<Tensor>,
+        observer: &mut impl Observer,
+    ) -> Result<(Vec<Memory>, Live<'_, '_>), RunFault> {
         let mut live = Live::new(self, schedule, inputs)?;
-        let mut kept: Vec<Memory> = Vec::with_capacity(graph.len());
-        kept.resize_with(graph.len(), Memory::default);
+        let mut kept: Vec<Memory> = vec![Memory::default(); self.graph.len()];
         for (index, &id) in schedule.order().iter().enumerate() {
             let step = Step { index, node: id, pass: Pass::Forward };
             observer.begin(step);
             if self.runs(id) {
-                kept[id.index()] = self.forward(id, &mut live)?;
+                kept[id.index()] = self.forward(id, &mut live, observer)?;
             }
             observer.ran(step, &live.outputs(id));
             live.drop_dead(index);
             observer.dropped(step);
         }
-        let outputs = live.results()?;
+        Ok((kept, live))
+    }
+
+    /// The backward half: `gradients` are those of the network's outputs, in memory of their own. `held` is
+    /// dropped behind the first node.
+    pub(super) fn recall<T>(
+        &self,
+        schedule: &Schedule,
+        mut kept: Vec<Memory>,
+        gradients: Vec<Tensor>,
+        held: T,
+        observer: &mut impl Observer,
+    ) -> Result<Vec<Learned>, RunFault> {
+        let graph = self.graph;
         let layout = &self.training.layout;
         let buffers = vec![None; layout.blocks.len()];
         let mut flowing = Flowing { network: self, layout, buffers, loose: vec![None; self.tensors()] };
-        for (&output, gradient) in graph.outputs.iter().zip(loss(&outputs)?) {
+        for (&output, gradient) in graph.outputs.iter().zip(gradients) {
             if self.learns(output.node) {
                 flowing.add(output, gradient, &[])?;
             }
         }
-        let mut outputs = Some((outputs, live));
+        let mut held = Some(held);
         let mut learned: Vec<Learned> = vec![Learned::new(); graph.len()];
         for (back, &id) in schedule.order().iter().rev().enumerate() {
             let step = Step { index: schedule.order().len() + back, node: id, pass: Pass::Backward };
             observer.begin(step);
             let memory = std::mem::take(&mut kept[id.index()]);
-            let bytes = self.backward(id, &memory, &mut flowing, &mut learned)?;
+            let bytes = self.backward(id, &memory, &mut flowing, &mut learned, observer)?;
             observer.learned(bytes);
             observer.ran(step, &[]);
             drop(memory);
             flowing.drop_of(id, graph.node(id));
-            outputs = None;
+            held = None;
             observer.dropped(step);
         }
-        drop(outputs);
+        drop(held);
         Ok(learned)
     }
 
     /// Runs a node forward; gives what it keeps.
-    fn forward(&self, id: NodeId, live: &mut Live<'_, '_>) -> Result<Memory, RunFault> {
+    fn forward(
+        &self,
+        id: NodeId,
+        live: &mut Live<'_, '_>,
+        observer: &mut impl Observer,
+    ) -> Result<Memory, RunFault> {
         let graph = self.graph;
         let node = graph.node(id);
         let read = live.read(node)?;
-        let made = self.call(id, &read, Mode::Train)?;
+        let mut made = self.call(id, &read, Mode::Train)?;
+        observer.made(id, &read, &mut made.outputs)?;
         let mut memory = Memory::default();
         if self.learns(id) {
             let types = graph.input_types(node);
@@ -234,6 +265,7 @@ impl Network<'_> {
         memory: &Memory,
         flowing: &mut Flowing<'_, '_>,
         learned: &mut [Learned],
+        observer: &mut impl Observer,
     ) -> Result<u64, RunFault> {
         let graph = self.graph;
         let node = graph.node(id);
@@ -249,6 +281,7 @@ impl Network<'_> {
         if gradients.iter().all(Option::is_none) {
             return Ok(0);
         }
+        observer.gradients(id, &gradients)?;
         let types = graph.input_types(node);
         // What is known before the first image is there anyway.
         let inputs: Vec<Option<Tensor>> = (node.inputs.iter().enumerate())

@@ -9,6 +9,8 @@ mod bars;
 mod canvas;
 mod layers;
 mod legend;
+mod measured_memory;
+mod measured_time;
 mod memory;
 mod paths;
 mod ranking;
@@ -16,6 +18,7 @@ mod render;
 mod reuse;
 mod roofline;
 mod stages;
+mod steps;
 mod style;
 mod sweep;
 #[cfg(test)]
@@ -25,9 +28,8 @@ pub use style::{Style, Theme, variables};
 
 use super::Report;
 use super::diagnostics::clean;
+use super::measurement::Measured;
 use super::sweep::SweepReport;
-use crate::analysis::roofline::Roofline;
-use crate::device::Device;
 use crate::units::grouped;
 use canvas::{Canvas, label};
 
@@ -78,6 +80,11 @@ impl Chart {
         }
     }
 
+    /// Whether it shows what was measured.
+    pub fn is_measured(&self) -> bool {
+        [measured_memory::NAME, measured_time::NAME].contains(&&*self.name)
+    }
+
     /// As an SVG document that names itself: title and description are in it. Under [`Theme::Page`] its colours are
     /// those of [`variables`] in the page around it.
     pub fn svg(&self, style: &Style) -> String {
@@ -97,14 +104,21 @@ impl Chart {
     }
 }
 
-/// The charts of one network, with its roofline where a device is named.
+/// The charts of one network.
 ///
-/// Memory and gradient paths are drawn where the report has them. A network of more than [`MANY_NODES`] nodes has only
-/// charts of sums.
-pub fn network(report: &Report<'_>, roofline: Option<(&Device, &Roofline)>) -> Vec<Chart> {
+/// Memory, gradient paths, a roofline and what was measured are drawn where the report has them. A network of more than
+/// [`MANY_NODES`] nodes has only charts of sums.
+pub fn network(report: &Report<'_>) -> Vec<Chart> {
     let mut charts = charts(&[Network { name: &report.graph.name, report }]);
-    if let (Some((device, roofline)), true) = (roofline, report.graph.len() <= MANY_NODES) {
+    if report.graph.len() > MANY_NODES {
+        return charts;
+    }
+    if let Some((device, roofline)) = report.roofline {
         charts.extend(roofline::chart(report, device, roofline));
+    }
+    if let Some(measured) = Measured::new(report) {
+        charts.extend(measured_memory::chart(&measured));
+        charts.extend(measured_time::chart(&measured));
     }
     charts
 }

@@ -2,6 +2,7 @@
 
 pub mod conventions;
 pub mod costs;
+pub mod measurement;
 pub mod published;
 pub mod roofline;
 pub mod summary;

@@ -22,6 +22,10 @@ pub enum Cell {
     Share(u64, u64),
     /// A ratio.
     Ratio(f64),
+    /// A time in nanoseconds.
+    Time(f64),
+    /// So many of something a second.
+    Rate(f64),
     /// Nothing.
     Empty,
     /// What is not known.
@@ -48,6 +52,8 @@ impl Cell {
             Self::Share(0, _) => "-".into(),
             Self::Share(part, whole) => units::percent(*part, *whole),
             Self::Ratio(ratio) => ratio_text(*ratio),
+            Self::Time(nanoseconds) => units::seconds(nanoseconds / 1e9),
+            Self::Rate(rate) => units::rate(*rate),
             Self::Empty => String::new(),
             Self::Unknown => "?".into(),
             Self::AtLeast(cell) => match cell.human().as_str() {
@@ -69,7 +75,7 @@ impl Cell {
             Self::Share(part, whole) => {
                 if *whole == 0 { 0.0 } else { *part as f64 / *whole as f64 }.to_string()
             }
-            Self::Ratio(ratio) => ratio.to_string(),
+            Self::Ratio(number) | Self::Time(number) | Self::Rate(number) => number.to_string(),
             Self::Empty => String::new(),
             Self::Unknown => "unknown".into(),
             Self::AtLeast(cell) => format!("at least {}", cell.exact()),

@@ -52,7 +52,7 @@ fn one(file: &str, text: &str, command: &str) -> Page {
 fn page_of(file: &str, loaded: Loaded, sources: &SourceMap, command: &str) -> Page {
     let profile = Profile::new(loaded, Wanted::ALL).unwrap_or_else(|_| panic!("too large"));
     let report = profile.report(sources);
-    let charts = chart::network(&report, None);
+    let charts = chart::network(&report);
     let html = page::Network { report, charts: &charts, command }.render();
     let graph = &profile.loaded.graph;
     let mut groups: Vec<_> = graph.nodes().map(|(_, node)| node.stage).collect();

@@ -112,6 +112,8 @@ fn profile(loaded: &Loaded, sources: &SourceMap) {
         memory: memory.as_ref(),
         gradient: gradient.as_ref(),
         budget: None,
+        measurement: None,
+        roofline: None,
     };
     if small {
         serde_json::to_writer(std::io::sink(), &report).unwrap();

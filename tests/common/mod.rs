@@ -45,6 +45,8 @@ impl Network {
             memory: None,
             gradient: None,
             budget: None,
+            measurement: None,
+            roofline: None,
         }
     }
 

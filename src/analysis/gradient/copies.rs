@@ -20,39 +20,11 @@ pub struct Copies {
 }
 
 impl Copies {
-    /// Finds the classes.
+    /// Counts the classes.
     pub fn new(graph: &Graph) -> Self {
-        let mut starts = Vec::with_capacity(graph.len());
-        let mut count = 0usize;
-        for (_, node) in graph.nodes() {
-            starts.push(count);
-            count += node.outputs.len();
-        }
-        let index = |outlet: Outlet| starts[outlet.node.index()] + outlet.port as usize;
-        let mut readers = vec![0u32; count];
-        for outlet in graph.nodes().flat_map(|(_, node)| &node.inputs).chain(&graph.outputs) {
-            let uses = &mut readers[index(*outlet)];
-            *uses = uses.saturating_add(1);
-        }
-        let mut classes = Classes((0..count).collect());
-        let mut member = vec![false; count];
-        for (id, node) in graph.nodes().filter(|(_, node)| is_add(graph, node)) {
-            let sum = Outlet { node: id, port: 0 };
-            member[index(sum)] = true;
-            for &operand in &node.inputs {
-                member[index(operand)] = true;
-                if readers[index(operand)] == 1 && graph.tensor(operand).shape == graph.tensor(sum).shape {
-                    classes.join(index(operand), index(sum));
-                }
-            }
-        }
-        let members = (0..count).filter(|&tensor| member[tensor]);
-        let (mut tensors, mut roots) = (0, 0);
-        for tensor in members {
-            tensors += 1;
-            roots += u64::from(classes.root(tensor) == tensor);
-        }
-        Self { tensors, classes: roots }
+        let classes = classes(graph);
+        let tensors = classes.iter().map(|class| class.len() as u64).sum();
+        Self { tensors, classes: classes.len() as u64 }
     }
 
     /// The share of tensors whose gradient is a copy.
@@ -64,6 +36,46 @@ impl Copies {
         let ratio = 1.0 - self.classes as f64 / self.tensors as f64;
         ratio
     }
+}
+
+/// The operands and results of adds, those of equal gradients together. In the order of their first members.
+pub fn classes(graph: &Graph) -> Vec<Vec<Outlet>> {
+    let mut outlets = Vec::new();
+    let mut starts = Vec::with_capacity(graph.len());
+    for (id, node) in graph.nodes() {
+        starts.push(outlets.len());
+        outlets.extend((0u32..).take(node.outputs.len()).map(|port| Outlet { node: id, port }));
+    }
+    let index = |outlet: Outlet| starts[outlet.node.index()] + outlet.port as usize;
+    let mut readers = vec![0u32; outlets.len()];
+    for outlet in graph.nodes().flat_map(|(_, node)| &node.inputs).chain(&graph.outputs) {
+        let uses = &mut readers[index(*outlet)];
+        *uses = uses.saturating_add(1);
+    }
+    let mut classes = Classes((0..outlets.len()).collect());
+    let mut member = vec![false; outlets.len()];
+    for (id, node) in graph.nodes().filter(|(_, node)| is_add(graph, node)) {
+        let sum = Outlet { node: id, port: 0 };
+        member[index(sum)] = true;
+        for &operand in &node.inputs {
+            member[index(operand)] = true;
+            if readers[index(operand)] == 1 && graph.tensor(operand).shape == graph.tensor(sum).shape {
+                classes.join(index(operand), index(sum));
+            }
+        }
+    }
+    // A root is the least of its class, so it comes first.
+    let mut places = vec![0; outlets.len()];
+    let mut found: Vec<Vec<Outlet>> = Vec::new();
+    for (tensor, &outlet) in outlets.iter().enumerate().filter(|(tensor, _)| member[*tensor]) {
+        let root = classes.root(tensor);
+        if root == tensor {
+            places[tensor] = found.len();
+            found.push(Vec::new());
+        }
+        found[places[root]].push(outlet);
+    }
+    found
 }
 
 /// Whether an op adds its inputs and does nothing else: its backward pass needs nothing.

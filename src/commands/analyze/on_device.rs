@@ -34,7 +34,7 @@ fn known() -> String {
 }
 
 /// The roofline on a device, or the exit where there is none.
-fn on_device(
+pub(in crate::commands) fn on_device(
     name: &str,
     graph: &Graph,
     analysis: &Analysis,

@@ -137,7 +137,8 @@ fn memory_sheets(
     }
 }
 
-pub(super) fn print(
+/// The network's name and tensors, then its tables, on a terminal or as Markdown.
+pub(in crate::commands) fn print(
     report: &Report<'_>,
     sheets: &[Sheet],
     format: Format,

@@ -6,12 +6,12 @@ use num::BigRational;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
-use super::find;
+use super::{find, measured};
 use crate::analysis::gradient::Gradient;
 use crate::budget::evaluate::{self, evaluate};
 use crate::budget::messages::tell;
 use crate::budget::{Budget, Limit, Row, Scope, Verdict, document};
-use crate::commands::baseline::{self, Baseline, Named};
+use crate::commands::baseline::{self, Baseline};
 use crate::commands::{Exit, MANY_NODES};
 use crate::diagnostic::{Code, Diagnostic, Sink, git_lfs_pointer};
 use crate::frontend::{self, LoadOptions};
@@ -210,8 +210,10 @@ pub(in crate::commands) fn against(
     notes: &mut Notes,
 ) -> Option<Against> {
     let (label, named) = match (flag, &budget.baseline) {
-        (Some(text), _) => (text.to_owned(), Named::parse(text, Path::new(""))),
-        (None, Some((text, _))) => (text.clone(), Named::parse(text, file.parent().unwrap_or(Path::new("")))),
+        (Some(text), _) => (text.to_owned(), baseline::Named::parse(text, Path::new(""))),
+        (None, Some((text, _))) => {
+            (text.clone(), baseline::Named::parse(text, file.parent().unwrap_or(Path::new(""))))
+        }
         (None, None) => return Some(Against { label: None, baseline: None }),
     };
     let is_flag = flag.is_some();
@@ -268,14 +270,21 @@ pub(in crate::commands) fn judge(
     Some(Verdict { file: file.display().to_string(), baseline: against.label.clone(), rows })
 }
 
-/// Checks one budget file, of the architecture that is given or of its own.
-pub(in crate::commands) fn check(
-    file: &Path,
-    given: Option<&Path>,
-    baseline: Option<&str>,
-) -> (Checked, Notes) {
+/// What the command line names beside the budget.
+#[derive(Clone, Copy, Default)]
+pub(in crate::commands) struct Named<'a> {
+    /// The architecture; by default the budget's own.
+    pub(in crate::commands) architecture: Option<&'a Path>,
+    /// What changes are measured against.
+    pub(in crate::commands) baseline: Option<&'a str>,
+    /// A kept report that has a measurement.
+    pub(in crate::commands) measured: Option<&'a Path>,
+}
+
+/// Checks one budget file.
+pub(in crate::commands) fn check(file: &Path, named: Named<'_>) -> (Checked, Notes) {
     let mut notes = Notes::default();
-    let judged = judged(file, given, baseline, &mut notes);
+    let judged = judged(file, named, &mut notes);
     let all = notes.sink.diagnostics().iter().chain(notes.told.diagnostics());
     let mut findings: Vec<Finding> = all.map(|diagnostic| Finding::new(diagnostic, &notes.sources)).collect();
     if let Some(fault) = &notes.fault {
@@ -291,12 +300,8 @@ pub(in crate::commands) fn check(
     (checked, notes)
 }
 
-fn judged(
-    file: &Path,
-    given: Option<&Path>,
-    named: Option<&str>,
-    notes: &mut Notes,
-) -> Option<(String, Verdict, Changes)> {
+fn judged(file: &Path, named: Named<'_>, notes: &mut Notes) -> Option<(String, Verdict, Changes)> {
+    let given = named.architecture;
     if let Some(given) = given.filter(|given| !given.exists()) {
         notes.fault = Some(Fault::of_file(&frontend::Error::NotFound(given.into())));
         return None;
@@ -309,8 +314,11 @@ fn judged(
             return None;
         }
     };
-    let subject = subject(path, &budget, notes)?;
-    let against = against(named, file, &subject.path, &budget, &options(&budget), notes)?;
+    let mut subject = subject(path, &budget, notes)?;
+    if let Some(path) = named.measured {
+        measured::take(path, &mut subject.report, notes)?;
+    }
+    let against = against(named.baseline, file, &subject.path, &budget, &options(&budget), notes)?;
     let report = subject.profile.report(&notes.sources);
     let verdict = judge(file, &budget, &report, &subject.report, &against, &mut notes.sink, &mut notes.told)?;
     let before = match &against.baseline {

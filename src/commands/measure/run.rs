@@ -3,9 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 
+use super::super::analyze::on_device::on_device;
+use super::super::check::asked::Asked;
+use super::super::report::Place;
 use super::super::{Exit, Output, load, usage};
+use super::show::show;
 use crate::analysis::schedule::Schedule;
 use crate::cli::{Format, MeasureArgs, Order, RunsOn};
 use crate::diagnostic::{Code, Diagnostic, Sink};
@@ -16,9 +20,19 @@ use crate::graph::{Graph, NodeId, StoredTensor};
 use crate::measurement::{Measurement, Provenance};
 use crate::ops::execute::Fault;
 use crate::profile::{Profile, TooLarge, Wanted};
+use crate::report::Report;
+use crate::report::measurement::Measured;
 use crate::source::SourceMap;
 
 pub(super) fn run(args: &MeasureArgs, output: &mut Output) -> io::Result<Exit> {
+    let asked = match Asked::read(args.budget.as_ref(), &args.file, output)? {
+        Ok(asked) => asked,
+        Err(exit) => return Ok(exit),
+    };
+    let args = &match &asked {
+        Some(asked) => MeasureArgs { load: asked.load(&args.load), ..args.clone() },
+        None => args.clone(),
+    };
     let mut sources = SourceMap::default();
     let loaded = match load(&args.file, &args.load, &mut sources, output)? {
         Ok(loaded) => loaded,
@@ -38,6 +52,18 @@ pub(super) fn run(args: &MeasureArgs, output: &mut Output) -> io::Result<Exit> {
         }
     };
     let graph = &profile.loaded.graph;
+    // Before the work: what is named wrong, or cannot be written, is told at once.
+    let place = match Place::open(&args.report, args.format == Format::Table, &[&graph.name], output)? {
+        Ok(place) => place,
+        Err(exit) => return Ok(exit),
+    };
+    let roofline = match &args.roofline {
+        None => None,
+        Some(name) => match on_device(name, graph, &profile.analysis, output)? {
+            Ok(found) => Some(found),
+            Err(exit) => return Ok(exit),
+        },
+    };
     let schedule = match (args.schedule, &profile.memory) {
         (Order::Lowered, Some(memory)) => memory.lowered.schedule.clone(),
         _ => Schedule::as_written(graph),
@@ -47,9 +73,9 @@ pub(super) fn run(args: &MeasureArgs, output: &mut Output) -> io::Result<Exit> {
         Ok(measurement) => measurement,
         Err(fault) => return failed(&profile.loaded, &fault, &sources, output),
     };
-    show(args, graph, &measurement, output)?;
-    output.out().flush()?;
-    Ok(if measurement.holds() { Exit::Fine } else { Exit::Failed })
+    let roofline = roofline.as_ref().map(|(device, roofline)| (device, roofline));
+    let report = Report { roofline, ..profile.report(&sources) };
+    show(args, &Measured::with(report, &measurement), asked, place.as_ref(), output)
 }
 
 fn measured(
@@ -143,55 +169,4 @@ fn provenance(args: &MeasureArgs, graph: &Graph, device: &Device) -> Provenance 
         load,
         processors,
     }
-}
-
-fn show(args: &MeasureArgs, graph: &Graph, measurement: &Measurement, output: &mut Output) -> io::Result<()> {
-    let _ = (args.format == Format::Table, DType::F32);
-    output.heading(&graph.name)?;
-    for check in &measurement.checks {
-        writeln!(
-            output.out(),
-            "{:20} {:>16} {:>16} {:10} {} {}",
-            check.name,
-            check.predicted.map_or(String::new(), |n| n.to_string()),
-            check.measured.map_or(String::new(), |n| n.to_string()),
-            check.verdict.name(),
-            check.verdict.reason().unwrap_or(""),
-            check.note.as_deref().unwrap_or("")
-        )?;
-        for off in check.off.iter().take(5) {
-            let node = graph.node(off.node);
-            writeln!(
-                output.out(),
-                "    {} ({}): {} / {}",
-                node.name,
-                node.op.name(),
-                off.predicted,
-                off.measured
-            )?;
-        }
-    }
-    for (name, timing) in [("forward", measurement.forward), ("step", measurement.step)] {
-        if let Some(timing) = timing {
-            writeln!(
-                output.out(),
-                "{name}: {:.3} ms ± {:.3} ({} samples, {} outliers, cpu {:.3} ms)",
-                timing.median / 1e6,
-                timing.deviation / 1e6,
-                timing.samples,
-                timing.outliers,
-                timing.processor.unwrap_or(0.0) / 1e6
-            )?;
-        }
-    }
-    let mut by_op: std::collections::BTreeMap<&str, (f64, f64)> = std::collections::BTreeMap::new();
-    for ((_, node), measured) in graph.nodes().zip(&measurement.nodes) {
-        let entry = by_op.entry(node.op.name()).or_default();
-        entry.0 += measured.forward.map_or(0.0, |t| t.median / 1e6);
-        entry.1 += measured.backward.map_or(0.0, |t| t.median / 1e6);
-    }
-    for (op, (forward, backward)) in by_op {
-        writeln!(output.out(), "  {op:24} {forward:10.3} {backward:10.3}")?;
-    }
-    Ok(())
 }

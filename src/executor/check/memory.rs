@@ -12,7 +12,7 @@ use crate::executor::allocator;
 use crate::executor::run::{Network, Observer, RunFault, Step};
 use crate::executor::train::Loss;
 use crate::graph::{Graph, NodeId};
-use crate::measurement::{Check, Curve, Difference, Unit, Verdict};
+use crate::measurement::{self, Check, Curve, Difference, Unit, Verdict};
 use crate::ops::Io;
 use crate::ops::execute::{Execute, Fault, Pass, dtype};
 use crate::units::{Overflow, grouped, sum};
@@ -99,6 +99,11 @@ fn workspace(graph: &Graph, id: NodeId, pass: Pass) -> Result<u64, Overflow> {
     }
 }
 
+/// The steps as reports show them.
+fn shown(steps: &[(NodeId, Pass)]) -> Vec<measurement::Step> {
+    steps.iter().map(|&(node, pass)| measurement::Step { node, backward: pass == Pass::Backward }).collect()
+}
+
 /// Holds a curve against its prediction.
 fn judge(steps: &[(NodeId, Pass)], curve: &Curve, name: &'static str, what: &'static str) -> Check {
     let mut off = Vec::new();
@@ -160,6 +165,7 @@ pub fn inference(
     let steps: Vec<(NodeId, Pass)> = schedule.order().iter().map(|&id| (id, Pass::Forward)).collect();
     let curve = Curve {
         name: "inference",
+        steps: shown(&steps),
         predicted: Model::INFERENCE.memory(graph, schedule)?.curve,
         measured: watch.measured,
         peak: watch.peak,
@@ -197,6 +203,7 @@ pub fn training(
     let steps: Vec<(NodeId, Pass)> = forward.chain(backward).collect();
     let curve = Curve {
         name: "training",
+        steps: shown(&steps),
         predicted: training::curve_of(graph, schedule, Profile::Minimal)?,
         measured: watch.measured,
         peak: watch.peak,

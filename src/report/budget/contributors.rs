@@ -8,6 +8,7 @@ use crate::budget::lookup::within;
 use crate::budget::messages::Part;
 use crate::budget::{Row, Scope, glob};
 use crate::graph::Node;
+use crate::report::measurement::Measured;
 use crate::report::{Report, outlet_name, stage_name};
 
 /// The layers of a row's part of the network and what each adds to its figure; for a peak the tensors that are in memory
@@ -30,6 +31,13 @@ pub fn parts(report: &Report<'_>, row: &Row) -> Vec<Part> {
             .iter()
             .map(|alive| part(outlet_name(report.graph, alive.tensor), alive.bytes))
             .collect();
+    }
+    if let (Some(measured), "measurement.time.forward.median_ns") = (Measured::new(report), metric) {
+        let forward = measured.timed().filter_map(|(id, node)| {
+            let time = num::BigRational::from_float(node.forward?.median)?;
+            Some(Part { name: report.graph.node(id).name.to_string(), amount: Amount::new(time, quantity) })
+        });
+        return forward.collect();
     }
     let conventions = metric.strip_prefix("conventions.").and_then(Convention::find);
     let counts = conventions.and_then(|convention| counts_by_node(report.graph, convention).ok());

@@ -81,6 +81,19 @@ impl Scale {
         }
     }
 
+    /// An axis of decades around the positive ones of some values: its lowest exponent, and the axis, which counts
+    /// decades from there. `text` names a power of ten.
+    pub(super) fn decades(values: impl Iterator<Item = f64>, text: impl Fn(i32) -> String) -> (i32, Self) {
+        let finite = values.filter(|value| value.is_finite() && *value > 0.0).map(|value| value.log10());
+        let (low, high) = finite.fold((f64::MAX, f64::MIN), |(low, high), log| (low.min(log), high.max(log)));
+        let (low, high) =
+            if low > high { (0.0, 1.0) } else { (low.floor(), high.ceil().max(low.floor() + 1.0)) };
+        #[expect(clippy::cast_possible_truncation, reason = "the exponents of doubles")]
+        let (low, high) = (low.clamp(-30.0, 29.0) as i32, high.clamp(-29.0, 30.0) as i32);
+        let ticks = (low..=high).map(|exponent| (f64::from(exponent - low), text(exponent)));
+        (low, Self { bottom: 0.0, top: f64::from(high - low), ticks: ticks.collect() })
+    }
+
     /// An axis of numbered things: each takes a unit of length, its number stands in the middle.
     pub(super) fn numbers(count: usize, ticks: usize) -> Self {
         let step = step(float(count) / float(ticks.max(1)), Unit::Count).max(1.0);

@@ -5,14 +5,13 @@ use super::canvas::{Anchor, Area, Canvas, SMALL, float, shorten, width};
 use super::legend::{self, Sign, dashes};
 use super::ranking::{self, Item};
 use super::stages::{self, Run};
+use super::steps::Steps;
 use super::style::Ink;
 use super::{Chart, Drawing, Network, label, panels, real};
 use crate::analysis::memory::Model;
 use crate::report::outlet_name;
 use crate::units::{bytes, percent};
 
-/// More steps than this are drawn in groups of neighbours, each by its most.
-const MOST_STEPS: usize = 1500;
 /// The most tensors of a peak that have a line each.
 const MOST_TENSORS: usize = 12;
 
@@ -26,9 +25,7 @@ struct Curve {
     /// By [`Model::REPORTED`]: bytes by group of steps.
     curves: [Vec<u64>; 3],
     peaks: [u64; 3],
-    /// Steps of the whole schedule, and of a group.
-    steps: usize,
-    group: usize,
+    steps: Steps,
     runs: Vec<Run>,
     /// The step of the first model's peak and the node that runs there.
     peak: (usize, String),
@@ -60,19 +57,15 @@ fn curves(network: &Network<'_>) -> Option<Curve> {
     let plain = &memory.models[0];
     let steps = plain.curve.len();
     let node = graph.node(plain.at?);
-    let group = steps.div_ceil(MOST_STEPS).max(1);
-    let most = |index: usize| -> Vec<u64> {
-        let groups = memory.models[index].curve.chunks(group);
-        groups.map(|group| group.iter().copied().max().unwrap_or(0)).collect()
-    };
+    let axis = Steps::new(steps);
+    let most = |index: usize| axis.grouped(&memory.models[index].curve);
     let alive = plain.alive(plain.step);
     let (named, others) = alive.split_at(alive.len().min(MOST_TENSORS));
     Some(Curve {
         name: network.name.to_owned(),
         curves: [most(0), most(1), most(2)],
         peaks: [0, 1, 2].map(|index| memory.models[index].peak),
-        steps,
-        group,
+        steps: axis,
         runs: stages::runs(graph, graph.nodes().map(|(id, _)| id)),
         peak: (plain.step, node.name.to_string()),
         tensors: named.iter().map(|one| (outlet_name(graph, one.tensor), one.bytes)).collect(),
@@ -123,25 +116,21 @@ fn model_name(key: &str) -> &str {
 
 impl Curve {
     fn draw(&self, canvas: &mut Canvas, area: Area, heading: Option<&str>, most: u64) {
-        let (x, y) = (Scale::numbers(self.steps, 12), Scale::up_to(most, Unit::Bytes, 6));
-        // Saw teeth of several lines are mush: of many steps, lines show the most of some neighbours each.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few steps; saturates")]
-        let around = match area.width() / float(self.curves[0].len().max(1)) {
-            4.0.. => 1,
-            step => ((9.0 / step.max(0.01)).ceil() as usize).max(1),
-        };
+        let steps = self.steps;
+        let (x, y) = (Scale::numbers(self.steps.count, 12), Scale::up_to(most, Unit::Bytes, 6));
+        let around = steps.around(area.width());
         let mut x_label = "nodes in the order of execution".to_owned();
-        if self.group > 1 {
-            x_label.push_str(&format!("; the most of every {}", self.group));
+        if steps.group > 1 {
+            x_label.push_str(&format!("; the most of every {}", steps.group));
         }
         if around > 1 {
-            x_label.push_str(&format!("; broken lines: the most of every {}", self.group * around));
+            x_label.push_str(&format!("; broken lines: the most of every {}", steps.group * around));
         }
         let labels = Labels { heading, x: &x_label, y: "activations in memory" };
         let frame = Frame::draw(canvas, area, labels, &x, &y, stages::HEAD);
         stages::bands(canvas, &frame, &self.runs);
         frame.grid(canvas, &y);
-        let points = self.outline(&frame, &self.curves[0], 1);
+        let points = steps.outline(&frame, &self.curves[0], 1);
         let (first, last) = (frame.plot.left, points.last().map_or(frame.plot.left, |point| point.0));
         let corners = [(last, frame.plot.bottom), (first, frame.plot.bottom)];
         let dense = around > 1;
@@ -151,7 +140,7 @@ impl Curve {
             legend::line(canvas, points, Ink::Series(0), dashes(0));
         }
         for model in [2, 1] {
-            let points = self.outline(&frame, &self.curves[model], around);
+            let points = steps.outline(&frame, &self.curves[model], around);
             legend::line(canvas, points, Ink::Series(model), dashes(model));
         }
         let (place, top) = (frame.x(float(self.peak.0) + 0.5), frame.y(real(self.peaks[0])));
@@ -165,22 +154,6 @@ impl Curve {
         let beside = left > place;
         let line = if beside { top + 4.0 } else { top + SMALL + 10.0 };
         label(canvas, (left, line.max(frame.plot.top + SMALL)), Anchor::Start, &text);
-    }
-
-    /// A curve in steps: the most of so many neighbours each.
-    fn outline(&self, frame: &Frame, curve: &[u64], around: usize) -> Vec<(f64, f64)> {
-        let mut points: Vec<(f64, f64)> = Vec::new();
-        let group = self.group * around;
-        for (index, bytes) in curve.chunks(around).enumerate() {
-            let bytes = bytes.iter().copied().max().unwrap_or(0);
-            let (from, to) = (index * group, ((index + 1) * group).min(self.steps));
-            let height = frame.y(real(bytes));
-            match points.last_mut() {
-                Some(last) if last.1.to_bits() == height.to_bits() => last.0 = frame.x(float(to)),
-                _ => points.extend([(frame.x(float(from)), height), (frame.x(float(to)), height)]),
-            }
-        }
-        points
     }
 
     /// What is in memory at the peak, with bars.

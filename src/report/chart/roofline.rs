@@ -10,7 +10,7 @@ use crate::analysis::roofline::{Bound, Roofline};
 use crate::device::Device;
 use crate::report::Report;
 use crate::tensor::DType;
-use crate::units::si;
+use crate::units::{self, seconds as time};
 
 /// More kernels than this are not drawn as points: those that take least are left out.
 const MOST_POINTS: usize = 4000;
@@ -109,40 +109,14 @@ pub(super) fn chart(report: &Report<'_>, device: &Device, roofline: &Roofline) -
     Some(Chart::new("roofline", title, description, roof))
 }
 
-/// A time in four digits.
-fn time(seconds: f64) -> String {
-    if seconds <= 0.0 {
-        return "0 s".into();
-    }
-    let (scaled, unit) = match seconds {
-        1.0.. => (seconds, "s"),
-        1e-3.. => (seconds * 1e3, "ms"),
-        1e-6.. => (seconds * 1e6, "µs"),
-        _ => (seconds * 1e9, "ns"),
-    };
-    match scaled {
-        1000.0.. => format!("{scaled:.0} {unit}"),
-        100.0.. => format!("{scaled:.1} {unit}"),
-        10.0.. => format!("{scaled:.2} {unit}"),
-        _ => format!("{scaled:.3} {unit}"),
-    }
-}
-
-/// An axis of decades around some values: its lowest exponent and the axis above it.
-fn decades(values: impl Iterator<Item = f64>) -> (i32, Scale) {
-    let finite = values.filter(|value| value.is_finite() && *value > 0.0).map(f64::log10);
-    let (low, high) = finite.fold((f64::MAX, f64::MIN), |(low, high), log| (low.min(log), high.max(log)));
-    let (low, high) = if low > high { (0.0, 1.0) } else { (low.floor(), high.ceil().max(low.floor() + 1.0)) };
-    #[expect(clippy::cast_possible_truncation, reason = "the exponents of doubles")]
-    let (low, high) = (low as i32, high as i32);
-    let text = |exponent: i32| match u32::try_from(exponent) {
+/// A power of ten with its prefix.
+fn power(exponent: i32) -> String {
+    match u32::try_from(exponent) {
         Ok(exponent) => 10u64
             .checked_pow(exponent)
-            .map_or_else(|| format!("1e{exponent}"), |value| crate::units::trimmed(&si(value))),
+            .map_or_else(|| format!("1e{exponent}"), |value| units::trimmed(&units::si(value))),
         Err(_) => format!("{:.*}", exponent.unsigned_abs().min(9) as usize, 10f64.powi(exponent)),
-    };
-    let ticks = (low..=high).map(|exponent| (f64::from(exponent - low), text(exponent)));
-    (low, Scale { bottom: 0.0, top: f64::from(high - low), ticks: ticks.collect() })
+    }
 }
 
 impl Drawing for Roof {
@@ -175,9 +149,9 @@ impl Drawing for Roof {
             });
         }
         let ridges = self.peaks.iter().map(|(_, peak)| peak / self.bandwidth);
-        let (left, x) = decades(self.points.iter().map(|point| point.intensity).chain(ridges));
+        let (left, x) = Scale::decades(self.points.iter().map(|point| point.intensity).chain(ridges), power);
         let attained = self.points.iter().map(|point| point.attained);
-        let (low, y) = decades(attained.chain(self.peaks.iter().map(|(_, peak)| *peak)));
+        let (low, y) = Scale::decades(attained.chain(self.peaks.iter().map(|(_, peak)| *peak)), power);
         let labels =
             Labels { heading: None, x: "FLOPs a byte of memory traffic", y: "FLOPs a second, at best" };
         let frame = Frame::draw(canvas, area, labels, &x, &y, 0.0);
@@ -217,7 +191,6 @@ impl Drawing for Roof {
 
 /// A rate with a decimal prefix.
 fn si_real(rate: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
-    let text = si(rate.round() as u64);
+    let text = units::rate(rate);
     if text.contains(' ') { text } else { format!("{text} ") }
 }

@@ -83,17 +83,87 @@ fn a_real_network_has_every_chart() {
     let analysis = report.analysis;
     let roofline =
         roofline(report.graph, &analysis.nodes, &analysis.traffic, &analysis.kernels, &device).unwrap();
-    let charts = network(&report, Some((&device, &roofline)));
+    let report = Report { roofline: Some((&device, &roofline)), ..report };
+    let charts = network(&report);
     check(&charts, &[&ALL[..], &["roofline"]].concat());
     // The figures of the description are those of the analysis: 154,140,672 of 1,136,… MACs.
     let layers = &charts[1];
     assert!(layers.description.contains("10 layers") && layers.description.contains("154.1 M"));
-    let again = network(&report, Some((&device, &roofline)));
+    let again = network(&report);
     for (one, other) in charts.iter().zip(&again) {
         assert_eq!(one.svg(&SMALL), other.svg(&SMALL));
         assert_eq!(one.png(&SMALL), other.png(&SMALL));
         check_png(one);
     }
+}
+
+#[test]
+fn what_was_measured_has_charts() {
+    use crate::report::measurement::tests::{device, made};
+    let profile = file("densenet121");
+    let sources = SourceMap::default();
+    let mut measurement = made(&profile);
+    let (device, roofline) = device(&profile);
+    let with = |measurement: &crate::measurement::Measurement, bounds: bool| {
+        let report = profile.report(&sources);
+        let roofline = bounds.then_some((&device, &roofline));
+        network(&Report { measurement: Some(measurement), roofline, ..report })
+    };
+    let whole = with(&measurement, true);
+    check(&whole, &[&ALL[..], &["roofline", "measured_memory", "measured_time"]].concat());
+    let [.., memory, time] = &whole[..] else { panic!("two charts") };
+    assert!(memory.is_measured() && time.is_measured() && !whole[0].is_measured());
+    let peak = crate::units::bytes(profile.memory.as_ref().unwrap().models[0].peak);
+    let told = format!("inference: at most {peak} are predicted and {peak} measured");
+    assert!(memory.description.contains(&told), "{}", memory.description);
+    assert!(memory.description.contains("they agree at each of"), "{}", memory.description);
+    assert!(time.description.contains("on Intel Core i9-9900K"), "{}", time.description);
+    assert!(time.description.contains("× bound"), "{}", time.description);
+    // Without a device there are no bounds; what is off is said and marked.
+    measurement.memory[0].measured[3] += 1;
+    measurement.memory[1].peak[5] *= 9;
+    let charts = with(&measurement, false);
+    let [.., memory, time] = &charts[..] else { panic!("two charts") };
+    let first = &profile.loaded.graph.node(measurement.memory[0].steps[3].node).name;
+    let told = format!("1 of {} steps are off, the first at {first}", measurement.memory[0].steps.len());
+    assert!(memory.description.contains(&told), "{}", memory.description);
+    assert!(!time.description.contains("bound"), "{}", time.description);
+    check_svg(&memory.svg(&SMALL));
+    check_svg(&time.svg(&SMALL));
+    if let Some(folder) = std::env::var_os("CHARTS_OUT") {
+        let few = file("darknet_resnet10");
+        let measured = made(&few);
+        let (device, roofline) = crate::report::measurement::tests::device(&few);
+        let report = few.report(&sources);
+        let few =
+            network(&Report { measurement: Some(&measured), roofline: Some((&device, &roofline)), ..report });
+        let sizes = [(1200, 675, Theme::Light), (500, 400, Theme::Dark)];
+        for (index, chart) in few[few.len() - 2..]
+            .iter()
+            .chain(&whole[whole.len() - 2..])
+            .chain(&charts[charts.len() - 2..])
+            .enumerate()
+        {
+            for (width, height, theme) in sizes {
+                let path = std::path::Path::new(&folder).join(format!("{index}_{}_{width}.png", chart.name));
+                std::fs::write(path, chart.png(&Style { width, height, theme })).unwrap();
+            }
+        }
+    }
+    // Times of odd clocks: no coordinate is NaN.
+    for (index, node) in measurement.nodes.iter_mut().enumerate() {
+        if let Some(timing) = &mut node.forward {
+            (timing.median, timing.deviation) =
+                [(0.0, 0.0), (f64::NAN, 1.0), (1e-30, 1e30), (1e300, f64::INFINITY), (5.0, 900.0)][index % 5];
+        }
+    }
+    for chart in with(&measurement, true).iter().filter(|chart| chart.is_measured()) {
+        check_svg(&chart.svg(&SMALL));
+        check_png(chart);
+    }
+    measurement.nodes.clear();
+    measurement.memory.clear();
+    assert_eq!(with(&measurement, true).len(), ALL.len() + 1);
 }
 
 #[test]
@@ -122,7 +192,7 @@ fn odd_networks_are_drawn() {
         let profile = profile(text);
         let sources = SourceMap::default();
         let report = profile.report(&sources);
-        for chart in network(&report, None) {
+        for chart in network(&report) {
             check_svg(&chart.svg(&Style::default()));
             check_png(&chart);
         }
@@ -147,7 +217,7 @@ fn names_are_text_and_nothing_else() {
     let profile = profile(text);
     let sources = SourceMap::default();
     let report = profile.report(&sources);
-    let charts = network(&report, None);
+    let charts = network(&report);
     let mut all = String::new();
     for chart in &charts {
         let svg = chart.svg(&Style::default());
@@ -167,7 +237,7 @@ fn a_chart_is_as_it_was() {
     let profile = file("darknet_resnet10");
     let sources = SourceMap::default();
     let report = profile.report(&sources);
-    let charts = network(&report, None);
+    let charts = network(&report);
     let svg = charts[1].svg(&SMALL);
     let path = format!("{}/tests/charts/layers.svg", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("UPDATE_EXPECT").is_some() {

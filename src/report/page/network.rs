@@ -11,7 +11,9 @@ use super::summary::summary;
 use super::table::table;
 use crate::analysis::conventions::CONVENTIONS;
 use crate::report::chart::Chart;
+use crate::report::measurement::Measured;
 use crate::report::sections::costs::{self, By};
+use crate::report::sections::measurement;
 use crate::report::{Report, budget, gradient, memory, outlet_name, sections};
 use crate::units::{grouped, si};
 
@@ -36,8 +38,13 @@ impl Network<'_> {
             let sheet = budget::sheet(&report.graph.name, verdict);
             sections.push(section("budget", "Budget", "Budget", table(&sheet, true)));
         }
-        if !self.charts.is_empty() {
-            sections.push(section("charts", "Charts", "Charts", charts(self.charts)));
+        if let Some(measured) = Measured::new(report) {
+            let title = "Measured beside predicted";
+            sections.push(section("measured", "Measured", title, self.measured(&measured)));
+        }
+        let predicted = || self.charts.iter().filter(|chart| !chart.is_measured());
+        if predicted().next().is_some() {
+            sections.push(section("charts", "Charts", "Charts", charts(predicted())));
         }
         sections.push(section("architecture", "Architecture", "Architecture", architecture(&data)));
         sections.push(section("layers", "Layers", "Layers", layers(report, &data)));
@@ -75,6 +82,20 @@ impl Network<'_> {
         )
     }
 }
+
+impl Network<'_> {
+    /// Checks, times, and the charts of both.
+    fn measured(&self, measured: &Measured<'_>) -> Markup {
+        let mut parts = vec![table(&measurement::checks(measured), false)];
+        parts.extend(measurement::times(measured).map(|sheet| table(&sheet, true)));
+        parts.push(charts(self.charts.iter().filter(|chart| chart.is_measured())));
+        parts.extend(measurement::layers(measured, Some(SLOWEST), false).map(|sheet| table(&sheet, true)));
+        Markup::join(parts)
+    }
+}
+
+/// The most layers that are listed with their times.
+const SLOWEST: usize = 30;
 
 /// The lines below the title.
 fn lines(report: &Report<'_>) -> Vec<String> {

@@ -12,7 +12,7 @@ pub(super) const STYLE: &str = include_str!("page.css");
 /// The script.
 pub(super) const SCRIPT: &str = include_str!("page.js");
 /// The SHA-256 of [`STYLE`] in Base64; a test says what it must be.
-pub(super) const STYLE_SHA256: &str = "oHiv1YbzgAJyWbpDs4JLGru0WA7WyWKfwuN2LH4U/VQ=";
+pub(super) const STYLE_SHA256: &str = "SSy4zwZ5ttuQSyrFhvIBlrvWZEBqtjV1LSjICFhevVw=";
 /// The SHA-256 of [`SCRIPT`] in Base64.
 pub(super) const SCRIPT_SHA256: &str = "27ygptMYg/fFv+JzuPyD2r0B3mHRIPA3Ke4reCBe9RE=";
 
@@ -127,10 +127,10 @@ struct Charts<'a> {
 }
 
 /// All charts. Each names itself to those who do not see it.
-pub(super) fn charts(charts: &[Chart]) -> Markup {
+pub(super) fn charts<'a>(charts: impl IntoIterator<Item = &'a Chart>) -> Markup {
     let style = Style { width: 960, height: 540, theme: Theme::Page };
     let one = |chart: &'_ Chart| Markup::trusted(chart.svg(&style));
-    let charts = charts.iter().map(|chart| (&*chart.title, one(chart), unbroken(&chart.description)));
+    let charts = charts.into_iter().map(|chart| (&*chart.title, one(chart), unbroken(&chart.description)));
     Markup::of(&Charts { charts: charts.collect() })
 }
 
@@ -145,7 +145,7 @@ pub(super) fn charts(charts: &[Chart]) -> Markup {
 <dl class="terms">
 {% for (name, text) in terms %}<div><dt>{{ name }}</dt><dd>{{ text }}</dd></div>
 {% endfor %}</dl>
-<p class="note">All definitions: <code>csp-profile explain counting</code>, <code>memory</code>, <code>gradient</code>, <code>traffic</code>, <code>claims</code>.</p>
+<p class="note">All definitions: <code>csp-profile explain counting</code>, <code>memory</code>, <code>gradient</code>, <code>traffic</code>, <code>claims</code>, <code>measure</code>.</p>
 "#
 )]
 struct Made<'a> {

@@ -8,8 +8,9 @@ use crate::analysis::Group;
 use crate::analysis::gradient::paths;
 use crate::published::Verdict;
 use crate::report::Report;
+use crate::report::measurement::Measured;
 use crate::report::sheet::ratio_text;
-use crate::units::{bytes, grouped, percent, si};
+use crate::units::{bytes, grouped, percent, seconds, si};
 
 #[derive(Template)]
 #[template(
@@ -44,6 +45,7 @@ pub(super) fn summary(report: &Report<'_>) -> Markup {
         memory(report),
         gradient(report),
         published(report),
+        measured(report),
         budget(report),
     ];
     Markup::of(&Summary {
@@ -223,6 +225,35 @@ fn published(report: &Report<'_>) -> Option<String> {
     Some(format!(
         "Of {judged} published figures about this network, {holds} agree with ours to every printed digit{rest}.{accuracy}"
     ))
+}
+
+/// Whether what was measured is what was predicted, and how long a pass takes.
+fn measured(report: &Report<'_>) -> Option<String> {
+    let measured = Measured::new(report)?;
+    let measurement = measured.measurement;
+    let count = |name: &str| measurement.checks.iter().filter(|check| check.verdict.name() == name).count();
+    let held = measurement.checks.len() - count("unchecked");
+    let within = match count("within") {
+        0 => String::new(),
+        within => format!(", {within} of them within what it allows"),
+    };
+    let checks = match (held, count("off")) {
+        (0, _) => "It was run, and no predicted figure could be checked.".to_owned(),
+        (held, 0) => format!("It was run: all {held} predicted figures that could be checked hold{within}."),
+        (held, off) => {
+            let differ = if off == 1 { "differs" } else { "differ" };
+            format!(
+                "It was run: of {held} predicted figures that could be checked {off} {differ} from what was measured."
+            )
+        }
+    };
+    let time = measured.forward().map_or(String::new(), |pace| {
+        let time = |nanoseconds: f64| seconds(nanoseconds / 1e9);
+        let (median, deviation) = (time(pace.timing.median), time(pace.timing.deviation));
+        let device = shown(&measurement.provenance.device);
+        format!(" A forward pass took {median} ± {deviation} on {device}.")
+    });
+    Some(format!("{checks}{time}"))
 }
 
 /// Whether the budget holds.

@@ -27,7 +27,7 @@ fn page(text: &str, budget: Option<&Verdict>) -> String {
     let profile = profile(text, &mut sources);
     let mut report = profile.report(&sources);
     report.budget = budget;
-    let charts = chart::network(&report, None);
+    let charts = chart::network(&report);
     Network { report, charts: &charts, command: "csp-profile analyze t.json" }.render()
 }
 
@@ -153,6 +153,36 @@ fn texts_from_files_are_escaped() {
     assert!(page.contains("&#60;u&#62;") && page.contains(r"\u003cimg>") && page.contains("${x}"));
     assert!(page.contains(r#"<span class="verdict violated">violated</span>"#));
     assert!(page.contains("It breaks 1 of the 1 limits of its budget."));
+}
+
+#[test]
+fn what_was_measured_has_a_section() {
+    use crate::report::measurement::tests::made;
+    let mut sources = SourceMap::default();
+    let profile = profile(&architecture("resnet18"), &mut sources);
+    let mut measurement = made(&profile);
+    measurement.provenance.device = "<b>processor</b>".into();
+    let render = |measurement: &crate::measurement::Measurement| {
+        let mut report = profile.report(&sources);
+        report.measurement = Some(measurement);
+        let charts = chart::network(&report);
+        Network { report, charts: &charts, command: "csp-profile measure t.json" }.render()
+    };
+    let page = render(&measurement);
+    let (before, section) = page.split_once(r#"<section id="measured""#).unwrap();
+    let section = section.split("</section>").next().unwrap();
+    assert!(section.contains("Measured beside predicted"));
+    assert_eq!(section.matches("<figure>").count(), 2, "the charts stand here, and not among the others");
+    assert!(!page.split_once(r#"<section id="charts""#).unwrap().1.contains("Time by layer, measured"));
+    assert!(section.contains(r#"<span class="verdict exact">exact</span>"#));
+    assert!(section.contains(r#"<span class="verdict unchecked">unchecked</span>"#));
+    assert!(
+        before.contains("all 3 predicted figures that could be checked hold, 1 of them within"),
+        "{before}"
+    );
+    assert!(!page.contains("<b>processor") && page.contains("&#60;b&#62;processor"));
+    measurement.checks[0].verdict = crate::measurement::Verdict::Off;
+    assert!(render(&measurement).contains("of 3 predicted figures that could be checked 1 differs"));
 }
 
 /// Far too many layers to show each: the page says so and stays small.

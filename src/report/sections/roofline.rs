@@ -4,7 +4,7 @@ use crate::analysis::roofline::{Bound, Point, Roofline};
 use crate::device::Device;
 use crate::report::Report;
 use crate::report::sheet::{Cell, Sheet};
-use crate::units;
+use crate::units::{self, seconds};
 
 /// Lower bounds of time on a device: the net, and the kernels that take longest.
 pub fn sheet(report: &Report<'_>, device: &Device, roofline: &Roofline, limit: usize) -> Sheet {
@@ -46,24 +46,4 @@ pub fn sheet(report: &Report<'_>, device: &Device, roofline: &Roofline, limit: u
         rows: rows.collect(),
         notes,
     }
-}
-
-/// Seconds in four digits.
-pub fn seconds(seconds: f64) -> String {
-    let (scaled, unit) = match seconds {
-        s if s >= 1.0 => (s, "s"),
-        s if s >= 1e-3 => (s * 1e3, "ms"),
-        s if s >= 1e-6 => (s * 1e6, "µs"),
-        s => (s * 1e9, "ns"),
-    };
-    format!(
-        "{} {unit}",
-        if scaled >= 100.0 {
-            format!("{scaled:.1}")
-        } else if scaled >= 10.0 {
-            format!("{scaled:.2}")
-        } else {
-            format!("{scaled:.3}")
-        }
-    )
 }

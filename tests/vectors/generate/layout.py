@@ -44,7 +44,7 @@ def pad(c, x):
         size = x.shape[axis]
         if mode == "constant":
             behind = [0, 0] * (x.dim() - 1 - axis)
-            x = F.pad(x, [*behind, before, after])
+            x = F.pad(x, [*behind, before, after], value=float(c.a.get("value", 0)))
             continue
         places = torch.arange(-before, size + after)
         if mode == "reflect" and size > 1:
@@ -170,17 +170,16 @@ OPS = {
     "pad": Op(
         pad,
         [
+            Case("another constant", {"padding": [1, 0], "value": -0.25}, [T((2, 2, 2, 3))]),
             Case(
                 "zeros of four widths",
                 {"padding": [1, 0, 2, 3]},
                 [T((2, 2, 2, 3))],
-                note="the page names no constant; 0",
             ),
             Case(
                 "zeros before and after channels",
                 {"before": [0, 1, 0], "after": [0, 2, 1]},
                 [T((2, 2, 3))],
-                note="the page names no constant; 0",
             ),
             Case("mirrored at the edge", {"padding": [1, 2], "mode": "reflect"}, [T((2, 2, 3, 4))]),
             Case("mirrored, of four widths", {"padding": [2, 0, 1, 3], "mode": "reflect"}, [T((1, 2, 3, 4))]),
@@ -216,14 +215,12 @@ OPS = {
                 {"block_size": 2, "mode": "darknet"},
                 [T((2, 4, 2, 4))],
                 source="darknet's reorg_cpu",
-                note="the page has no formula for this mode; as in the test beside the op",
             ),
             Case(
                 "darknet's old reorg, rows in four bands",
                 {"block_size": 2, "mode": "darknet"},
                 [T((1, 8, 4, 2))],
                 source="darknet's reorg_cpu",
-                note="the page has no formula for this mode; as in the test beside the op",
             ),
         ],
     ),

@@ -1,34 +1,39 @@
-//! The budget that `analyze` is asked to hold a network to.
+//! The budget that a command which reports is asked to hold its network to: `analyze --budget`, `measure --budget`.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::one::{self, Notes};
+use super::{find, show};
 use crate::budget::{Budget, Verdict};
-use crate::cli::{AnalyzeArgs, LoadArgs};
-use crate::commands::check::one::{self, Notes};
-use crate::commands::check::{find, show};
+use crate::cli::LoadArgs;
 use crate::commands::{Exit, Output, options, usage};
 use crate::profile::Wanted;
 use crate::report::Report;
 
 /// A budget that was read.
-pub(super) struct Asked {
+pub(in crate::commands) struct Asked {
     path: PathBuf,
     budget: Budget,
     notes: Notes,
 }
 
 impl Asked {
-    /// Reads the budget, where there is to be one. Without it the exit says why.
-    pub(super) fn read(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Result<Option<Self>, Exit>> {
-        let Some(named) = &args.budget else { return Ok(Ok(None)) };
+    /// Reads the budget, where there is to be one: `--budget` alone is the one beside the architecture. Without it the
+    /// exit says why.
+    pub(in crate::commands) fn read(
+        named: Option<&Option<PathBuf>>,
+        architecture: &Path,
+        output: &mut Output,
+    ) -> io::Result<Result<Option<Self>, Exit>> {
+        let Some(named) = named else { return Ok(Ok(None)) };
         let path = match named {
             Some(path) => path.clone(),
-            None if args.file.as_os_str() == "-" => {
+            None if architecture.as_os_str() == "-" => {
                 return usage(output, "standard input has no budget beside it", Some("--budget FILE"))
                     .map(Err);
             }
-            None => find::budget_of(&args.file),
+            None => find::budget_of(architecture),
         };
         let mut notes = Notes::default();
         match one::read(&path, &mut notes) {
@@ -41,7 +46,7 @@ impl Asked {
     }
 
     /// How the network is read: as the budget says, and where the command line says otherwise, as that does.
-    pub(super) fn load(&self, args: &LoadArgs) -> LoadArgs {
+    pub(in crate::commands) fn load(&self, args: &LoadArgs) -> LoadArgs {
         let own = one::options(&self.budget);
         let mut all = args.clone();
         let set = own.set.into_iter().filter(|(name, _)| args.set.iter().all(|(other, _)| other != name));
@@ -55,23 +60,23 @@ impl Asked {
     }
 
     /// What its limits are about.
-    pub(super) fn wanted(&self, nodes: usize) -> Wanted {
+    pub(in crate::commands) fn wanted(&self, nodes: usize) -> Wanted {
         one::wanted(&self.budget, nodes)
     }
 
-    /// Judges the network. Without a verdict the exit says why.
-    pub(super) fn judge(
+    /// Judges the network; limits on what was measured where the report has a measurement. `load` is how the architecture
+    /// was read, `baseline` what the command line names. Without a verdict the exit says why.
+    pub(in crate::commands) fn judge(
         &mut self,
-        args: &AnalyzeArgs,
+        (architecture, load): (&Path, &LoadArgs),
+        baseline: Option<&str>,
         report: &Report<'_>,
         output: &mut Output,
     ) -> io::Result<Result<Verdict, Exit>> {
         let Self { path, budget, notes } = self;
-        let load = options(&args.load);
-        let named = args.baseline.as_deref();
         let tree = one::tree(report, budget).map_err(|fault| notes.fault = Some(fault)).ok();
         let verdict = tree.and_then(|tree| {
-            let against = one::against(named, path, &args.file, budget, &load, notes)?;
+            let against = one::against(baseline, path, architecture, budget, &options(load), notes)?;
             one::judge(path, budget, report, &tree, &against, &mut notes.sink, &mut notes.told)
         });
         match verdict {
@@ -84,7 +89,7 @@ impl Asked {
     }
 
     /// Tells what is violated.
-    pub(super) fn tell(&self, output: &mut Output) -> io::Result<()> {
+    pub(in crate::commands) fn tell(&self, output: &mut Output) -> io::Result<()> {
         show(&self.notes, output)
     }
 }

@@ -20,11 +20,12 @@ pub(super) fn find(op: &str) -> Option<Handler> {
         "Range" => |_| Err(Stop::unknown("its limits depend on data")),
         "RandomNormal" | "RandomUniform" | "RandomNormalLike" | "RandomUniformLike" => random,
         "Trilu" => |call| {
-            let diagonal = match call.has(1) {
-                true => call.whole(1, "diagonal")?.first().copied().unwrap_or(0),
-                false => 0,
-            };
-            let op = crate::ops::Trilu { upper: call.int("upper", 1) == 1, diagonal };
+            let known = if call.has(1) { call.known(1, "diagonal").ok() } else { None };
+            let diagonal = known.and_then(Known::whole).and_then(|list| list.first().copied());
+            if call.has(1) && diagonal.is_none() {
+                call.refuse("its diagonal depends on data");
+            }
+            let op = crate::ops::Trilu { upper: call.int("upper", 1) == 1, diagonal: diagonal.unwrap_or(0) };
             let input = call.outlet(0)?;
             let output = call.add(op, &[input])?;
             call.one(output)

@@ -45,7 +45,7 @@ pub fn first_value(graph: &Graph, id: NodeId, one: &StoredTensor, seed: u64) -> 
         (Role::Weight, _) => {
             let name = format!("{}.{}", graph.node(id).name, one.weight.name);
             let fan_in = count / shape[0];
-            seeded::values(&name, seed, Range::of(Role::Weight, "weight", fan_in as u64), count)
+            seeded::values(&name, seed, Range::weight(fan_in as u64), count)
         }
         (Role::Norm, "weight") | (Role::Buffer, "running_var") => vec![1.0; count],
         _ => vec![0.0; count],

@@ -216,7 +216,7 @@
 //!    `input`, which is what a graph begins with; and the resize where stages are found.
 //! 3. [`graph::Graph`], [`ops::Op`] and [`analysis::Analysis`] are not `Serialize`. [`report::Report`] is, and carries
 //!    the version of its keys: they are added, never renamed.
-//! 4. No order comes from a hash map, and nothing but `commands` sees a clock, the environment or a locale: the same
+//! 4. No order comes from a hash map, and nothing but `commands` sees a clock (and what measures, which is what it is for), the environment or a locale: the same
 //!    input gives the same bytes.
 //! 5. No file can cause a panic, a hang or unbounded memory. Sizes, nesting, nodes and edges have limits; counts are
 //!    `u64`, products are checked, and what does not fit is a diagnostic.

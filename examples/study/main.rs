@@ -39,6 +39,7 @@ const STAGES: usize = 3;
 const LAYERS: usize = 6;
 
 /// What a network that does not run says.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
 fn told(fault: RunFault) -> Box<dyn Error + Send + Sync> {
     fault.fault.to_string().into()
 }

@@ -38,7 +38,7 @@ pub struct MeasureArgs {
     /// The seed of inputs and stored values.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Take the stored values from the ONNX file itself, instead of from the seed.
+    /// Refuse an ONNX file that lacks stored values; without this what it lacks is drawn by the seed.
     #[arg(long)]
     pub weights: bool,
     /// What goes to standard output.

@@ -8,14 +8,15 @@ use candle_core::Device;
 use super::super::analyze::on_device::on_device;
 use super::super::check::asked::Asked;
 use super::super::report::Place;
-use super::super::{Exit, Output, load, usage};
+use super::super::{Exit, Output, load_as, options, usage};
 use super::show::show;
 use crate::analysis::schedule::Schedule;
 use crate::cli::{Format, MeasureArgs, Order, RunsOn};
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::executor::measure::{Options, measure};
 use crate::executor::{Network, RunFault, seeded};
-use crate::frontend::Loaded;
+use crate::frontend::values::{self, Reading, Values};
+use crate::frontend::{LoadOptions, Loaded, open_beside};
 use crate::graph::{Graph, NodeId, StoredTensor};
 use crate::measurement::{Measurement, Provenance};
 use crate::ops::execute::Fault;
@@ -34,7 +35,8 @@ pub(super) fn run(args: &MeasureArgs, output: &mut Output) -> io::Result<Exit> {
         None => args.clone(),
     };
     let mut sources = SourceMap::default();
-    let loaded = match load(&args.file, &args.load, &mut sources, output)? {
+    let wanted = LoadOptions { values: true, ..options(&args.load) };
+    let loaded = match load_as(&args.file, &wanted, &mut sources, output)? {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
@@ -68,7 +70,11 @@ pub(super) fn run(args: &MeasureArgs, output: &mut Output) -> io::Result<Exit> {
         (Order::Lowered, Some(memory)) => memory.lowered.schedule.clone(),
         _ => Schedule::as_written(graph),
     };
-    let measured = measured(args, &profile, &schedule, &device);
+    let values = match values(args, &profile.loaded, &device, &sources, output)? {
+        Ok(values) => values,
+        Err(exit) => return Ok(exit),
+    };
+    let measured = measured(args, &profile, &schedule, &device, values.as_ref());
     let measurement = match measured {
         Ok(measurement) => measurement,
         Err(fault) => return failed(&profile.loaded, &fault, &sources, output),
@@ -83,9 +89,13 @@ fn measured(
     profile: &Profile,
     schedule: &Schedule,
     device: &Device,
+    of_file: Option<&Values>,
 ) -> Result<Measurement, RunFault> {
     let graph = &profile.loaded.graph;
-    let mut values = |id: NodeId, one: &StoredTensor| seeded::stored(graph, id, one, args.seed, device);
+    let mut values = |id: NodeId, one: &StoredTensor| match of_file {
+        Some(values) => values.get(id, one.weight.name).cloned().map_err(Fault::unrunnable),
+        None => seeded::stored(graph, id, one, args.seed, device),
+    };
     let network = Network::new(graph, device, &mut values)?;
     let options = Options {
         samples: usize::from(args.samples),
@@ -94,7 +104,7 @@ fn measured(
         seed: args.seed,
         patience: Duration::from_secs(u64::from(args.patience)),
     };
-    let provenance = provenance(args, graph, device);
+    let provenance = provenance(args, graph, device, of_file.is_some());
     measure(&network, &profile.analysis, schedule, provenance, &options)
 }
 
@@ -147,7 +157,47 @@ fn line(path: &str, key: &str) -> Option<String> {
     Some(line.split_once(':').map_or(line, |(_, value)| value).trim().to_owned())
 }
 
-fn provenance(args: &MeasureArgs, graph: &Graph, device: &Device) -> Provenance {
+/// Values are not read from files that have more bytes of them.
+const MOST_BYTES: u64 = 16 << 30;
+
+/// The values of an ONNX file's stored tensors. `None` where the file's format has none; the exit where they are wrong.
+fn values(
+    args: &MeasureArgs,
+    loaded: &Loaded,
+    device: &Device,
+    sources: &SourceMap,
+    output: &mut Output,
+) -> io::Result<Result<Option<Values>, Exit>> {
+    // What came through a pipe cannot be read twice.
+    let named = args.file.as_os_str() != "-";
+    let Some(of_file) = loaded.sources.as_ref().filter(|_| named) else {
+        return match args.weights {
+            true => usage(output, "`--weights` takes values from an ONNX file that is named", None).map(Err),
+            false => Ok(Ok(None)),
+        };
+    };
+    let path = args.file.display().to_string();
+    let seed = (!args.weights).then_some(args.seed);
+    let reading = Reading { path: &path, seed, most: MOST_BYTES, device };
+    let mut file = match std::fs::File::open(&args.file) {
+        Ok(file) => io::BufReader::new(file),
+        Err(error) => {
+            output.error(&format!("cannot read `{path}`: {error}"), None)?;
+            return Ok(Err(Exit::World));
+        }
+    };
+    match values::read(&mut file, &mut |below| open_beside(&args.file, below), of_file, reading) {
+        Ok(values) => Ok(Ok(Some(values))),
+        Err(diagnostic) => {
+            let mut sink = Sink::default();
+            sink.push(*diagnostic);
+            output.diagnostics(&sink, sources)?;
+            Ok(Err(Exit::Usage))
+        }
+    }
+}
+
+fn provenance(args: &MeasureArgs, graph: &Graph, device: &Device, of_file: bool) -> Provenance {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let processor = || line("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.into());
     let load = line("/proc/loadavg", "").and_then(|line| line.split(' ').next()?.parse().ok());
@@ -159,7 +209,11 @@ fn provenance(args: &MeasureArgs, graph: &Graph, device: &Device) -> Provenance 
         threads: usize::from(args.threads),
         dtype,
         batch: graph.batch,
-        values: format!("seed {}", args.seed),
+        values: match (of_file, args.weights) {
+            (true, true) => "the file".into(),
+            (true, false) => format!("the file, what it lacks by seed {}", args.seed),
+            (false, _) => format!("seed {}", args.seed),
+        },
         schedule: match args.schedule {
             Order::AsWritten => "as_written",
             Order::Lowered => "lowered",

@@ -46,6 +46,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`units`] | checked products and sums, [`units::Bytes`] and [`units::Elements`], the one formatter of numbers |
+//! | [`seed`] | random values that a name and a seed determine |
 //! | [`source`] | the texts of a run and [`source::Span`]s in them |
 //! | [`source::json`] | a JSON tree in which every key and value keeps its span |
 //! | [`diagnostic`] | [`diagnostic::Diagnostic`], its codes and labels, the [`diagnostic::Sink`], "did you mean" |
@@ -103,6 +104,8 @@
 //! | `frontend/onnx/budget.rs` | what one import may cost, by the size of the file |
 //! | `frontend/onnx/fold.rs` and below | exact evaluation of shapes and constants |
 //! | `frontend/onnx/functions.rs` | local functions, If, Loop, Scan |
+//! | `frontend/onnx/sources.rs`, `views.rs`, `range.rs` | where stored values lie, how they are seen, what is drawn for them |
+//! | `frontend/onnx/values.rs` | with `exec`: those values read, from the file and beside it |
 //! | `frontend/onnx/parameters.rs` | stored tensors: uses, roles, who stores what is shared |
 //! | `frontend/onnx/names.rs` | names given once; blocks from paths |
 //! | `frontend/onnx/unknown.rs` | nodes of unknown cost, and what is said of them |
@@ -181,7 +184,7 @@
 //!
 //! | module | imports |
 //! |---|---|
-//! | `units`, `source` | nothing of the crate |
+//! | `units`, `source`, `seed` | nothing of the crate |
 //! | `tensor` | units |
 //! | `device` | tensor |
 //! | `diagnostic` | source |
@@ -194,9 +197,9 @@
 //! | `claims` | analysis, graph, comparison (which stages are one), units |
 //! | `budget` | analysis, diagnostic, source, tensor, units |
 //! | `measurement` | graph, units |
-//! | `executor` | analysis, graph, measurement, ops, tensor, units |
+//! | `executor` | analysis, graph, measurement, ops, seed, tensor, units |
 //! | `profile` | frontend, analysis, claims, published, report, source |
-//! | `frontend` | graph, ops, tensor, device, units, published, source, diagnostic |
+//! | `frontend` | graph, ops, tensor, device, units, published, seed, source, diagnostic |
 //! | `report` | analysis, budget, claims, comparison, measurement, sweep (as data to show), graph, ops (values of attributes), tensor, device, published, units, source, diagnostic |
 //! | `cli` | tensor (names of element types) |
 //! | `commands`, `main` | anything |
@@ -216,15 +219,16 @@
 //!    `input`, which is what a graph begins with; and the resize where stages are found.
 //! 3. [`graph::Graph`], [`ops::Op`] and [`analysis::Analysis`] are not `Serialize`. [`report::Report`] is, and carries
 //!    the version of its keys: they are added, never renamed.
-//! 4. No order comes from a hash map, and nothing but `commands` sees a clock (and what measures, which is what it is for), the environment or a locale: the same
+//! 4. No order comes from a hash map, and nothing but `commands` sees the environment or a locale, nothing but it and
+//!    `executor`, which measures, a clock: the same
 //!    input gives the same bytes.
 //! 5. No file can cause a panic, a hang or unbounded memory. Sizes, nesting, nodes and edges have limits; counts are
 //!    `u64`, products are checked, and what does not fit is a diagnostic.
 //! 6. No floating-point number in a count. Expressions are exact fractions; floats are ratios in reports.
 //! 7. A graph that exists is a graph whose shapes fit: [`graph::Graph::add`] types every node or refuses it.
 //! 8. No unsafe code, but for the allocator that counts, and that only with `exec`.
-//! 9. No candle type outside of `executor`, the `execute` part of an op, the values of ONNX files and `measure`; nothing of them is
-//!    compiled without the feature `exec`.
+//! 9. No candle type outside of `executor`, the `execute` part of an op, the command `measure`, and
+//!    `frontend/onnx/values.rs`, which lays stored values out; nothing of them is compiled without the feature `exec`.
 //! 10. Of an HTML page only what has the type `Markup` is not escaped, and a policy forbids it every script but its own
 //!     and every request. After a change of `page.js` or `page.css` a test tells the new hash.
 //!

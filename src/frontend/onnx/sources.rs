@@ -21,7 +21,11 @@ pub struct Sources {
     /// In the order of nodes.
     pub(super) given: Vec<Given>,
     names: Vec<(Box<str>, Outlet)>,
+    folded: Vec<(Box<str>, Known)>,
 }
+
+/// Elements of a folded tensor that is kept: more are no sizes.
+const MOST_FOLDED: usize = 64;
 
 /// A tensor of the file.
 #[derive(Debug)]
@@ -65,6 +69,11 @@ impl Sources {
     /// nodes.
     pub fn names(&self) -> impl Iterator<Item = (&str, Outlet)> {
         self.names.iter().map(|(name, outlet)| (&**name, *outlet))
+    }
+
+    /// The small tensors of the file's own graph that the import computed, with their sizes and elements.
+    pub fn folded(&self) -> impl Iterator<Item = (&str, &[u64], Vec<f64>)> {
+        self.folded.iter().map(|(name, known)| (&**name, known.dims.as_slice(), known.floats()))
     }
 }
 
@@ -128,7 +137,8 @@ impl Recorder {
     ) -> (Sources, Vec<Option<Box<str>>>) {
         let ranges = range::of_model(model);
         let mut places: Vec<Option<usize>> = vec![None; parameters.count()];
-        let mut sources = Sources { names: names(model, frame), ..Sources::default() };
+        let (names, folded) = names(model, frame);
+        let mut sources = Sources { names, folded, ..Sources::default() };
         // Of one node the names stay in order.
         self.given.sort_by_key(|(node, ..)| *node);
         for (node, name, value, fit) in self.given {
@@ -258,15 +268,19 @@ fn source(
     Ok((found, views, TensorType { shape, dtype: seen.dtype }))
 }
 
-/// What the names of the file's own nodes stand for, where that is computed.
-fn names(model: &Model, frame: &Frame<'_, '_>) -> Vec<(Box<str>, Outlet)> {
-    let mut names = Vec::new();
+/// What the names of the file's own nodes stand for: what nodes of ours compute, and what the import did.
+#[expect(clippy::type_complexity, reason = "two lists of pairs")]
+fn names(model: &Model, frame: &Frame<'_, '_>) -> (Vec<(Box<str>, Outlet)>, Vec<(Box<str>, Known)>) {
+    let (mut names, mut folded) = (Vec::new(), Vec::new());
     for name in model.graph.nodes.iter().flat_map(|node| &node.outputs) {
-        if let Some(value) = frame.find(name)
-            && let Kind::Computed(outlet, _) = value.kind()
-        {
-            names.push((name.as_str().into(), *outlet));
+        let value = frame.find(name);
+        match value.as_ref().map(Value::kind) {
+            Some(Kind::Computed(outlet, _)) => names.push((name.as_str().into(), *outlet)),
+            Some(Kind::Known(known)) if known.elements.len() <= MOST_FOLDED => {
+                folded.push((name.as_str().into(), Known::clone(known)));
+            }
+            _ => {}
         }
     }
-    names
+    (names, folded)
 }

@@ -194,6 +194,7 @@ pub(crate) fn options(args: &LoadArgs) -> LoadOptions {
         dtype: args.dtype,
         inputs: args.inputs.clone(),
         unknown,
+        values: false,
     }
 }
 
@@ -207,15 +208,27 @@ pub fn load(
     sources: &mut SourceMap,
     output: &mut Output,
 ) -> io::Result<Result<Loaded, Exit>> {
-    let options = options(args);
+    load_as(path, &options(args), sources, output)
+}
+
+/// The same, as these options say.
+///
+/// # Errors
+/// When the stream fails.
+pub(crate) fn load_as(
+    path: &std::path::Path,
+    options: &LoadOptions,
+    sources: &mut SourceMap,
+    output: &mut Output,
+) -> io::Result<Result<Loaded, Exit>> {
     let mut sink = Sink::default();
     let loaded = if path.as_os_str() == "-" {
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut io::Read::take(io::stdin(), frontend::MAX_FILE_BYTES + 1), &mut bytes)
-            .map(|_| frontend::load_bytes("<stdin>", "network", bytes, &options, sources, &mut sink))
+            .map(|_| frontend::load_bytes("<stdin>", "network", bytes, options, sources, &mut sink))
             .map_err(|error| frontend::Error::Io { path: "<stdin>".into(), error })
     } else {
-        frontend::load(path, &options, sources, &mut sink)
+        frontend::load(path, options, sources, &mut sink)
     };
     output.diagnostics(&sink, sources)?;
     Ok(match loaded {

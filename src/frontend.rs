@@ -12,6 +12,9 @@ use std::io::{Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use self::format::Format;
+pub use self::onnx::sources::Sources;
+#[cfg(feature = "exec")]
+pub use self::onnx::values;
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::graph::Graph;
 use crate::ops::attribute::SettingValue;
@@ -38,6 +41,8 @@ pub struct LoadOptions {
     pub inputs: Vec<(Option<String>, Vec<u64>)>,
     /// What to do with ops whose cost is not known.
     pub unknown: UnknownOps,
+    /// Whether it is noted where the file has the values of stored tensors: [`Loaded::sources`].
+    pub values: bool,
 }
 
 /// What becomes of a file with ops whose cost is not known.
@@ -61,6 +66,8 @@ pub struct Loaded {
     pub parameters: Vec<(String, SettingValue)>,
     /// The figures that others published about it.
     pub facts: Vec<Fact>,
+    /// Where the values of its stored tensors are, if that was asked for and the format has any.
+    pub sources: Option<Box<Sources>>,
 }
 
 /// The file could not be read at all.
@@ -266,6 +273,32 @@ fn open(path: &Path) -> Result<File, Error> {
         return Err(Error::Folder(path.into()));
     }
     Ok(file)
+}
+
+/// Opens a file that a model names, below the model's folder: a plain file, and where it seems to be. A stranger's model
+/// must make nobody read what a link leads to elsewhere, or wait for a pipe.
+///
+/// # Errors
+/// What the operating system says, and why a file is not opened.
+#[cfg(feature = "exec")]
+pub fn open_beside(model: &Path, below: &str) -> std::io::Result<Option<Box<dyn values::Source>>> {
+    use std::io::{Error as IoError, ErrorKind};
+    let folder = match model.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let path = match folder.join(below).canonicalize() {
+        Ok(path) => path,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if !path.starts_with(folder.canonicalize()?) {
+        return Err(IoError::new(ErrorKind::PermissionDenied, "a link leads out of the model's folder"));
+    }
+    if !path.metadata()?.is_file() {
+        return Err(IoError::new(ErrorKind::InvalidInput, "it is no plain file"));
+    }
+    Ok(Some(Box::new(File::open(path)?)))
 }
 
 fn too_large(path: &str, format: Format) -> Diagnostic {

@@ -30,6 +30,8 @@
 //!    memory::Analysis  peaks, arena, training         Gradient   paths, reuse, equations
 //!       |
 //!       v
+//!       |   executor runs the Graph (feature exec)  ->  Measurement: figures held against what happened
+//!       v
 //!     Report  ------>  sections, each a sheet  ------>  table | csv | markdown
 //!       |------------>  charts, each a list of shapes  ->  svg | png | the HTML page
 //!       |------------------------------------------->  json (schema version 1)
@@ -44,6 +46,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`units`] | checked products and sums, [`units::Bytes`] and [`units::Elements`], the one formatter of numbers |
+//! | [`seed`] | random values that a name and a seed determine |
 //! | [`source`] | the texts of a run and [`source::Span`]s in them |
 //! | [`source::json`] | a JSON tree in which every key and value keeps its span |
 //! | [`diagnostic`] | [`diagnostic::Diagnostic`], its codes and labels, the [`diagnostic::Sink`], "did you mean" |
@@ -54,6 +57,12 @@
 //! | [`ops::cost`] | [`ops::Cost`]: multiply-accumulates and elementary operations by kind |
 //! | [`ops::peers`] | the quantities that other programs count of an op |
 //! | `ops/{elementwise,norm,reduction,shape,window}.rs` | what families of ops have in common |
+//! | `ops/execute.rs` | with `exec`: the trait `Execute`, what a pass gets and gives, why an op does not run |
+//! | `ops/execute/formula.rs` | elementwise ops as a value and a slope |
+//! | `ops/execute/scalar.rs`, `lanes.rs`, `single.rs` | numbers that compute: f32 and f64, counted ones, whole tensors of a device; functions of singles, many at once |
+//! | `ops/execute/kernel/` | loops that ops share: elementwise, folds, windows, rows, products, samples |
+//! | `ops/execute/kernel/convolution/` | convolutions forward and backward: tiles, depthwise rows, workspace, what a device does |
+//! | `ops/execute/probe.rs` | ops without their padding, for the probe of ones |
 //! | [`device`] | what a device can do at best: peaks, bandwidth, cache |
 //! | [`graph`] | [`graph::Graph`] over petgraph, nodes, outlets, origins, how PyTorch calls an op |
 //! | `graph/stages.rs` | stages for networks whose file names none |
@@ -95,6 +104,8 @@
 //! | `frontend/onnx/budget.rs` | what one import may cost, by the size of the file |
 //! | `frontend/onnx/fold.rs` and below | exact evaluation of shapes and constants |
 //! | `frontend/onnx/functions.rs` | local functions, If, Loop, Scan |
+//! | `frontend/onnx/sources.rs`, `views.rs`, `range.rs` | where stored values lie, how they are seen, what is drawn for them |
+//! | `frontend/onnx/values.rs` | with `exec`: those values read, from the file and beside it |
 //! | `frontend/onnx/parameters.rs` | stored tensors: uses, roles, who stores what is shared |
 //! | `frontend/onnx/names.rs` | names given once; blocks from paths |
 //! | `frontend/onnx/unknown.rs` | nodes of unknown cost, and what is said of them |
@@ -125,6 +136,14 @@
 //! | [`budget::document`], [`budget::schema`] | how a budget file is read, and its JSON Schema |
 //! | [`budget::evaluate`], [`budget::messages`] | limits held against a report and a baseline; what is told of those that fail |
 //! | [`budget::edit`] | budget files written, and tightened in place |
+//! | [`measurement`] | what was measured beside what was predicted, as plain data without candle |
+//! | `executor/run.rs`, `train.rs` | with `exec`: a network's forward pass over a schedule; a step of training |
+//! | `executor/accumulate.rs` | gradients that several readers add to |
+//! | `executor/seeded.rs` | values of inputs and stored tensors by a formula |
+//! | `executor/allocator.rs` | an allocator that counts: the one file with unsafe code |
+//! | `executor/timing.rs` | clocks, medians and how far samples lie from them |
+//! | `executor/check/` | each predicted figure against the measured one: stored elements, MACs, FLOPs, memory, gradients |
+//! | `executor/measure.rs` | all of them, and times, for one network |
 //! | [`profile`] | [`profile::Profile`]: all results about one network, owned |
 //! | [`report`] | [`report::Report`]: the serialisable view, schema version 1 |
 //! | [`comparison`] | two networks aligned: totals, stages, layers |
@@ -132,12 +151,13 @@
 //! | [`report::figures`] | the figures that are set side by side: a name, a path, a getter |
 //! | [`report::comparison`], [`report::sweep`] | views of those two |
 //! | [`report::memory`], [`report::gradient`] | views of memory and gradient paths |
+//! | [`report::measurement`] | what was measured, with rates and bounds |
 //! | [`report::budget`] | verdicts as a table and JSON; below it Markdown, JUnit, GitHub's annotations, changes, contributors |
 //! | [`report::sheet`] | a table as data, before any format |
 //! | [`report::sections`] | the tables of `analyze`, one file a section |
 //! | [`report::chart`] | charts: which there are, their titles and descriptions |
-//! | `report/chart/{bars,layers,memory,reuse,paths,roofline,sweep}.rs` | one chart each: its data, and how it is drawn |
-//! | `report/chart/{axis,stages,legend,ranking}.rs` | what charts have in common |
+//! | `report/chart/{bars,layers,measured_memory,measured_time,memory,reuse,paths,roofline,sweep}.rs` | one chart each: its data, and how it is drawn |
+//! | `report/chart/{axis,stages,steps,legend,ranking}.rs` | what charts have in common |
 //! | `report/chart/{canvas,style}.rs` | shapes in logical pixels, the width of texts; sizes and colours |
 //! | `report/chart/render.rs` | shapes drawn by plotters' backends; the only file that knows plotters' drawing |
 //! | `report/chart/font/` | the font, its licence, how it was made |
@@ -153,7 +173,7 @@
 //! | [`cli`] | the command line: types only |
 //! | [`commands`] | the subcommands, one file each; exit codes; the only code that writes to the terminal |
 //! | `commands/{completions,man}.rs` | what shells and `man` need, from the types of [`cli`] |
-//! | `commands/check/` | budgets found, one budget checked, where the results go |
+//! | `commands/check/` | budgets found, one budget checked, where the results go; `--budget` of other commands; kept measurements |
 //! | `commands/baseline.rs` | reports that were kept, and files at another revision, read by git without a network |
 //! | `commands/report.rs` | the folder of a report: its name, what goes there, the command line as it was typed |
 //! | `commands/files.rs` | files written beside their place and renamed |
@@ -164,7 +184,7 @@
 //!
 //! | module | imports |
 //! |---|---|
-//! | `units`, `source` | nothing of the crate |
+//! | `units`, `source`, `seed` | nothing of the crate |
 //! | `tensor` | units |
 //! | `device` | tensor |
 //! | `diagnostic` | source |
@@ -176,9 +196,11 @@
 //! | `sweep` | analysis, frontend, graph, ops, published, report, source, diagnostic, tensor, units |
 //! | `claims` | analysis, graph, comparison (which stages are one), units |
 //! | `budget` | analysis, diagnostic, source, tensor, units |
+//! | `measurement` | graph, units |
+//! | `executor` | analysis, graph, measurement, ops, seed, tensor, units |
 //! | `profile` | frontend, analysis, claims, published, report, source |
-//! | `frontend` | graph, ops, tensor, device, units, published, source, diagnostic |
-//! | `report` | analysis, budget, claims, comparison, sweep (as data to show), graph, ops (values of attributes), tensor, device, published, units, source, diagnostic |
+//! | `frontend` | graph, ops, tensor, device, units, published, seed, source, diagnostic |
+//! | `report` | analysis, budget, claims, comparison, measurement, sweep (as data to show), graph, ops (values of attributes), tensor, device, published, units, source, diagnostic |
 //! | `cli` | tensor (names of element types) |
 //! | `commands`, `main` | anything |
 //!
@@ -197,15 +219,18 @@
 //!    `input`, which is what a graph begins with; and the resize where stages are found.
 //! 3. [`graph::Graph`], [`ops::Op`] and [`analysis::Analysis`] are not `Serialize`. [`report::Report`] is, and carries
 //!    the version of its keys: they are added, never renamed.
-//! 4. No order comes from a hash map, and nothing but `commands` sees a clock, the environment or a locale: the same
+//! 4. No order comes from a hash map, and nothing but `commands` sees the environment or a locale, nothing but it and
+//!    `executor`, which measures, a clock: the same
 //!    input gives the same bytes.
 //! 5. No file can cause a panic, a hang or unbounded memory. Sizes, nesting, nodes and edges have limits; counts are
 //!    `u64`, products are checked, and what does not fit is a diagnostic.
 //! 6. No floating-point number in a count. Expressions are exact fractions; floats are ratios in reports.
 //! 7. A graph that exists is a graph whose shapes fit: [`graph::Graph::add`] types every node or refuses it.
-//! 8. No unsafe code.
-//! 9. Of an HTML page only what has the type `Markup` is not escaped, and a policy forbids it every script but its own
-//!    and every request. After a change of `page.js` or `page.css` a test tells the new hash.
+//! 8. No unsafe code, but for the allocator that counts, and that only with `exec`.
+//! 9. No candle type outside of `executor`, the `execute` part of an op, the command `measure`, and
+//!    `frontend/onnx/values.rs`, which lays stored values out; nothing of them is compiled without the feature `exec`.
+//! 10. Of an HTML page only what has the type `Markup` is not escaped, and a policy forbids it every script but its own
+//!     and every request. After a change of `page.js` or `page.css` a test tells the new hash.
 //!
 //! # The one lesson
 //!
@@ -220,6 +245,8 @@
 //! 1. Write `src/ops/NAME.rs`: the `attributes!` struct with its doc comment (the page that `csp-profile explain NAME`
 //!    prints: what it is, `## Formula`, `## Counted`, `## Source`), `impl Operator`, and tests with numbers worked by
 //!    hand. An elementwise function implements `Elementwise` instead, which asks for less.
+//!    For the feature `exec` also `Execute`: forward, backward from what the op says it keeps, and the workspace. An
+//!    elementwise function implements `Formula` instead. `tests/vectors` needs cases of it.
 //! 2. Add its word to the `ops!` list in `src/ops.rs`, in the order of names.
 //!
 //! The reader, the JSON Schema, `explain` and `ops` follow from these two. A test finds files that are not listed. If
@@ -269,6 +296,7 @@ pub mod ops;
 pub mod profile;
 pub mod published;
 pub mod report;
+pub mod seed;
 pub mod source;
 pub mod sweep;
 pub mod tensor;

@@ -12,6 +12,8 @@ mod files;
 mod formats;
 #[path = "budget/limits.rs"]
 mod limits;
+#[path = "budget/measured.rs"]
+mod measured;
 #[path = "budget/schema.rs"]
 mod schema;
 

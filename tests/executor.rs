@@ -126,7 +126,11 @@ fn gradients_of_all_stored_tensors_are_slopes() {
                 let mut moved = |by: f64| {
                     let mut numbers = numbers.clone();
                     numbers[index] += by;
-                    network.store(id, name, Tensor::from_vec(numbers, stored.shape(), &Device::Cpu).unwrap());
+                    network.store(
+                        id,
+                        name,
+                        &Tensor::from_vec(numbers, stored.shape(), &Device::Cpu).unwrap(),
+                    );
                     value(&network)
                 };
                 let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
@@ -139,7 +143,7 @@ fn gradients_of_all_stored_tensors_are_slopes() {
                 );
                 compared += 1;
             }
-            network.store(id, name, stored);
+            network.store(id, name, &stored);
         }
     }
     assert!(compared > 60, "{compared}");

@@ -3,6 +3,9 @@
 use csp_profile::analysis::analyze;
 use csp_profile::diagnostic::Sink;
 use csp_profile::frontend::{LoadOptions, load_bytes};
+use csp_profile::measurement::{
+    self, Check, Curve, Difference, Measurement, NodeMeasurement, Provenance, Step, Timing, Unit,
+};
 use csp_profile::published::Verdict;
 use csp_profile::report::Report;
 use csp_profile::source::SourceMap;
@@ -132,6 +135,59 @@ fn paths(value: &serde_json::Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
+/// A measurement with something under every key.
+fn measurement(graph: &csp_profile::graph::Graph) -> Measurement {
+    let (node, _) = graph.nodes().nth(1).expect("a layer");
+    let timing = Timing {
+        samples: 5,
+        median: 1e6,
+        deviation: 1e3,
+        outliers: 0,
+        resolution: 20.0,
+        processor: Some(1e6),
+    };
+    let mut nodes = vec![NodeMeasurement::default(); graph.len()];
+    nodes[node.index()] = NodeMeasurement { forward: Some(timing), backward: Some(timing) };
+    Measurement {
+        provenance: Provenance {
+            device: "a processor".into(),
+            driver: None,
+            library: "candle",
+            threads: 1,
+            dtype: "f32",
+            batch: 1,
+            values: "seed 1".into(),
+            schedule: "as_written",
+            samples: 5,
+            warm_up: 1,
+            load: None,
+            processors: 2,
+        },
+        checks: vec![Check {
+            name: "macs",
+            what: "multiply-accumulates",
+            verdict: measurement::Verdict::Off,
+            predicted: Some(1),
+            measured: Some(2),
+            unit: Unit::Macs,
+            compared: 1,
+            off: vec![Difference { node, predicted: "1".into(), measured: "2".into() }],
+            note: None,
+        }],
+        forward: Some(timing),
+        step: Some(timing),
+        memory: vec![Curve {
+            name: "inference",
+            steps: vec![Step { node, backward: false }],
+            predicted: vec![1],
+            measured: vec![1],
+            peak: vec![2],
+            workspace: vec![1],
+        }],
+        nodes,
+    }
+}
+
 #[test]
 fn the_report_page_names_every_key() {
     let text = std::fs::read_to_string("architectures/densenet121.json").expect("an architecture");
@@ -161,7 +217,12 @@ fn the_report_page_names_every_key() {
         measurement: None,
         roofline: None,
     };
+    let measured = measurement(&loaded.graph);
+    let report = Report { measurement: Some(&measured), ..report };
     let value = serde_json::to_value(report).expect("a report");
+    for key in ["checks", "memory", "nodes"] {
+        assert_eq!(value["measurement"][key].as_array().map(Vec::len), Some(1), "{key}");
+    }
     let source = sources.add("b", "{\"limits\": [{\"metric\": \"macs\", \"stage\": \"*\", \"max\": 1}]}");
     let budget = csp_profile::budget::document::read(source, &sources, &mut sink).expect("a budget");
     let baseline = csp_profile::budget::evaluate::Baseline::Off;

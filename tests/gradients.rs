@@ -37,7 +37,8 @@ fn network(graph: &Graph) -> Network<'_> {
 /// The checks of a network against an analysis, by name.
 fn checks(graph: &Graph, gradient: &Gradient) -> BTreeMap<&'static str, Check> {
     let schedule = Schedule::as_written(graph);
-    let checks = check(&network(graph), gradient, &schedule, 1, PRODUCTS).map_err(|fault| fault.fault).unwrap();
+    let checks =
+        check(&network(graph), gradient, &schedule, 1, PRODUCTS).map_err(|fault| fault.fault).unwrap();
     checks.into_iter().map(|check| (check.name, check)).collect()
 }
 
@@ -49,7 +50,12 @@ fn holds(graph: &Graph) -> BTreeMap<&'static str, Check> {
         let off = check.off.iter().map(|off| (&*graph.node(off.node).name, &off.predicted, &off.measured));
         let off: Vec<_> = off.collect();
         let adds = gradient.copies.tensors > 0 || *name != "gradient_copies";
-        assert!(!adds || check.verdict == Verdict::Exact, "{name}: {:?} {off:#?} {:?}", check.verdict, check.note);
+        assert!(
+            !adds || check.verdict == Verdict::Exact,
+            "{name}: {:?} {off:#?} {:?}",
+            check.verdict,
+            check.note
+        );
         assert_eq!(check.predicted, check.measured, "{name}");
     }
     checks
@@ -181,7 +187,9 @@ fn gradients_are_truncated_where_the_analysis_says() {
         let of = |node: u32| {
             let rows = &arrivals.0[&h.node(groups.vertices[node as usize]).unwrap()];
             let ranges = groups.ranges[node as usize].iter();
-            ranges.flat_map(|&(first, count)| columns(rows, first as usize, count as usize)).collect::<Vec<_>>()
+            ranges
+                .flat_map(|&(first, count)| columns(rows, first as usize, count as usize))
+                .collect::<Vec<_>>()
         };
         let mut compared = 0;
         for node in groups.of_layers(h) {
@@ -195,7 +203,9 @@ fn gradients_are_truncated_where_the_analysis_says() {
             compared += 1;
         }
         assert!(compared >= 5, "{fusion}: {compared}");
-        let layer = |name: &str| arrivals.0.iter().find(|(id, _)| &*graph.node(**id).name == name).map(|(_, rows)| rows);
+        let layer = |name: &str| {
+            arrivals.0.iter().find(|(id, _)| &*graph.node(**id).name == name).map(|(_, rows)| rows)
+        };
         let all = |rows: &Vec<Vec<f64>>| columns(rows, 0, rows[0].len());
         let base = layer("base/conv2d").unwrap();
         let (part1, part2) = (columns(base, 0, 6), columns(base, 6, 6));

@@ -37,8 +37,9 @@ const FOREIGN: &[&str] = &[
     "quantize: i8",
 ];
 
-/// Ops whose output moves in steps, and whose gradient is that of the function without them.
-const STEPPED: &[&str] = &["cast", "xnor_conv2d"];
+/// Ops whose output moves in steps, and whose gradient is that of the function without them. An embedding has the type
+/// that its attribute tells, and rounds to it.
+const STEPPED: &[&str] = &["cast", "embedding", "xnor_conv2d"];
 
 /// Cases that stand on a step.
 const ON_A_STEP: &[&str] = &["unary: sign"];

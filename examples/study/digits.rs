@@ -18,7 +18,12 @@ pub struct Digit {
 }
 
 /// Where a pixel of the larger image lies between those of the smaller one: two of them and the second one's share.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "small numbers"
+)]
 fn between(at: usize) -> (usize, usize, f32) {
     let place = ((at as f32 + 0.5) * SMALL as f32 / EDGE as f32 - 0.5).clamp(0.0, (SMALL - 1) as f32);
     let low = place as usize;

@@ -97,7 +97,7 @@ fn row(text: &mut String, name: &str, values: impl Fn(usize) -> Vec<f64>) {
     for column in 0..7 {
         let (mean, half) = interval(&values(column));
         // Three digits: the third is within every interval.
-        let shown = format!("{:+.2}±{:.2}", mean, half).replacen("+0.", " .", 1).replacen("-0.", "-.", 1);
+        let shown = format!("{mean:+.2}±{half:.2}").replacen("+0.", " .", 1).replacen("-0.", "-.", 1);
         let _ = write!(text, " {:>8}", shown.replace("±0.", "±."));
     }
     text.push('\n');

@@ -8,7 +8,13 @@
 //! ```console
 //! $ cargo run --release --features exec --example study -- figures.csv
 //! ```
-#![allow(clippy::print_stdout, clippy::print_stderr, missing_docs, unreachable_pub, reason = "a program of its own")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    unreachable_pub,
+    reason = "a program of its own"
+)]
 
 mod digits;
 mod figures;
@@ -33,6 +39,7 @@ const STAGES: usize = 3;
 const LAYERS: usize = 6;
 
 /// What a network that does not run says.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
 fn told(fault: RunFault) -> Box<dyn Error + Send + Sync> {
     fault.fault.to_string().into()
 }
@@ -64,7 +71,11 @@ fn stage(
         let (sum, count) = values.fold((0.0, 0usize), |(sum, count), value| (sum + value, count + 1));
         sum / count as f64
     };
-    let of_block = mean(&mut (0..LAYERS).flat_map(|a| (0..a).map(move |b| (a, b))).map(|(a, b)| block[a].similarity(&block[b])));
+    let of_block = mean(
+        &mut (0..LAYERS)
+            .flat_map(|a| (0..a).map(move |b| (a, b)))
+            .map(|(a, b)| block[a].similarity(&block[b])),
+    );
     Ok([
         part1.similarity(&part2),
         mean(&mut block.iter().map(|layer| part1.similarity(layer))),
@@ -75,10 +86,15 @@ fn stage(
 }
 
 /// All figures of one network and one seed.
-fn study(variant: &'static str, seed: u64, digits: &[Digit]) -> Result<Vec<Figure>, Box<dyn Error + Send + Sync>> {
+fn study(
+    variant: &'static str,
+    seed: u64,
+    digits: &[Digit],
+) -> Result<Vec<Figure>, Box<dyn Error + Send + Sync>> {
     let graph = training::graph(variant, training::BATCH)?;
     let mut network =
-        Network::new(&graph, &Device::Cpu, &mut |id, one| training::first_value(&graph, id, one, seed)).map_err(told)?;
+        Network::new(&graph, &Device::Cpu, &mut |id, one| training::first_value(&graph, id, one, seed))
+            .map_err(told)?;
     let order = Chance(seed ^ 0x5eed).order(digits.len() - TRAINED);
     let larger = training::graph(variant, digits.len() - TRAINED)?;
     let mut figures = Vec::new();
@@ -93,7 +109,16 @@ fn study(variant: &'static str, seed: u64, digits: &[Digit]) -> Result<Vec<Figur
             for scale in [Scale::Unit, Scale::Raw] {
                 for number in 1..=STAGES {
                     let similarities = stage(&arrivals, number, (layout, scale), &order)?;
-                    figures.push(Figure { variant, seed, steps, layout, scale, stage: number, similarities, accuracy });
+                    figures.push(Figure {
+                        variant,
+                        seed,
+                        steps,
+                        layout,
+                        scale,
+                        stage: number,
+                        similarities,
+                        accuracy,
+                    });
                 }
             }
         }
@@ -106,11 +131,13 @@ fn study(variant: &'static str, seed: u64, digits: &[Digit]) -> Result<Vec<Figur
 fn main() -> Result<(), Box<dyn Error>> {
     let file = std::env::args_os().nth(1);
     let digits = digits::read();
-    let jobs: Vec<(&str, u64)> = (1..=SEEDS).flat_map(|seed| VARIANTS.map(|variant| (variant, seed))).collect();
+    let jobs: Vec<(&str, u64)> =
+        (1..=SEEDS).flat_map(|seed| VARIANTS.map(|variant| (variant, seed))).collect();
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(&(variant, seed)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let figures = study(variant, seed, &digits).map_err(|error| format!("{variant}, seed {seed}: {error}"));
+            let figures =
+                study(variant, seed, &digits).map_err(|error| format!("{variant}, seed {seed}: {error}"));
             if let Ok(mut done) = done.lock() {
                 done.push(figures);
             }

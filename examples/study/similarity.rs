@@ -61,7 +61,8 @@ impl Kernel {
     /// The same of images in another order.
     pub fn permuted(&self, order: &[usize]) -> Self {
         let count = order.len();
-        let values = order.iter().flat_map(|&row| order.iter().map(move |&column| self.values[row * count + column]));
+        let values =
+            order.iter().flat_map(|&row| order.iter().map(move |&column| self.values[row * count + column]));
         Self::from(values.collect(), count)
     }
 

@@ -29,7 +29,8 @@ pub fn graph(fusion: &str, batch: usize) -> Result<Graph, String> {
     };
     let text = include_bytes!("network.json").to_vec();
     let loaded = load_bytes("network.json", fusion, text, &options, &mut sources, &mut sink);
-    let faults = || sink.diagnostics().iter().map(|fault| fault.message.clone()).collect::<Vec<_>>().join("; ");
+    let faults =
+        || sink.diagnostics().iter().map(|fault| fault.message.clone()).collect::<Vec<_>>().join("; ");
     Ok(loaded.ok_or_else(faults)?.graph)
 }
 
@@ -44,7 +45,7 @@ pub fn first_value(graph: &Graph, id: NodeId, one: &StoredTensor, seed: u64) -> 
         (Role::Weight, _) => {
             let name = format!("{}.{}", graph.node(id).name, one.weight.name);
             let fan_in = count / shape[0];
-            seeded::values(&name, seed, Range::of(Role::Weight, "weight", fan_in as u64), count)
+            seeded::values(&name, seed, Range::weight(fan_in as u64), count)
         }
         (Role::Norm, "weight") | (Role::Buffer, "running_var") => vec![1.0; count],
         _ => vec![0.0; count],
@@ -80,7 +81,12 @@ pub fn cross_entropy(logits: &Tensor, labels: &[usize]) -> Made<(f64, Tensor, us
 }
 
 /// Trains for so many steps with momentum: v ← m v + g, w ← w − r v. Gives the loss of each step.
-pub fn train(network: &mut Network<'_>, digits: &[Digit], seed: u64, steps: usize) -> Result<Vec<f64>, RunFault> {
+pub fn train(
+    network: &mut Network<'_>,
+    digits: &[Digit],
+    seed: u64,
+    steps: usize,
+) -> Result<Vec<f64>, RunFault> {
     let schedule = Schedule::as_written(network.graph);
     let mut chance = Chance(seed);
     let mut speeds: Vec<Vec<(&'static str, Tensor)>> = vec![Vec::new(); network.graph.len()];
@@ -107,7 +113,7 @@ pub fn train(network: &mut Network<'_>, digits: &[Digit], seed: u64, steps: usiz
                 };
                 let value = (network.stored(id).get(name)? - (&speed * RATE)?)?;
                 own.push((name, speed));
-                network.store(id, name, value);
+                network.store(id, name, &value);
             }
         }
     }

@@ -38,7 +38,7 @@ pub struct MeasureArgs {
     /// The seed of inputs and stored values.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Take the stored values from the ONNX file itself, instead of from the seed.
+    /// Refuse an ONNX file that lacks stored values; without this what it lacks is drawn by the seed.
     #[arg(long)]
     pub weights: bool,
     /// What goes to standard output.
@@ -47,9 +47,16 @@ pub struct MeasureArgs {
     /// How many of the slowest layers are shown.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub top: usize,
-    /// A device file: its roofline's bounds stand beside the times (`explain roofline`).
+    /// A device file: its roofline's bounds stand beside the times (`explain traffic`).
     #[arg(long, value_name = "DEVICE")]
     pub roofline: Option<String>,
+    /// Hold it to a budget, measured values included: NAME.budget.json beside it, or this file; exits with 1 where a limit
+    /// is violated.
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub budget: Option<Option<PathBuf>>,
+    /// What the budget's changes are measured against: a JSON report, git:REVISION or none.
+    #[arg(long, value_name = "FILE|git:REV|none", requires = "budget")]
+    pub baseline: Option<String>,
     /// Its files.
     #[command(flatten)]
     pub report: ReportArgs,

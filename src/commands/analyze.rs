@@ -21,7 +21,7 @@ use crate::profile::{Profile, TooLarge, Wanted};
 use crate::published::{Verdict, is_of_memory};
 use crate::report::chart::{self, MANY_NODES};
 use crate::report::sections::costs::{By, Extra};
-use crate::report::{self, csv, page};
+use crate::report::{self, Report, csv, page};
 use crate::source::SourceMap;
 use crate::units::grouped;
 use sheets::Selection;
@@ -142,22 +142,10 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
             }
         }
     }
-    if let Some(place) = &place {
-        output.out().flush()?;
-        let charts = chart::network(&report);
-        for reason in chart::left_out(&report) {
-            writeln!(output.err(), "note: {reason}")?;
-        }
-        let page = page::Network { report, charts: &charts, command: &command_line() };
-        let mut files = vec![("index.html", page.render().into_bytes())];
-        if graph.len() <= MANY_NODES {
-            files.push(("report.json", serde_json::to_vec_pretty(&report).map_err(io::Error::from)?));
-        } else {
-            writeln!(output.err(), "note: report.json is left out of the report; `--format json` prints it")?;
-        }
-        if let Some(exit) = place.write(&files, &charts, output)? {
-            return Ok(exit);
-        }
+    if let Some(place) = &place
+        && let Some(exit) = write_report(place, report, output)?
+    {
+        return Ok(exit);
     }
     let mut sink = Sink::default();
     for fact in facts.iter().filter(|fact| report.judge(fact) == Verdict::Fails) {
@@ -174,6 +162,27 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     };
     let keeps = verdict.is_none_or(|verdict| verdict.passes());
     Ok(if sink.has_errors() || !fits || !keeps { Exit::Failed } else { Exit::Fine })
+}
+
+/// Writes the folder of one network's report: the page, `report.json` and the charts. An exit where that fails.
+pub(super) fn write_report(
+    place: &Place,
+    report: Report<'_>,
+    output: &mut Output,
+) -> io::Result<Option<Exit>> {
+    output.out().flush()?;
+    let charts = chart::network(&report);
+    for reason in chart::left_out(&report) {
+        writeln!(output.err(), "note: {reason}")?;
+    }
+    let page = page::Network { report, charts: &charts, command: &command_line() };
+    let mut files = vec![("index.html", page.render().into_bytes())];
+    if report.graph.len() <= MANY_NODES {
+        files.push(("report.json", serde_json::to_vec_pretty(&report).map_err(io::Error::from)?));
+    } else {
+        writeln!(output.err(), "note: report.json is left out of the report; `--format json` prints it")?;
+    }
+    place.write(&files, &charts, output)
 }
 
 /// The convention of that name, or what to say where there is none.

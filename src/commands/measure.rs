@@ -7,6 +7,9 @@ use crate::cli::MeasureArgs;
 
 #[cfg(feature = "exec")]
 mod run;
+/// What is shown needs no candle, and is tested without.
+#[cfg(any(feature = "exec", test))]
+mod show;
 
 /// Without the feature `exec`: says how to get it.
 #[cfg(not(feature = "exec"))]

@@ -118,7 +118,11 @@ impl<'g> Network<'g> {
         let layout = Layout::new(graph, |node| node.op.storage() == Storage::Alias)?;
         let (mut stored, mut learns, mut first, mut tensors) = (Vec::new(), Vec::new(), Vec::new(), 0u32);
         for (id, node) in graph.nodes() {
-            let listed = graph.stored(node, &graph.input_types(node));
+            // What the op stores, in its own layout: a file may list more, and in others.
+            let listed = graph.stored_by_op(node, &graph.input_types(node));
+            if let Some(reason) = node.given.as_ref().and_then(|given| given.unrunnable.as_deref()) {
+                return Err(RunFault::at(id)(Fault::unrunnable(reason)));
+            }
             let own: Stored = match node.shares {
                 Some(other) => Stored::clone(&stored[other.index()]),
                 None => {
@@ -183,7 +187,7 @@ impl<'g> Network<'g> {
     }
 
     /// Other values for a node's stored tensors: after a step of training.
-    pub fn store(&mut self, id: NodeId, name: &str, value: Tensor) {
+    pub fn store(&mut self, id: NodeId, name: &str, value: &Tensor) {
         for (other, tensor) in &mut self.stored[id.index()].0 {
             if *other == name {
                 *tensor = value.clone();

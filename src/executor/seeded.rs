@@ -1,65 +1,16 @@
-//! Values by a formula that other programs can follow: `tests/conformance/README.md` has it, and vectors of it.
+//! Values drawn from names and a seed: [`crate::seed`] has the formula.
 
 use candle_core::{Device, Tensor};
 
-use crate::graph::{Graph, NodeId, StoredTensor};
-use crate::ops::execute::{Fault, dtype};
-use crate::ops::{Operator as _, Role};
+use crate::graph::{Graph, Node, NodeId, StoredTensor};
+use crate::ops::execute::{Fault, dims, dtype};
+use crate::ops::{Family, Io, Operator as _, Role};
+pub use crate::seed::Range;
 use crate::tensor::TensorType;
 
-/// Between which numbers values are drawn, all equally likely.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Range {
-    /// The least.
-    pub low: f64,
-    /// No value is as large.
-    pub high: f64,
-}
-
-impl Range {
-    /// As far below 0 as above.
-    pub fn around_zero(size: f64) -> Self {
-        Self { low: -size, high: size }
-    }
-
-    /// Of a network's inputs.
-    pub const INPUT: Self = Self { low: -1.0, high: 1.0 };
-
-    /// Of a stored tensor: He et al. 2015 for what is multiplied, so that values keep their size; norms near 1.
-    ///
-    /// `fan_in` is the number of products that an output is the sum of.
-    #[expect(clippy::cast_precision_loss, reason = "a spread, not a count")]
-    pub fn of(role: Role, name: &str, fan_in: u64) -> Self {
-        match (role, name) {
-            (Role::Weight, _) => Self::around_zero((6.0 / fan_in.max(1) as f64).sqrt()),
-            (Role::Bias, _) => Self::around_zero(0.1),
-            (Role::Norm, "weight") | (Role::Buffer, "running_var") => Self { low: 0.5, high: 1.5 },
-            _ => Self::around_zero(0.5),
-        }
-    }
-}
-
-/// FNV-1a over the name, then a splitmix64 for each element: the upper 24 bits are a fraction that f32 holds exactly.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "24 bits, then f32 is what is asked for"
-)]
+/// So many values.
 pub fn values(name: &str, seed: u64, range: Range, count: usize) -> Vec<f32> {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    }) ^ seed;
-    let mut state = hash;
-    let mut next = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        let fraction = (z >> 40) as f64 / f64::from(1u32 << 24);
-        (range.low + (range.high - range.low) * fraction) as f32
-    };
-    (0..count).map(|_| next()).collect()
+    crate::seed::values(name, seed, range).take(count).collect()
 }
 
 /// A tensor of such values.
@@ -73,9 +24,10 @@ pub fn tensor(
     of: &TensorType,
     device: &Device,
 ) -> Result<Tensor, Fault> {
-    let dims = crate::ops::execute::dims(of);
+    let dims = dims(of);
     let wanted = dtype(of.dtype).ok_or_else(|| Fault::unrunnable(format!("no {} is run", of.dtype)))?;
-    let values = values(name, seed, range, dims.iter().product());
+    let count = crate::ops::execute::size(of.elements().get())?;
+    let values = values(name, seed, range, count);
     Ok(Tensor::from_vec(values, dims, &Device::Cpu)?.to_dtype(wanted)?.to_device(device)?)
 }
 
@@ -91,7 +43,8 @@ pub fn inputs(graph: &Graph, seed: u64, device: &Device) -> Result<Vec<Tensor>, 
     graph.inputs().iter().map(of).collect()
 }
 
-/// The values of a stored tensor, by the layer's name and its own: `stage1.conv.weight`.
+/// The values of a stored tensor, by the layer's name and its own: `stage1.conv.weight`. A layer that shares another's
+/// tensors has them under that one's name.
 ///
 /// # Errors
 /// Where the device fails or has no such element type.
@@ -102,28 +55,104 @@ pub fn stored(
     seed: u64,
     device: &Device,
 ) -> Result<Tensor, Fault> {
-    let node = graph.node(id);
+    let mut owner = id;
+    // A layer shares those of an earlier one, so this ends.
+    while let Some(other) = graph.node(owner).shares {
+        owner = other;
+    }
+    let node = graph.node(owner);
     let name = format!("{}.{}", node.name, one.weight.name);
-    let of = TensorType::new(one.weight.shape.axes(), one.dtype);
-    // What each output of a product is the sum of, whatever the kernel's layout.
+    let of = TensorType { shape: one.weight.shape.clone(), dtype: one.dtype };
+    tensor(&name, seed, range(graph, node, one), &of, device)
+}
+
+/// What a stored tensor's values are drawn from, by what it is for.
+fn range(graph: &Graph, node: &Node, stored: &StoredTensor) -> Range {
+    match (stored.weight.role, stored.weight.name) {
+        (Role::Weight, _) => Range::weight(fan_in(graph, node, stored)),
+        (Role::Bias, _) => Range::BIAS,
+        (Role::Norm, "weight") | (Role::Buffer, "running_var") => Range::SCALE,
+        (Role::Norm | Role::Other | Role::Buffer, _) => Range::OTHER,
+    }
+}
+
+/// The elements that a weight joins to one: those of it that belong to one output channel. Where each place of a map has
+/// weights of its own, as in a locally connected layer, those to one place of it.
+fn fan_in(graph: &Graph, node: &Node, stored: &StoredTensor) -> u64 {
+    let Some(output) = node.outputs.first() else { return 1 };
+    let elements = stored.weight.shape.elements().unwrap_or(u64::MAX);
+    let features = output.shape.axes().last().copied().unwrap_or(1);
+    let channels = if node.op.family() == Family::Linear { features } else { output.channels() };
     let types = graph.input_types(node);
-    let io = crate::ops::Io { inputs: &types, outputs: &node.outputs };
-    let products = node.op.cost(io)?.macs / io.output_elements().max(1);
-    tensor(&name, seed, Range::of(one.weight.role, one.weight.name, products), &of, device)
+    let macs = node.op.cost(Io { inputs: &types, outputs: &node.outputs }).map_or(0, |cost| cost.macs);
+    let images = output.shape.axis(0).unwrap_or(1).max(1);
+    // Each weight is used once for an image.
+    let own_places = macs / images == elements && output.shape.rank() > 2;
+    let joined = if own_places { output.elements().get() / images } else { channels };
+    (elements / joined.max(1)).max(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frontend::{LoadOptions, load_bytes};
+
+    fn network(text: &str) -> Graph {
+        let (mut sources, mut sink) =
+            (crate::source::SourceMap::default(), crate::diagnostic::Sink::default());
+        let bytes = text.as_bytes().to_vec();
+        let loaded = load_bytes("n.json", "n", bytes, &LoadOptions::default(), &mut sources, &mut sink);
+        loaded.unwrap_or_else(|| panic!("{sink:?}")).graph
+    }
 
     #[test]
-    fn what_the_formula_says() {
-        let some = values("conv.weight", 1, Range::INPUT, 1000);
-        assert!(some.iter().all(|value| (-1.0..1.0).contains(value)));
-        let mean = some.iter().sum::<f32>() / 1000.0;
-        assert!(mean.abs() < 0.06, "{mean}");
-        assert_eq!(some[..10], values("conv.weight", 1, Range::INPUT, 10)[..]);
-        assert_ne!(some[..10], values("conv.weight", 2, Range::INPUT, 10)[..]);
-        assert_ne!(some[..10], values("conv.bias", 1, Range::INPUT, 10)[..]);
+    fn values_follow_roles_and_fans() {
+        let graph = network(
+            r#"{"name": "n", "input": [4, 5, 5], "layers": [
+                {"name": "conv", "op": "conv2d", "out_channels": 6, "kernel": 3, "padding": 1},
+                {"name": "up", "op": "conv_transpose2d", "out_channels": 8, "kernel": 2, "stride": 2, "groups": 2},
+                {"name": "norm", "op": "batch_norm"},
+                {"name": "local", "op": "locally_connected2d", "out_channels": 2, "kernel": 3},
+                {"name": "flat", "op": "flatten"},
+                {"name": "head", "op": "linear", "out_features": 7}
+            ]}"#,
+        );
+        let mut found = Vec::new();
+        for (_, node) in graph.nodes() {
+            for stored in graph.stored_by_op(node, &graph.input_types(node)) {
+                found.push((format!("{}.{}", node.name, stored.weight.name), range(&graph, node, &stored)));
+            }
+        }
+        let of = |name: &str| found.iter().find(|(other, _)| other == name).map(|(_, range)| *range);
+        assert_eq!(of("conv.weight"), Some(Range::weight(36)));
+        // 6 channels in 2 groups, 2·2 taps.
+        assert_eq!(of("up.weight"), Some(Range::weight(12)));
+        assert_eq!(of("local.weight"), Some(Range::weight(72)));
+        assert_eq!(of("head.weight"), Some(Range::weight(128)));
+        assert_eq!(of("head.bias"), Some(Range::BIAS));
+        assert_eq!(of("norm.weight"), Some(Range::SCALE));
+        assert_eq!(of("norm.bias"), Some(Range::OTHER));
+        assert_eq!(of("norm.running_mean"), Some(Range::OTHER));
+        assert_eq!(of("norm.running_var"), Some(Range::SCALE));
+    }
+
+    #[test]
+    fn values_are_those_of_the_formula_and_of_the_owner() {
+        let graph = network(
+            r#"{"name": "n", "input": [4, 5, 5], "layers": [
+                {"name": "a", "op": "conv2d", "out_channels": 4, "kernel": 1},
+                {"name": "b", "op": "conv2d", "out_channels": 4, "kernel": 1, "share": "a"}
+            ]}"#,
+        );
+        let values = |place: usize, seed| {
+            let (id, node) = graph.nodes().nth(place).expect("three nodes");
+            let one = graph.stored_by_op(node, &graph.input_types(node));
+            let tensor = stored(&graph, id, &one[0], seed, &Device::Cpu).expect("floats");
+            tensor.flatten_all().and_then(|flat| flat.to_vec1::<f32>()).expect("on the CPU")
+        };
+        let wanted = super::values("a.weight", 3, Range::weight(4), 16);
+        assert_eq!(values(1, 3), wanted);
+        assert_eq!(values(2, 3), wanted);
+        assert_ne!(values(1, 4), wanted);
     }
 }

@@ -84,7 +84,7 @@ pub(super) fn load(
         return None;
     }
     let graph = network.finish(sink);
-    Some(Loaded { graph, format: "darknet", parameters: Vec::new(), facts: Vec::new() })
+    Some(Loaded { graph, format: "darknet", parameters: Vec::new(), facts: Vec::new(), sources: None })
 }
 
 /// Reads `[net]`, which must be the first section.

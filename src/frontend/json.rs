@@ -80,5 +80,11 @@ pub(super) fn load(
         return None;
     }
     let names = document.parameter_names.iter().map(ToString::to_string);
-    Some(Loaded { graph, format: "json", parameters: names.zip(values).collect(), facts: document.facts })
+    Some(Loaded {
+        graph,
+        format: "json",
+        parameters: names.zip(values).collect(),
+        facts: document.facts,
+        sources: None,
+    })
 }

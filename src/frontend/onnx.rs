@@ -18,13 +18,18 @@ mod parameters;
 mod payload;
 #[cfg(test)]
 mod random;
+mod range;
 pub(crate) mod reader;
 mod scope;
+pub(crate) mod sources;
 mod tensor;
 #[cfg(test)]
 mod tests;
 mod unknown;
 mod value;
+#[cfg(feature = "exec")]
+pub mod values;
+mod views;
 mod wire;
 #[cfg(test)]
 pub(crate) mod writer;

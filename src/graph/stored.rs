@@ -35,6 +35,9 @@ pub struct Given {
     pub stored: Option<Vec<StoredTensor>>,
     /// Bytes of all inputs and outputs of the file's nodes that it stands for, tensors without axes apart.
     pub bytes: Option<u64>,
+    /// Why it does not compute what the file's node does, though it costs the same: an attribute that changes the result
+    /// and that the op does not have. Only noted where values are asked for.
+    pub unrunnable: Option<Box<str>>,
 }
 
 impl Graph {

@@ -158,10 +158,9 @@ pub(super) mod execute {
             }
             let fit = |input: &Tensor| {
                 let mut input = input.clone();
-                for axis in 2..shape.len() {
-                    if input.dims()[axis] != shape[axis] {
-                        input =
-                            input.contiguous()?.index_select(&places(&input, axis, shape[axis])?, axis)?;
+                for (axis, &size) in shape.iter().enumerate().skip(2) {
+                    if input.dims()[axis] != size {
+                        input = input.contiguous()?.index_select(&places(&input, axis, size)?, axis)?;
                     }
                 }
                 let common = input.dims()[1].min(shape[1]);
@@ -183,10 +182,10 @@ pub(super) mod execute {
             if common < shape[1] {
                 made = made.pad_with_zeros(1, 0, shape[1] - common)?;
             }
-            for axis in 2..shape.len() {
-                if made.dims()[axis] != shape[axis] {
+            for (axis, &size) in shape.iter().enumerate().skip(2) {
+                if made.dims()[axis] != size {
                     let mut larger = made.dims().to_vec();
-                    larger[axis] = shape[axis];
+                    larger[axis] = size;
                     let zeros = Tensor::zeros(larger, made.dtype(), made.device())?;
                     let places = places(&zeros, axis, made.dims()[axis])?;
                     made = zeros.index_add(&places, &made.contiguous()?, axis)?;

@@ -52,6 +52,7 @@ impl Elementwise for Affine {
 #[cfg(feature = "exec")]
 impl super::execute::formula::Formula for Affine {
     #[inline(always)]
+    #[expect(clippy::float_cmp, reason = "exactly this number leaves an element as it is")]
     fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
         let scaled = if self.scale == 1.0 { x[0] } else { x[0] * S::of(self.scale) };
         if self.shift == 0.0 { scaled } else { scaled + S::of(self.shift) }

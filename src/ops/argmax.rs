@@ -96,7 +96,7 @@ mod execute {
 
     /// Only NaN differs from itself.
     #[expect(clippy::eq_op, reason = "that is the test")]
-    fn is_nan<T: PartialEq>(x: T) -> bool {
+    fn is_nan<T: PartialEq + Copy>(x: T) -> bool {
         x != x
     }
 

@@ -13,8 +13,9 @@ attributes! {
     ///
     /// ## Formula
     /// `h' = ⌊(h + top + bottom − dilation·(kernel − 1) − 1) / stride⌋ + 1`; with `ceil_mode` rounded up, but a window that would start
-    /// in the padding after is dropped. With `count_include_pad` the divisor is always `kh·kw`, else the number of
-    /// window elements that lie in the input.
+    /// in the padding after is dropped. With `count_include_pad` the divisor is the number of window elements that lie in
+    /// the input or its padding, which is `kh·kw` unless `ceil_mode` adds a window that goes beyond (PyTorch); else the
+    /// number of those that lie in the input. `"same"` padding is padding.
     ///
     /// ## Counted
     /// FLOPs: `kh·kw − 1` add and 1 div for each output, the full window at borders.

@@ -15,7 +15,7 @@ attributes! {
     /// A learned vector for each whole number.
     ///
     /// ## Formula
-    /// `[n, t] → [n, t, embedding_dim]`: each index picks a row of the table. Weights:
+    /// `[n, t] → [n, t, embedding_dim]`: each index picks a row of the table, a negative one counts from the end. Weights:
     /// `num_embeddings · embedding_dim`. A table that is itself a tensor: `gather`.
     ///
     /// ## Counted
@@ -82,6 +82,7 @@ impl Operator for Embedding {
 
 #[cfg(feature = "exec")]
 mod execute {
+    use super::super::execute::dtype;
     use super::super::execute::kernel::rows::{self, Rows, pick, put};
     use super::super::execute::prelude::*;
     use super::Embedding;
@@ -90,13 +91,16 @@ mod execute {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
             let table = call.stored.get("weight")?;
             let picks = rows::indices(&call.inputs[0], table.dims()[0])?;
-            Ok(pick(table, Rows::along(table.dims(), 0), &picks, 0.0, &call.shape(0))?.into())
+            let dtype = dtype(self.dtype).ok_or_else(|| Fault::unrunnable(format!("no {}", self.dtype)))?;
+            let rows = pick(table, Rows::along(table.dims(), 0), &picks, 0.0, &call.shape(0))?;
+            Ok(rows.to_dtype(dtype)?.into())
         }
 
         fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
             let table = [size(self.num_embeddings.get())?, size(self.embedding_dim.get())?];
             let picks = rows::indices(call.input(0)?, table[0])?;
             let gradient = put(call.gradient()?, Rows::along(&table, 0), &picks, &table)?;
+            let gradient = gradient.to_dtype(call.stored.get("weight")?.dtype())?;
             Ok(Gradients { stored: [("weight", gradient)].into_iter().collect(), ..Gradients::none() })
         }
 

@@ -17,7 +17,7 @@ attributes! {
     ///
     /// ## Formula
     /// `y = x[…, indices, …]` at `axis`: that axis is replaced by the axes of the indices; a list has one axis. A
-    /// negative index in the list counts from the end.
+    /// negative index counts from the end.
     ///
     /// ## Counted
     /// No FLOPs: data is copied. Bytes: `explain traffic`.

@@ -11,7 +11,8 @@ attributes! {
     /// Picks single elements by indices along one axis.
     ///
     /// ## Formula
-    /// `y[i, j, …] = x[…, indices[i, j, …], …]`; the output has the shape of the second input, the indices.
+    /// `y[i, j, …] = x[…, indices[i, j, …], …]`; the output has the shape of the second input, the indices. A
+    /// negative one counts from the end.
     ///
     /// ## Counted
     /// No FLOPs: data is copied. Bytes: `explain traffic`.

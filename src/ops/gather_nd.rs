@@ -12,7 +12,7 @@ attributes! {
     ///
     /// ## Formula
     /// The last axis of the second input lists a place over as many axes of the first, behind `batch_dims` axes that
-    /// both share; what lies behind those axes is picked whole.
+    /// both share; what lies behind those axes is picked whole. A negative index counts from the end.
     ///
     /// ## Counted
     /// No FLOPs: data is copied. Bytes: `explain traffic`.

@@ -92,7 +92,6 @@ pub(super) mod execute {
     }
 
     /// The least and the greatest whole number of a type.
-    #[expect(clippy::cast_precision_loss, reason = "powers of two")]
     fn range(dtype: types::DType) -> [f64; 2] {
         let states = 2f64.powi(i32::try_from(dtype.bits()).unwrap_or(64));
         match dtype {

@@ -114,7 +114,7 @@ mod tests {
             .macs(0)
             .flops(24)
             .channels(&Channels::Same)
-            .keeps(Kept { outputs: true, ..Kept::INPUT }, Kept { outputs: true, ..Kept::INPUT });
+            .keeps(Kept { outputs: true, ..Kept::INPUT }, Kept::INPUT);
         check(ReduceProd { axes: vec![-4], keep_dims: false }, &[&[2, 3, 5]]).refused("there is no axis -4");
     }
 }

@@ -51,7 +51,8 @@ attributes! {
     Scatter = "scatter" {
         /// What becomes of the element that was there.
         reduction: ScatterReduction = ScatterReduction::None,
-        /// How indices name places; if not given, `elements` where the indices have the shape of what is written.
+        /// How indices name places; if not given, `elements` where the indices have the shape of what is written and
+        /// as many axes as the tensor.
         form: Option<ScatterForm> = None,
         /// The axis that indices count along, in the form `elements`.
         axis: i64 = 0,
@@ -112,7 +113,7 @@ mod execute {
         /// The tensor as rows, and the row that each part written goes to.
         fn places(&self, io: Io<'_>, indices: &Tensor) -> Result<(Rows, Vec<usize>), Fault> {
             let [x, written] = [0, 2].map(|input| dims(io.inputs[input]));
-            let alike = indices.dims() == written.as_slice();
+            let alike = indices.dims() == written.as_slice() && indices.rank() == x.len();
             let form = self.form.unwrap_or(if alike { ScatterForm::Elements } else { ScatterForm::Parts });
             let (rows, places) = match form {
                 ScatterForm::Elements => {
@@ -172,13 +173,14 @@ mod execute {
                         let counted = |x: T| Counted(candle_core::WithDType::to_f64(x));
                         return self.written([x, new], length, places, counted, |y| candle_core::WithDType::from_f64(y.0));
                     }
-                    self.written([x, new], length, places, |x| x.load(), T::store)
+                    self.written([x, new], length, places, Element::load, T::store)
                 }))??;
                 tensor(made, x.dims())
             })?;
             Ok(made.to_dtype(x.dtype())?)
         }
 
+        #[expect(clippy::float_cmp, reason = "what was chosen is equal bit by bit, and factors are 0 or not")]
         /// The gradients of the tensor and of what is written, where both meet in a product, a maximum or a minimum.
         fn shares(&self, [x, new, gradient]: [&[f64]; 3], length: usize, places: &[usize]) -> [Vec<f64>; 2] {
             let place = |index: usize| places[index / length] * length + index % length;

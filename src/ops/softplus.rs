@@ -67,7 +67,7 @@ impl super::execute::formula::Formula for Softplus {
     #[inline(always)]
     fn value<S: super::execute::scalar::Scalar>(&self, x: &[S]) -> S {
         let (x, beta) = (x[0], S::of(self.beta));
-        if self.beta == 1.0 {
+        if self.beta - 1.0 == 0.0 {
             return x.if_above(S::of(self.threshold), x, x.exp().ln_1p());
         }
         let scaled = x * beta;

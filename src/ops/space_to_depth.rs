@@ -24,7 +24,8 @@ attributes! {
     ///
     /// ## Formula
     /// `[n, c, h, w] → [n, c·b², h/b, w/b]`. The element at row y and column x of a block of channel k becomes channel
-    /// `(y·b + x)·c + k` in mode `dcr`, `k·b² + y·b + x` in mode `crd`.
+    /// `(y·b + x)·c + k` in mode `dcr`, `k·b² + y·b + x` in mode `crd`. Mode `darknet` takes the input's elements for
+    /// `[n, c/b², h·b, w·b]`, does as `dcr`, and takes what comes of it, `[n, c, h, w]`, for the output.
     ///
     /// ## Counted
     /// No FLOPs: data is moved. Bytes: `explain traffic`. The mode matters for gradient paths alone.

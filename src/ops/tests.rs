@@ -183,6 +183,7 @@ fn every_file_is_listed() {
         "channels",
         "cost",
         "elementwise",
+        "execute",
         "norm",
         "peers",
         "reduction",

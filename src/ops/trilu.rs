@@ -3,6 +3,7 @@ use std::ops::RangeInclusive;
 use super::attribute::attributes;
 use super::{
     Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, elementwise,
+    norm,
 };
 use crate::tensor::TensorType;
 use crate::units::Overflow;
@@ -11,16 +12,19 @@ attributes! {
     /// One triangle of each matrix; the other becomes zeros.
     ///
     /// ## Formula
-    /// `y = x` on the diagonal and above it (or below it), else 0, over the last two axes.
+    /// `y = x` on the diagonal and above it (or below it), else 0, over the last two axes. The diagonal is where the
+    /// column is the row plus `diagonal`.
     ///
     /// ## Counted
     /// No FLOPs: data is copied. Bytes: `explain traffic`.
     ///
     /// ## Source
-    /// `torch.triu`, `torch.tril`; ONNX Trilu.
+    /// `torch.triu`, `torch.tril`; ONNX Trilu (`k` for the diagonal).
     Trilu = "trilu" {
         /// Whether the upper triangle stays.
         upper: bool = true,
+        /// Which diagonal: 0 is the main one, 1 the one above it.
+        diagonal: i64 = 0,
     }
 }
 
@@ -30,6 +34,7 @@ impl Operator for Trilu {
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<Outputs, Box<Mismatch>> {
+        norm::least_rank(inputs[0], 2, "the two axes of a matrix")?;
         elementwise::same(inputs)
     }
 
@@ -74,8 +79,8 @@ mod execute {
         }
 
         fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
-            // A mask of one matrix, and zeros like it.
-            product(&[matrix(io.inputs[0].shape.axes())?, 1 + 2 * (io.inputs[0].dtype.bits() / 8)])
+            // A mask of one matrix: bytes, and numbers of the input's type.
+            sum([product(&[matrix(io.inputs[0].shape.axes())?, 1 + io.inputs[0].dtype.bits() / 8])?, 64])
         }
     }
 
@@ -91,13 +96,17 @@ mod execute {
             };
             let stays = |place: usize| {
                 let (row, column) = (place / columns, place % columns);
-                u8::from(if self.upper { column >= row } else { column <= row })
+                // Both are below 2⁶³: a matrix in memory has no longer axis.
+                let beyond = i128::try_from(column).unwrap_or(0)
+                    - i128::try_from(row).unwrap_or(0)
+                    - i128::from(self.diagonal);
+                u8::from(if self.upper { beyond >= 0 } else { beyond <= 0 })
             };
             let mask: Vec<u8> = (0..rows * columns).map(stays).collect();
             let mask = Tensor::from_vec(mask, (rows, columns), x.device())?;
             if !x.device().is_cpu() || !x.dtype().is_float() {
-                let zeros = x.zeros_like()?;
-                return Ok(mask.broadcast_as(x.shape())?.where_cond(&x.contiguous()?, &zeros)?);
+                let zeros = Tensor::zeros((), x.dtype(), x.device())?.broadcast_as(x.shape())?;
+                return Ok(mask.broadcast_as(x.shape())?.where_cond(x, &zeros)?);
             }
             let mask = mask.to_dtype(x.dtype())?;
             // What goes is chosen away, not multiplied: it may be infinite.
@@ -114,6 +123,8 @@ mod tests {
 
     #[test]
     fn copies() {
-        check(Trilu { upper: true }, &[&[1, 5, 5]]).outputs("1x5x5").flops(0).channels(&Channels::Same);
+        let upper = Trilu { upper: true, diagonal: 0 };
+        check(upper.clone(), &[&[1, 5, 5]]).outputs("1x5x5").flops(0).channels(&Channels::Same);
+        check(upper, &[&[5]]).refused("must have the two axes of a matrix");
     }
 }

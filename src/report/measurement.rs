@@ -1,7 +1,7 @@
 //! What was measured: the keys of the JSON report, and the rates that tables and charts have too.
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -43,6 +43,11 @@ impl<'a> Measured<'a> {
     /// The measurement of a report, where it has one.
     pub fn new(report: &Report<'a>) -> Option<Self> {
         Some(Self { report: *report, measurement: report.measurement? })
+    }
+
+    /// A report with a measurement.
+    pub fn with(report: Report<'a>, measurement: &'a Measurement) -> Self {
+        Self { report: Report { measurement: Some(measurement), ..report }, measurement }
     }
 
     /// The report.

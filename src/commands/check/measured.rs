@@ -29,7 +29,7 @@ fn taken(path: &Path, report: &mut Value, notes: &mut Notes) -> Result<(), Fault
     let shown = path.display();
     if let Some(what) = difference(&kept, report) {
         return Err(Fault::usage(
-            format!("`{shown}` is of another network: {what} differ"),
+            format!("`{shown}` is of another network: not the same {what}"),
             Some("measure it again: `csp-profile measure FILE --format json`".into()),
         ));
     }
@@ -61,7 +61,7 @@ fn difference(kept: &Value, report: &Value) -> Option<String> {
         return None;
     }
     let same = |(a, b): (&Value, &Value)| NODE.iter().all(|key| a.get(key) == b.get(key));
-    (before.len() != now.len() || !before.iter().zip(now).all(same)).then(|| "its layers".into())
+    (before.len() != now.len() || !before.iter().zip(now).all(same)).then(|| "layers".into())
 }
 
 #[cfg(test)]
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(changed("/architecture/name", json!("b")), None);
         assert_eq!(changed("/architecture/batch", json!(2)).as_deref(), Some("batch"));
         assert_eq!(changed("/totals/macs", json!(8)).as_deref(), Some("macs"));
-        assert_eq!(changed("/nodes/0/op", json!("tanh")).as_deref(), Some("its layers"));
+        assert_eq!(changed("/nodes/0/op", json!("tanh")).as_deref(), Some("layers"));
         assert_eq!(changed("/nodes", json!([])), None);
     }
 }

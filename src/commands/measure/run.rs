@@ -3,24 +3,40 @@
 use std::io;
 use std::time::Duration;
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 
-use super::super::{Exit, Output, load, usage};
+use super::super::analyze::on_device::on_device;
+use super::super::check::asked::Asked;
+use super::super::report::Place;
+use super::super::{Exit, Output, load_as, options, usage};
+use super::show::show;
 use crate::analysis::schedule::Schedule;
 use crate::cli::{Format, MeasureArgs, Order, RunsOn};
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::executor::measure::{Options, measure};
 use crate::executor::{Network, RunFault, seeded};
-use crate::frontend::Loaded;
+use crate::frontend::values::{self, Reading, Values};
+use crate::frontend::{LoadOptions, Loaded, open_beside};
 use crate::graph::{Graph, NodeId, StoredTensor};
 use crate::measurement::{Measurement, Provenance};
 use crate::ops::execute::Fault;
 use crate::profile::{Profile, TooLarge, Wanted};
+use crate::report::Report;
+use crate::report::measurement::Measured;
 use crate::source::SourceMap;
 
 pub(super) fn run(args: &MeasureArgs, output: &mut Output) -> io::Result<Exit> {
+    let asked = match Asked::read(args.budget.as_ref(), &args.file, output)? {
+        Ok(asked) => asked,
+        Err(exit) => return Ok(exit),
+    };
+    let args = &match &asked {
+        Some(asked) => MeasureArgs { load: asked.load(&args.load), ..args.clone() },
+        None => args.clone(),
+    };
     let mut sources = SourceMap::default();
-    let loaded = match load(&args.file, &args.load, &mut sources, output)? {
+    let wanted = LoadOptions { values: true, ..options(&args.load) };
+    let loaded = match load_as(&args.file, &wanted, &mut sources, output)? {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
@@ -38,18 +54,34 @@ pub(super) fn run(args: &MeasureArgs, output: &mut Output) -> io::Result<Exit> {
         }
     };
     let graph = &profile.loaded.graph;
+    // Before the work: what is named wrong, or cannot be written, is told at once.
+    let place = match Place::open(&args.report, args.format == Format::Table, &[&graph.name], output)? {
+        Ok(place) => place,
+        Err(exit) => return Ok(exit),
+    };
+    let roofline = match &args.roofline {
+        None => None,
+        Some(name) => match on_device(name, graph, &profile.analysis, output)? {
+            Ok(found) => Some(found),
+            Err(exit) => return Ok(exit),
+        },
+    };
     let schedule = match (args.schedule, &profile.memory) {
         (Order::Lowered, Some(memory)) => memory.lowered.schedule.clone(),
         _ => Schedule::as_written(graph),
     };
-    let measured = measured(args, &profile, &schedule, &device);
+    let values = match values(args, &profile.loaded, &device, &sources, output)? {
+        Ok(values) => values,
+        Err(exit) => return Ok(exit),
+    };
+    let measured = measured(args, &profile, &schedule, &device, values.as_ref());
     let measurement = match measured {
         Ok(measurement) => measurement,
         Err(fault) => return failed(&profile.loaded, &fault, &sources, output),
     };
-    show(args, graph, &measurement, output)?;
-    output.out().flush()?;
-    Ok(if measurement.holds() { Exit::Fine } else { Exit::Failed })
+    let roofline = roofline.as_ref().map(|(device, roofline)| (device, roofline));
+    let report = Report { roofline, ..profile.report(&sources) };
+    show(args, &Measured::with(report, &measurement), asked, place.as_ref(), output)
 }
 
 fn measured(
@@ -57,9 +89,13 @@ fn measured(
     profile: &Profile,
     schedule: &Schedule,
     device: &Device,
+    of_file: Option<&Values>,
 ) -> Result<Measurement, RunFault> {
     let graph = &profile.loaded.graph;
-    let mut values = |id: NodeId, one: &StoredTensor| seeded::stored(graph, id, one, args.seed, device);
+    let mut values = |id: NodeId, one: &StoredTensor| match of_file {
+        Some(values) => values.get(id, one.weight.name).cloned().map_err(Fault::unrunnable),
+        None => seeded::stored(graph, id, one, args.seed, device),
+    };
     let network = Network::new(graph, device, &mut values)?;
     let options = Options {
         samples: usize::from(args.samples),
@@ -68,7 +104,7 @@ fn measured(
         seed: args.seed,
         patience: Duration::from_secs(u64::from(args.patience)),
     };
-    let provenance = provenance(args, graph, device);
+    let provenance = provenance(args, graph, device, of_file.is_some());
     measure(&network, &profile.analysis, schedule, provenance, &options)
 }
 
@@ -121,7 +157,47 @@ fn line(path: &str, key: &str) -> Option<String> {
     Some(line.split_once(':').map_or(line, |(_, value)| value).trim().to_owned())
 }
 
-fn provenance(args: &MeasureArgs, graph: &Graph, device: &Device) -> Provenance {
+/// Values are not read from files that have more bytes of them.
+const MOST_BYTES: u64 = 16 << 30;
+
+/// The values of an ONNX file's stored tensors. `None` where the file's format has none; the exit where they are wrong.
+fn values(
+    args: &MeasureArgs,
+    loaded: &Loaded,
+    device: &Device,
+    sources: &SourceMap,
+    output: &mut Output,
+) -> io::Result<Result<Option<Values>, Exit>> {
+    // What came through a pipe cannot be read twice.
+    let named = args.file.as_os_str() != "-";
+    let Some(of_file) = loaded.sources.as_ref().filter(|_| named) else {
+        return match args.weights {
+            true => usage(output, "`--weights` takes values from an ONNX file that is named", None).map(Err),
+            false => Ok(Ok(None)),
+        };
+    };
+    let path = args.file.display().to_string();
+    let seed = (!args.weights).then_some(args.seed);
+    let reading = Reading { path: &path, seed, most: MOST_BYTES, device };
+    let mut file = match std::fs::File::open(&args.file) {
+        Ok(file) => io::BufReader::new(file),
+        Err(error) => {
+            output.error(&format!("cannot read `{path}`: {error}"), None)?;
+            return Ok(Err(Exit::World));
+        }
+    };
+    match values::read(&mut file, &mut |below| open_beside(&args.file, below), of_file, reading) {
+        Ok(values) => Ok(Ok(Some(values))),
+        Err(diagnostic) => {
+            let mut sink = Sink::default();
+            sink.push(*diagnostic);
+            output.diagnostics(&sink, sources)?;
+            Ok(Err(Exit::Usage))
+        }
+    }
+}
+
+fn provenance(args: &MeasureArgs, graph: &Graph, device: &Device, of_file: bool) -> Provenance {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let processor = || line("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.into());
     let load = line("/proc/loadavg", "").and_then(|line| line.split(' ').next()?.parse().ok());
@@ -133,7 +209,11 @@ fn provenance(args: &MeasureArgs, graph: &Graph, device: &Device) -> Provenance 
         threads: usize::from(args.threads),
         dtype,
         batch: graph.batch,
-        values: format!("seed {}", args.seed),
+        values: match (of_file, args.weights) {
+            (true, true) => "the file".into(),
+            (true, false) => format!("the file, what it lacks by seed {}", args.seed),
+            (false, _) => format!("seed {}", args.seed),
+        },
         schedule: match args.schedule {
             Order::AsWritten => "as_written",
             Order::Lowered => "lowered",
@@ -143,55 +223,4 @@ fn provenance(args: &MeasureArgs, graph: &Graph, device: &Device) -> Provenance 
         load,
         processors,
     }
-}
-
-fn show(args: &MeasureArgs, graph: &Graph, measurement: &Measurement, output: &mut Output) -> io::Result<()> {
-    let _ = (args.format == Format::Table, DType::F32);
-    output.heading(&graph.name)?;
-    for check in &measurement.checks {
-        writeln!(
-            output.out(),
-            "{:20} {:>16} {:>16} {:10} {} {}",
-            check.name,
-            check.predicted.map_or(String::new(), |n| n.to_string()),
-            check.measured.map_or(String::new(), |n| n.to_string()),
-            check.verdict.name(),
-            check.verdict.reason().unwrap_or(""),
-            check.note.as_deref().unwrap_or("")
-        )?;
-        for off in check.off.iter().take(5) {
-            let node = graph.node(off.node);
-            writeln!(
-                output.out(),
-                "    {} ({}): {} / {}",
-                node.name,
-                node.op.name(),
-                off.predicted,
-                off.measured
-            )?;
-        }
-    }
-    for (name, timing) in [("forward", measurement.forward), ("step", measurement.step)] {
-        if let Some(timing) = timing {
-            writeln!(
-                output.out(),
-                "{name}: {:.3} ms ± {:.3} ({} samples, {} outliers, cpu {:.3} ms)",
-                timing.median / 1e6,
-                timing.deviation / 1e6,
-                timing.samples,
-                timing.outliers,
-                timing.processor.unwrap_or(0.0) / 1e6
-            )?;
-        }
-    }
-    let mut by_op: std::collections::BTreeMap<&str, (f64, f64)> = std::collections::BTreeMap::new();
-    for ((_, node), measured) in graph.nodes().zip(&measurement.nodes) {
-        let entry = by_op.entry(node.op.name()).or_default();
-        entry.0 += measured.forward.map_or(0.0, |t| t.median / 1e6);
-        entry.1 += measured.backward.map_or(0.0, |t| t.median / 1e6);
-    }
-    for (op, (forward, backward)) in by_op {
-        writeln!(output.out(), "  {op:24} {forward:10.3} {backward:10.3}")?;
-    }
-    Ok(())
 }

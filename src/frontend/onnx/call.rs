@@ -1,14 +1,17 @@
 //! One ONNX node as the ops see it: its inputs and attributes, and the means to add nodes to our graph.
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 
 use super::import::Importer;
 use super::model::{self, Node};
 use super::parameters::Use;
 use super::scope::Frame;
-use super::value::{Kind, Known, Stored, Value};
+use super::sources::Fit;
+use super::value::{Filling, Kind, Known, Stored, Value};
 use crate::diagnostic::Code;
-use crate::graph::Outlet;
+use crate::graph::{NodeId, Outlet};
 use crate::ops::{Mismatch, Op, Role};
 use crate::tensor::{DType, TensorType};
 
@@ -61,6 +64,8 @@ pub(super) struct Call<'i, 'f, 'm> {
     pub(super) inputs: SmallVec<[Option<Value>; 4]>,
     /// The version of its operator set.
     pub(super) opset: i64,
+    /// Why what is made of it does not compute what it does, though it costs the same.
+    pub(super) refusal: Option<Cow<'static, str>>,
 }
 
 /// Attributes.
@@ -254,8 +259,8 @@ impl Call<'_, '_, '_> {
     }
 
     /// A single number as a tensor of our graph.
-    pub(super) fn scalar(&mut self, dtype: DType) -> Result<Outlet, Stop> {
-        let value = Value::new(Kind::Literal(TensorType::new([], dtype)));
+    pub(super) fn scalar(&mut self, dtype: DType, number: f64) -> Result<Outlet, Stop> {
+        let value = Value::new(Kind::Literal(TensorType::new([], dtype), Filling::All(number)));
         self.importer.outlet(self.frame, &value)
     }
 
@@ -267,5 +272,35 @@ impl Call<'_, '_, '_> {
             .into_iter()
             .map(|input| self.outlet(input))
             .collect()
+    }
+}
+
+/// What a run needs beside the graph.
+impl Call<'_, '_, '_> {
+    /// A node of ours has the values of a stored tensor from an input, as they are.
+    pub(super) fn give(&mut self, node: NodeId, name: &'static str, input: usize) {
+        self.give_fitted(node, name, input, Fit::SAME);
+    }
+
+    /// The same, and they are fitted to the op.
+    pub(super) fn give_fitted(&mut self, node: NodeId, name: &'static str, input: usize, fit: Fit) {
+        let (Some(recorder), Some(Some(value))) = (&mut self.importer.recorder, self.inputs.get(input))
+        else {
+            return;
+        };
+        recorder.give(node, name, value, fit);
+    }
+
+    /// What is made of this node does not compute what it does.
+    pub(super) fn refuse(&mut self, reason: impl Into<Cow<'static, str>>) {
+        self.refusal.get_or_insert(reason.into());
+    }
+
+    /// An attribute must have this value, for ours compute nothing else.
+    pub(super) fn needs(&mut self, name: &'static str, only: i64) {
+        let is = self.int(name, only);
+        if is != only {
+            self.refuse(format!("its attribute `{name}` is {is}, and only {only} runs"));
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::import::{Importer, label};
 use super::model::{self, Function, Graph, Node};
 use super::order;
 use super::scope::Frame;
-use super::value::{Kind, Known, Value};
+use super::value::{Filling, Kind, Known, Value};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::ops::{Io, Operator};
 use crate::units::grouped;
@@ -152,6 +152,7 @@ fn branch(call: &mut Call<'_, '_, '_>) -> Result<Values> {
         let (graph, prefix) = if condition == 0.0 { (no, otherwise) } else { (yes, then) };
         return take(call, graph, prefix, Vec::new());
     }
+    call.refuse("which branch runs depends on data");
     let (mark, start) = (call.importer.mark(), call.importer.graph.len());
     take(call, yes, then.clone(), Vec::new())?;
     let first = figures(call.importer, start);
@@ -206,7 +207,10 @@ fn repeat(call: &mut Call<'_, '_, '_>) -> Result<Values> {
         let prefix = format!("{}{}/{turn}/", call.frame.prefix, label(call.node));
         let condition = match goes_on {
             Some(_) => Value::known(truth()),
-            None => Value::new(Kind::Literal(truth().tensor())),
+            None => {
+                let filling = Filling::Unknown("whether a loop goes on depends on data");
+                Value::new(Kind::Literal(truth().tensor(), filling))
+            }
         };
         let mut inputs = vec![Value::known(Known::scalar(turn)), condition];
         inputs.append(&mut carried);
@@ -229,6 +233,7 @@ fn repeat(call: &mut Call<'_, '_, '_>) -> Result<Values> {
         Some(turns) if turns > MOST_TURNS => format!("it turns {turns} times; its body is counted once"),
         _ => "how often it turns depends on data; its body is counted once".into(),
     };
+    call.refuse("how often a loop turns depends on data, or is too often");
     let values = at_least(call, &reason)?;
     let scans = values.into_iter().skip(carried_count);
     Ok(carried.into_iter().chain(scans).collect())

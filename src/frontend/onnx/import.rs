@@ -15,6 +15,7 @@ use super::names::Names;
 use super::order::Disorder;
 use super::parameters::{Parameters, Use};
 use super::scope::{Frame, plain_domain};
+use super::sources::{Fit, Recorder, Sources};
 use super::unknown::Unknowns;
 use super::value::{Kind, Value};
 use super::{fold, functions, inputs, ops, order};
@@ -53,6 +54,8 @@ pub(super) struct Importer<'m> {
     index: u32,
     /// Warnings about single nodes.
     pub(super) remarks: Vec<Diagnostic>,
+    /// Where values lie, if that is asked.
+    pub(super) recorder: Option<Recorder>,
     model: &'m Model,
     path: &'m str,
 }
@@ -67,6 +70,7 @@ pub(super) struct Mark {
     pending: u64,
     unknowns: usize,
     remarks: usize,
+    recorded: [usize; 2],
 }
 
 /// Builds the graph of a model. Without one the sink says why.
@@ -78,8 +82,9 @@ pub(crate) fn import(
     sink: &mut Sink,
 ) -> Option<Loaded> {
     match build(model, path, name, options, sink) {
-        Ok(graph) => (!sink.has_errors()).then(|| Loaded {
+        Ok((graph, sources)) => (!sink.has_errors()).then(|| Loaded {
             graph,
+            sources,
             format: "onnx",
             parameters: Vec::new(),
             facts: Vec::new(),
@@ -97,7 +102,7 @@ fn build<'m>(
     name: &str,
     options: &LoadOptions,
     sink: &mut Sink,
-) -> Result<Graph, Box<Diagnostic>> {
+) -> Result<(Graph, Option<Box<Sources>>), Box<Diagnostic>> {
     if let Some((name, _)) = options.set.first() {
         let message = format!("there is no parameter `{name}`: an ONNX file has none");
         return Err(Box::new(Diagnostic::error(Code::UnknownParameter, message).in_file(path, None, "")));
@@ -122,6 +127,7 @@ fn build<'m>(
         latest: None,
         index: 0,
         remarks: Vec::new(),
+        recorder: options.values.then(Recorder::default),
         model,
         path,
     };
@@ -157,7 +163,10 @@ fn build<'m>(
     }
     let deny = options.unknown == UnknownOps::Deny;
     importer.unknowns.report(deny, path).into_iter().for_each(|diagnostic| sink.push(diagnostic));
-    Ok(importer.finish())
+    let recorded = (importer.recorder.take())
+        .map(|recorder| recorder.finish(&importer.graph, &importer.parameters, model, &frame));
+    let (sources, refusals) = recorded.unzip();
+    Ok((importer.finish(refusals.unwrap_or_default()), sources.map(Box::new)))
 }
 
 impl<'m> Importer<'m> {
@@ -282,7 +291,7 @@ impl<'m> Importer<'m> {
         let opset = frame.opset(domain);
         let handler = ops::find(domain, &node.op_type);
         let function = self.function(node);
-        let mut call = Call { importer: self, frame, node, inputs, opset };
+        let mut call = Call { importer: self, frame, node, inputs, opset, refusal: None };
         if domain.is_empty()
             && let Some(values) = fold::fold(&mut call)
         {
@@ -293,22 +302,38 @@ impl<'m> Importer<'m> {
         {
             return functions::call(&mut call, function);
         }
-        if handler.is_none() && functions::has_bodies(domain, &node.op_type) {
-            return functions::control(&mut call);
-        }
         let mark = call.importer.mark();
+        if handler.is_none() && functions::has_bodies(domain, &node.op_type) {
+            let values = functions::control(&mut call)?;
+            let refusal = call.refusal.take();
+            self.refuse(mark.nodes, refusal);
+            return Ok(values);
+        }
         let result = match handler {
             Some(handler) => handler(&mut call),
             None => Err(Stop::unknown("the op is not known")),
         };
         match result {
-            Ok(values) => Ok(values),
+            Ok(values) => {
+                let refusal = call.refusal.take();
+                self.refuse(mark.nodes, refusal);
+                Ok(values)
+            }
             Err(Stop::Unknown(reason)) => {
                 let Call { inputs, .. } = call;
                 self.rewind(&mark);
                 self.unknown(frame, node, &inputs, &reason)
             }
             Err(stop) => Err(self.failure(Some(node), stop)),
+        }
+    }
+
+    /// Notes of the nodes from a number on why they do not compute what the file's node does. What they read stays.
+    fn refuse(&mut self, from: usize, reason: Option<Cow<'static, str>>) {
+        let (Some(recorder), Some(reason)) = (&mut self.recorder, reason) else { return };
+        let new = self.graph.len() - from;
+        for (id, _) in self.graph.nodes().rev().take(new).filter(|(_, node)| !node.inputs.is_empty()) {
+            recorder.refuse(id, reason.clone().into_owned());
         }
     }
 
@@ -444,6 +469,9 @@ impl<'m> Importer<'m> {
         for used in uses {
             self.parameters.note(node, used);
         }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.give(node, "value", value, Fit::SAME);
+        }
         let outlet = Outlet { node, port: 0 };
         value.set_outlet(outlet);
         self.materialized.push(value.clone());
@@ -510,6 +538,7 @@ impl<'m> Importer<'m> {
             pending: self.pending,
             unknowns: self.unknowns.len(),
             remarks: self.remarks.len(),
+            recorded: self.recorder.as_ref().map_or([0; 2], Recorder::len),
         }
     }
 
@@ -531,15 +560,20 @@ impl<'m> Importer<'m> {
         self.latest = None;
         self.unknowns.truncate(mark.unknowns);
         self.remarks.truncate(mark.remarks);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.truncate(mark.recorded);
+        }
     }
 
-    /// The graph, with what each node stores.
-    fn finish(mut self) -> Graph {
+    /// The graph, with what each node stores, and why it does not run.
+    fn finish(mut self, refusals: Vec<Option<Box<str>>>) -> Graph {
         self.bytes.resize(self.graph.len(), 0);
         let ids: Vec<NodeId> = self.graph.nodes().map(|(id, _)| id).collect();
         let stored = self.parameters.finish(&self.graph);
+        let mut refusals = refusals.into_iter();
         for ((id, stored), bytes) in ids.into_iter().zip(stored).zip(self.bytes) {
-            self.graph.give(id, Given { stored: Some(stored), bytes: Some(bytes) });
+            let unrunnable = refusals.next().flatten();
+            self.graph.give(id, Given { stored: Some(stored), bytes: Some(bytes), unrunnable });
         }
         self.graph
     }

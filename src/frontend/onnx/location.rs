@@ -6,7 +6,6 @@
 /// # Errors
 /// Why the location must not be opened. What the folder holds is not looked at: links in it are for the caller to
 /// judge.
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing is executed yet"))]
 pub(crate) fn below_model(location: &str) -> Result<String, String> {
     let refuse = |why: &str| Err(format!("external data at `{location}`, which {why}"));
     if location.is_empty() {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::model::Tensor;
 use super::value::{Known, Stored, dtype};
+use super::views::Views;
 use crate::graph::{Graph, NodeId, StoredTensor};
 use crate::ops::{Role, Weight};
 use crate::tensor::{TensorShape, TensorType};
@@ -49,12 +50,23 @@ impl<'m> Parameters<'m> {
             self.storages.push(Storage { tensor, of_file: of_file.clone(), is_constant });
         }
         let known = Known::of_file(tensor).map(Into::into);
-        Some(Stored { storage, seen: of_file, known, with: [].into() })
+        Some(Stored { storage, seen: of_file, known, with: [].into(), views: Ok(Views::default()) })
     }
 
     /// The tensor's name in the file.
     pub(super) fn name(&self, storage: u32) -> &'m str {
         &self.storages[storage as usize].tensor.name
+    }
+
+    /// How many tensors there are.
+    pub(super) fn count(&self) -> usize {
+        self.storages.len()
+    }
+
+    /// A tensor as the file has it, and its type.
+    pub(super) fn tensor(&self, storage: u32) -> (&'m Tensor, &TensorType) {
+        let storage = &self.storages[storage as usize];
+        (storage.tensor, &storage.of_file)
     }
 
     /// Whether values may be folded into others: it is no learned tensor.

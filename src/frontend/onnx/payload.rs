@@ -182,9 +182,42 @@ fn elements<R: Read + Seek>(wire: &mut Wire<R>, number: u32, writing: Writing) -
             _ => return Err(Fault::malformed(field.at, format!("field {number} is of the wrong wire type"))),
         }
     }
-    if bits.count > 0 {
-        bytes.push(bits.pending.to_le_bytes()[0]);
-    }
+    bits.finish(&mut bytes);
+    Ok(bytes)
+}
+
+/// The elements of a tensor that was passed over, as little-endian bytes; empty where they are not in this file.
+#[cfg(feature = "exec")]
+pub(super) fn read<R: Read + Seek>(reader: &mut R, data: &Data, data_type: i32) -> Result<Vec<u8>> {
+    let (offset, length, field, packed) = match data {
+        Data::Here(bytes) => return Ok(bytes.clone()),
+        &Data::Skipped { offset, length, field } => (offset, length, field, true),
+        &Data::Records { offset, length, field } => (offset, length, field, false),
+        Data::Absent | Data::External { .. } => return Ok(Vec::new()),
+    };
+    let Some(writing) = Writing::of(field, data_type) else {
+        let message = format!("field {field} holds no elements of the type {data_type}");
+        return Err(Fault::malformed(offset, message));
+    };
+    // What is read is part of the file, and the file is as long as it is.
+    let mut wire = Wire::new(reader, u64::MAX)?;
+    let end = offset.checked_add(length).filter(|&end| end <= wire.end());
+    let end = end.ok_or_else(|| Fault::short(offset, "the file became shorter after it was read"))?;
+    wire.go(offset)?;
+    let outer = wire.enter(end);
+    let bytes = match (packed, writing) {
+        (false, _) => elements(&mut wire, field, writing)?,
+        (true, Writing::Raw | Writing::Fixed(_)) => wire.take(length)?,
+        (true, _) => {
+            let (mut bytes, mut bits) = (Vec::new(), Bits::default());
+            while wire.position() < end {
+                add(&mut bytes, &mut bits, writing, wire.varint()?);
+            }
+            bits.finish(&mut bytes);
+            bytes
+        }
+    };
+    wire.leave(outer);
     Ok(bytes)
 }
 
@@ -193,6 +226,15 @@ fn elements<R: Read + Seek>(wire: &mut Wire<R>, number: u32, writing: Writing) -
 struct Bits {
     pending: u16,
     count: u32,
+}
+
+impl Bits {
+    /// Fills the last byte.
+    fn finish(&self, bytes: &mut Vec<u8>) {
+        if self.count > 0 {
+            bytes.push(self.pending.to_le_bytes()[0]);
+        }
+    }
 }
 
 fn add(bytes: &mut Vec<u8>, bits: &mut Bits, writing: Writing, value: u64) {

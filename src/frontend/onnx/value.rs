@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::model::{Data, Tensor, data_type as T};
+use super::views::Views;
 use crate::graph::Outlet;
 use crate::tensor::{DType, TensorShape, TensorType};
 
@@ -32,7 +33,7 @@ pub(super) enum Kind {
     /// Computed from shapes and constants alone, element by element.
     Known(Rc<Known>),
     /// The same, but too large to follow or of no interest.
-    Literal(TensorType),
+    Literal(TensorType, Filling),
     /// A list of tensors.
     Sequence(Rc<[Value]>),
     /// A tensor of unknown size, and why.
@@ -50,6 +51,19 @@ pub(super) struct Stored {
     pub(super) known: Option<Rc<Known>>,
     /// Tensors that were needed to see it so: scales and zero points.
     pub(super) with: Rc<[u32]>,
+    /// What leads from the file's tensor to this, or why that is not followed.
+    pub(super) views: Result<Views, &'static str>,
+}
+
+/// What the elements of a literal are.
+#[derive(Clone, Debug)]
+pub(super) enum Filling {
+    /// All the same number.
+    All(f64),
+    /// Ones on a diagonal, so far above the main one, and zeros.
+    Diagonal(i64),
+    /// Not known, and why.
+    Unknown(&'static str),
 }
 
 impl Value {
@@ -76,7 +90,7 @@ impl Value {
     /// Its shape and element type, where it has them.
     pub(super) fn tensor(&self) -> Option<TensorType> {
         match self.kind() {
-            Kind::Computed(_, of) | Kind::Literal(of) => Some(of.clone()),
+            Kind::Computed(_, of) | Kind::Literal(of, _) => Some(of.clone()),
             Kind::Stored(stored) => Some(stored.seen.clone()),
             Kind::Known(known) => Some(known.tensor()),
             Kind::Sequence(_) | Kind::Unsized(_) => None,
@@ -113,7 +127,7 @@ impl Value {
     pub(super) fn onnxsim_bytes(&self) -> u64 {
         let bytes = |of: &TensorType| if of.shape.rank() > 0 { of.bytes().get() } else { 0 };
         match self.kind() {
-            Kind::Computed(_, of) | Kind::Literal(of) => bytes(of),
+            Kind::Computed(_, of) | Kind::Literal(of, _) => bytes(of),
             Kind::Stored(stored) => bytes(&stored.seen),
             Kind::Known(known) => bytes(&known.tensor()),
             Kind::Sequence(_) | Kind::Unsized(_) => 0,

@@ -38,7 +38,7 @@ pub(super) fn map<F: Function>(
     function: &F,
 ) -> Result<Tensor, Fault> {
     // Mixed types meet in the widest float among them.
-    let float = inputs.iter().map(|input| input.dtype()).find(|dtype| dtype.is_float());
+    let float = inputs.iter().map(|input| input.dtype()).find(DType::is_float);
     let meet = float.unwrap_or(DType::F32);
     let inputs = inputs
         .iter()

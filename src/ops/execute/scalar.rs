@@ -73,7 +73,7 @@ macro_rules! numbers {
     ($($number:ident: $exp:path, $exp_m1:path, $ln:path, $ln_1p:path, $tanh:path, $erf:path;)*) => {$(
         impl Scalar for $number {
             #[inline(always)]
-            #[expect(clippy::cast_possible_truncation, reason = "f32 is what was asked for")]
+            #[allow(clippy::cast_possible_truncation, clippy::allow_attributes, reason = "f32 is what was asked for")]
             fn of(value: f64) -> Self { value as $number }
             // Not `f32::max`, which drops NaN. With a constant this is one instruction.
             #[inline(always)]

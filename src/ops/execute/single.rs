@@ -97,6 +97,7 @@ pub(super) fn ln(x: f32) -> f32 {
 
 /// ln(1 + x), exact to the last digits where x is small.
 #[inline(always)]
+#[expect(clippy::float_cmp, reason = "exactly these numbers are exceptions")]
 pub(super) fn ln_1p(x: f32) -> f32 {
     let sum = 1.0 + x;
     // What the sum rounded away, at the slope there.

@@ -84,7 +84,7 @@ impl Scale {
     /// An axis of decades around the positive ones of some values: its lowest exponent, and the axis, which counts
     /// decades from there. `text` names a power of ten.
     pub(super) fn decades(values: impl Iterator<Item = f64>, text: impl Fn(i32) -> String) -> (i32, Self) {
-        let finite = values.filter(|value| value.is_finite() && *value > 0.0).map(|value| value.log10());
+        let finite = values.filter(|value| value.is_finite() && *value > 0.0).map(f64::log10);
         let (low, high) = finite.fold((f64::MAX, f64::MIN), |(low, high), log| (low.min(log), high.max(log)));
         let (low, high) =
             if low > high { (0.0, 1.0) } else { (low.floor(), high.ceil().max(low.floor() + 1.0)) };

@@ -1,7 +1,7 @@
 //! Bytes of live tensors at each step, measured over predicted, without and with the workspace of the ops.
 
 use super::axis::{Frame, Labels, Scale, Unit};
-use super::canvas::{Area, Canvas, float};
+use super::canvas::{Area, Canvas, TEXT, float, width};
 use super::legend::{self, Sign, dashes};
 use super::stages::{self, Run};
 use super::steps::Steps;
@@ -129,8 +129,12 @@ impl Panel {
             x_label.push_str(&format!("; the most of every {shared}"));
         }
         let peak = |line: usize| bytes(self.lines[line].iter().copied().max().unwrap_or(0));
-        let heading =
+        let all =
             format!("{}: {} predicted, {} measured, {} with workspace", self.name, peak(0), peak(1), peak(2));
+        // Half a figure is none.
+        let fits = |text: &String| width(text, TEXT) <= area.width();
+        let texts = [all, format!("{}: {} measured", self.name, peak(1)), self.name.to_owned()];
+        let heading = texts.into_iter().find(fits).unwrap_or_default();
         let labels = Labels { heading: Some(&heading), x: &x_label, y: "tensors in memory" };
         let frame = Frame::draw(canvas, area, labels, &x, &y, stages::HEAD);
         stages::bands(canvas, &frame, &self.runs);

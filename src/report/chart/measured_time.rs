@@ -1,7 +1,7 @@
 //! The time of each layer as it was measured, above the least that it can be on a device.
 
 use super::axis::{Frame, Labels, Scale};
-use super::canvas::{Area, Canvas, float};
+use super::canvas::{Area, Canvas, SMALL, float, shorten};
 use super::legend::{self, Sign};
 use super::ranking::{self, Item};
 use super::stages::{self, Run};
@@ -16,8 +16,10 @@ pub(super) const NAME: &str = "measured_time";
 
 /// More layers than this are drawn in groups of neighbours, each by its slowest.
 const MOST_BARS: usize = 500;
-/// The most layers that are named.
+/// The most layers that are named in the list, and below the axis.
 const MOST_NAMED: usize = 14;
+/// The width from which the slowest are listed.
+const LISTED: f64 = 760.0;
 
 struct Times {
     bars: Vec<Bar>,
@@ -25,6 +27,8 @@ struct Times {
     group: usize,
     layers: usize,
     runs: Vec<Run>,
+    /// Where there are few.
+    names: Vec<String>,
     slowest: Vec<Item>,
     /// Seconds of the others, by how many are drawn.
     rest: Vec<f64>,
@@ -84,12 +88,15 @@ pub(super) fn chart(measured: &Measured<'_>) -> Option<Chart> {
         .collect();
     let rest = (0..=slowest.len())
         .map(|drawn| order.iter().skip(drawn).map(|(_, pace)| pace.timing.median / 1e9).sum());
+    let names: Vec<&str> = paces.iter().map(|(id, _)| &*report.graph.node(*id).name).collect();
+    let names = if names.len() <= MOST_NAMED { super::without_ending(&names) } else { Vec::new() };
     let whole = measured.forward();
     let times = Times {
         bars: all.chunks(group).filter_map(slowest_of).collect(),
         group,
         layers: all.len(),
         runs: stages::runs(report.graph, paces.iter().map(|(id, _)| *id)),
+        names,
         rest: rest.collect(),
         sum,
         whole: whole.map(|pace| pace.timing.median / 1e9),
@@ -129,15 +136,23 @@ impl Times {
 
 impl Drawing for Times {
     fn draw(&self, canvas: &mut Canvas, area: Area) {
-        let mut entries =
-            vec![(Sign::Line(Ink::Series(0), legend::dashes(0)), "median, with its MAD".to_owned())];
+        let is_wide = self.is_wide(area);
+        let sign = |series| match is_wide {
+            true => Sign::Line(Ink::Series(series), legend::dashes(0)),
+            false => Sign::Mark(series),
+        };
+        let median = if is_wide { "median, with its MAD" } else { "median" };
+        let mut entries = vec![(sign(0), median.to_owned())];
         if let Some(device) = &self.device {
-            entries.push((Sign::Line(Ink::Series(1), legend::dashes(0)), format!("bound on {device}")));
+            let floor = 10f64.powi(self.axis().0);
+            let hidden = self.bars.iter().filter_map(|bar| bar.bound).filter(|bound| *bound < floor).count();
+            let hidden = if hidden > 0 { format!(", {hidden} lie below the axis") } else { String::new() };
+            entries.push((sign(1), format!("bound on {device}{hidden}")));
         }
         let whole = self.whole.map_or(String::new(), |whole| format!("; the whole pass: {}", seconds(whole)));
         entries.push((Sign::Nothing, format!("sum of the medians: {}{whole}", seconds(self.sum))));
         let mut area = legend::draw(canvas, area, &entries);
-        if area.width() > 760.0 {
+        if area.width() > LISTED {
             let side = (area.width() * 0.32).min(440.0);
             let list = Area { left: area.right - side, ..area };
             area.right = list.left - 24.0;
@@ -149,15 +164,34 @@ impl Drawing for Times {
                 (others > 0).then(|| format!("and {others} more: {}, {part:.1} %", seconds(time)))
             });
         }
-        self.plot(canvas, area);
+        self.plot(canvas, area, is_wide);
     }
 }
 
 impl Times {
-    fn plot(&self, canvas: &mut Canvas, area: Area) {
-        let values = self.bars.iter().flat_map(|bar| [Some(bar.median), bar.bound]).flatten();
-        let (low, y) = Scale::decades(values, power);
-        let x = Scale::numbers(self.layers, 12);
+    /// Whether bars are wide enough to be seen as such; else there are marks.
+    fn is_wide(&self, area: Area) -> bool {
+        let plot = if area.width() > LISTED { area.width() * 0.62 } else { area.width() * 0.9 };
+        plot / float(self.bars.len().max(1)) > 6.0
+    }
+
+    /// Decades around the medians, and around bounds that are not far below all of them: what a fused run would do for
+    /// nothing has a bound of next to nothing.
+    fn axis(&self) -> (i32, Scale) {
+        let least = self.bars.iter().map(|bar| bar.median).fold(f64::INFINITY, f64::min);
+        let near = |bound: &f64| *bound > least / 10.0;
+        let values = self.bars.iter().flat_map(|bar| [Some(bar.median), bar.bound.filter(near)]).flatten();
+        Scale::decades(values, power)
+    }
+
+    fn plot(&self, canvas: &mut Canvas, area: Area, is_wide: bool) {
+        let (low, y) = self.axis();
+        let mut x = Scale::numbers(self.layers, 12);
+        let room = area.width() / float(self.layers.max(1)) - 14.0;
+        if !self.names.is_empty() && room > 64.0 {
+            let named = self.names.iter().enumerate();
+            x.ticks = named.map(|(place, name)| (float(place) + 0.5, shorten(name, room, SMALL))).collect();
+        }
         let mut x_label = "layers in order".to_owned();
         if self.group > 1 {
             x_label.push_str(&format!("; the slowest of every {}", self.group));
@@ -166,29 +200,61 @@ impl Times {
         let frame = Frame::draw(canvas, area, labels, &x, &y, stages::HEAD);
         stages::bands(canvas, &frame, &self.runs);
         frame.grid(canvas, &y);
-        let height =
-            |time: f64| frame.y((time.max(f64::MIN_POSITIVE).log10() - f64::from(low)).clamp(0.0, y.top));
         let slot = frame.plot.width() / float(self.layers) * float(self.group);
-        let thick = if slot > 4.0 { (slot * 0.7).min(48.0) } else { slot };
-        for (index, bar) in self.bars.iter().enumerate() {
-            let middle = (frame.plot.left + slot * (float(index) + 0.5)).min(frame.plot.right);
-            let (left, right) = (middle - thick / 2.0, (middle + thick / 2.0).min(frame.plot.right));
-            let top = height(bar.median);
-            let bottom = bar.bound.map_or(frame.plot.bottom, height);
-            // A device that is faster than its bound has the bar below the bound.
-            let body = Area { left, top: top.min(bottom), right, bottom: top.max(bottom) };
-            canvas.rect(body, Ink::Series(0).at(if self.device.is_some() { 0.22 } else { 0.35 }));
-            if let Some(bound) = bar.bound {
-                canvas.line((left, height(bound)), (right, height(bound)), Ink::Series(1), 2.0);
+        let place = |index: usize| (frame.plot.left + slot * (float(index) + 0.5)).min(frame.plot.right);
+        let decade = |time: f64| time.max(f64::MIN_POSITIVE).log10() - f64::from(low);
+        let height = |time: f64| frame.y(decade(time).clamp(0.0, y.top));
+        let bound = |bar: &Bar| bar.bound.filter(|bound| decade(*bound) >= 0.0);
+        if is_wide {
+            for (index, bar) in self.bars.iter().enumerate() {
+                bar.draw(
+                    canvas,
+                    place(index),
+                    (slot * 0.7).min(48.0),
+                    frame.plot.bottom,
+                    &height,
+                    bound(bar),
+                );
             }
-            canvas.line((left, top), (right, top), Ink::Series(0), 2.5);
-            if slot > 6.0 && bar.deviation > 0.0 && bar.deviation.is_finite() {
-                let (upper, lower) = (height(bar.median + bar.deviation), height(bar.median - bar.deviation));
-                let half = (thick * 0.25).min(5.0);
-                canvas.line((middle, upper), (middle, lower), Ink::Text, 1.0);
-                for end in [upper, lower] {
-                    canvas.line((middle - half, end), (middle + half, end), Ink::Text, 1.0);
-                }
+            return;
+        }
+        for (index, bar) in self.bars.iter().enumerate() {
+            if let Some(bound) = bound(bar) {
+                canvas.mark(1, (place(index), height(bound)), 2.2, Ink::Series(1));
+            }
+        }
+        for (index, bar) in self.bars.iter().enumerate() {
+            canvas.mark(0, (place(index), height(bar.median)), 2.6, Ink::Series(0));
+        }
+    }
+}
+
+impl Bar {
+    /// From the bound, or the axis, to the median, and the deviation around it.
+    fn draw(
+        &self,
+        canvas: &mut Canvas,
+        middle: f64,
+        thick: f64,
+        floor: f64,
+        height: &dyn Fn(f64) -> f64,
+        bound: Option<f64>,
+    ) {
+        let (left, right) = (middle - thick / 2.0, middle + thick / 2.0);
+        let (top, bottom) = (height(self.median), bound.map_or(floor, height));
+        // A machine that is faster than the device has its median below the bound.
+        let body = Area { left, top: top.min(bottom), right, bottom: top.max(bottom) };
+        canvas.rect(body, Ink::Series(0).at(0.25));
+        if let Some(bound) = bound {
+            canvas.line((left, height(bound)), (right, height(bound)), Ink::Series(1), 2.5);
+        }
+        canvas.line((left, top), (right, top), Ink::Series(0), 2.5);
+        if self.deviation > 0.0 && self.deviation.is_finite() {
+            let (upper, lower) = (height(self.median + self.deviation), height(self.median - self.deviation));
+            let half = (thick * 0.25).min(5.0);
+            canvas.line((middle, upper), (middle, lower), Ink::Text, 1.0);
+            for end in [upper, lower] {
+                canvas.line((middle - half, end), (middle + half, end), Ink::Text, 1.0);
             }
         }
     }

@@ -27,11 +27,11 @@ const SMALL: &str = r#"{"inputs": {"x": [3, 32, 32]}, "layers": [
     {"name": "head", "op": "linear", "out_features": 10}
 ]}"#;
 
-fn profile(text: &str) -> Profile {
+fn profile(text: &str) -> (Profile, SourceMap) {
     let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
     let options = LoadOptions::default();
     let loaded = load_bytes("t.json", "t", text.as_bytes().to_vec(), &options, &mut sources, &mut sink);
-    Profile::new(loaded.unwrap(), Wanted::ALL).unwrap_or_else(|_| panic!("it fits"))
+    (Profile::new(loaded.unwrap(), Wanted::ALL).unwrap_or_else(|_| panic!("it fits")), sources)
 }
 
 fn timing(median: f64, samples: usize) -> Timing {
@@ -46,7 +46,7 @@ fn timing(median: f64, samples: usize) -> Timing {
 }
 
 /// A measurement as a machine of 40 GFLOP/s and 12 GB/s would make it, without noise and without chance.
-pub(in crate::report) fn made(profile: &Profile) -> Measurement {
+pub(crate) fn made(profile: &Profile) -> Measurement {
     let (graph, analysis) = (&profile.loaded.graph, &profile.analysis);
     let schedule = Schedule::as_written(graph);
     let workspace =
@@ -136,7 +136,7 @@ pub(in crate::report) fn made(profile: &Profile) -> Measurement {
 }
 
 /// A device of which the hand-made times are a plausible multiple.
-pub(in crate::report) fn device(profile: &Profile) -> (Device, Roofline) {
+pub(crate) fn device(profile: &Profile) -> (Device, Roofline) {
     let (mut texts, mut sink) = (SourceMap::default(), Sink::default());
     let device = crate::frontend::device::load("i9_9900k", &mut texts, &mut sink).unwrap().unwrap();
     let (graph, analysis) = (&profile.loaded.graph, &profile.analysis);
@@ -150,9 +150,8 @@ fn keys(report: &Report<'_>) -> Value {
 
 #[test]
 fn the_report_has_what_was_measured() {
-    let profile = profile(SMALL);
+    let (profile, sources) = profile(SMALL);
     let measurement = made(&profile);
-    let sources = SourceMap::default();
     let report = Report { measurement: Some(&measurement), ..profile.report(&sources) };
     let found = keys(&report);
     assert_eq!(found["provenance"]["device"], "A processor with a long name @ 3.10 GHz");
@@ -195,10 +194,9 @@ fn the_report_has_what_was_measured() {
 
 #[test]
 fn no_ratio_is_below_the_clock() {
-    let profile = profile(SMALL);
+    let (profile, sources) = profile(SMALL);
     let mut measurement = made(&profile);
     let (device, roofline) = device(&profile);
-    let sources = SourceMap::default();
     // 99 ticks.
     let short = Timing { median: 99.0, resolution: 1.0, ..measurement.forward.unwrap() };
     measurement.forward = Some(short);
@@ -223,10 +221,9 @@ fn no_ratio_is_below_the_clock() {
 
 #[test]
 fn a_network_that_was_not_timed_has_its_checks() {
-    let profile = profile(SMALL);
+    let (profile, sources) = profile(SMALL);
     let measurement =
         Measurement { forward: None, step: None, memory: Vec::new(), nodes: Vec::new(), ..made(&profile) };
-    let sources = SourceMap::default();
     let report = Report { measurement: Some(&measurement), ..profile.report(&sources) };
     let found = keys(&report);
     assert_eq!(found["time"]["forward"], Value::Null);
@@ -237,7 +234,7 @@ fn a_network_that_was_not_timed_has_its_checks() {
 #[test]
 fn bounds_of_nodes_add_up_to_no_less_than_the_whole() {
     let text = std::fs::read_to_string(format!("{}/architectures/resnet18.json", env!("CARGO_MANIFEST_DIR")));
-    let profile = profile(&text.unwrap());
+    let (profile, _) = profile(&text.unwrap());
     let (_, roofline) = device(&profile);
     assert_eq!(roofline.nodes.len(), profile.loaded.graph.len());
     let sum: f64 = roofline.nodes.iter().sum();
@@ -248,10 +245,9 @@ fn bounds_of_nodes_add_up_to_no_less_than_the_whole() {
 fn tables_keep_to_80_columns_and_name_what_is_off() {
     let text =
         std::fs::read_to_string(format!("{}/architectures/densenet121.json", env!("CARGO_MANIFEST_DIR")));
-    let profile = profile(&text.unwrap());
+    let (profile, sources) = profile(&text.unwrap());
     let mut measurement = made(&profile);
     let (device, roofline) = device(&profile);
-    let sources = SourceMap::default();
     let off = &mut measurement.checks[1];
     (off.verdict, off.measured) = (Verdict::Off, off.measured.map(|macs| macs + 7));
     off.off = profile
@@ -268,15 +264,17 @@ fn tables_keep_to_80_columns_and_name_what_is_off() {
     };
     let measured = Measured::new(&report).unwrap();
     let sheets = sheets(&measured, 10, false);
-    assert_eq!(sheets.iter().map(|sheet| sheet.rows.len()).collect::<Vec<_>>(), [4, 2, 10]);
+    assert_eq!(sheets.iter().map(|sheet| sheet.rows.len()).collect::<Vec<_>>(), [4, 9, 10]);
     for sheet in &sheets {
         for line in table::render(sheet, table::WIDTH).lines() {
             assert!(line.chars().count() <= table::WIDTH, "{line}");
         }
         assert!(markdown::render(sheet).contains("| --- |"), "{}", sheet.title);
     }
-    let checks = table::render(&sheets[0], table::WIDTH);
-    assert!(checks.contains("off at 7 nodes: input: predicted 1, measured 2;"), "{checks}");
+    let times = table::render(&sheets[1], table::WIDTH);
+    assert!(times.contains("median") && times.contains("× bound"), "{times}");
+    let checks = table::render(&sheets[0], table::WIDTH).replace('\n', " ");
+    assert!(checks.contains("off at 7 nodes: image: predicted 1, measured 2;"), "{checks}");
     assert!(checks.contains("and 2 more; 1 of them are not"), "{checks}");
     assert!(checks.contains("memory: counted on the CPU only"), "{checks}");
     // The slowest first, and csv has every digit.

@@ -68,46 +68,31 @@ fn maybe(value: Option<f64>, cell: fn(f64) -> Cell) -> Cell {
 /// Whole passes; none where nothing was timed.
 pub fn times(measured: &Measured<'_>) -> Option<Sheet> {
     let passes = [("forward", measured.forward()), ("training step", measured.step())];
-    let passes: Vec<(&str, Pace)> =
+    let passes: Vec<(&'static str, Pace)> =
         passes.into_iter().filter_map(|(name, pace)| Some((name, pace?))).collect();
     let resolution = passes.first()?.1.timing.resolution;
-    let rows = passes.iter().map(|(name, pace)| {
-        vec![
-            Cell::Text((*name).into()),
-            Cell::Time(pace.timing.median),
-            Cell::Time(pace.timing.deviation),
-            Cell::Digits(pace.timing.samples as u64),
-            Cell::Digits(pace.timing.outliers as u64),
-            maybe(pace.timing.processor, Cell::Time),
-            maybe(pace.flops, Cell::Rate),
-            maybe(pace.bytes, Cell::Rate),
-            maybe(pace.bound, Cell::Time),
-        ]
-    });
+    let row = |name: &str, cell: &dyn Fn(&Pace) -> Cell| {
+        let name = Cell::Text(name.into());
+        std::iter::once(name).chain(passes.iter().map(|(_, pace)| cell(pace))).collect()
+    };
+    let rows = vec![
+        row("median", &|pace| Cell::Time(pace.timing.median)),
+        row("± MAD", &|pace| Cell::Time(pace.timing.deviation)),
+        row("samples", &|pace| Cell::Digits(pace.timing.samples as u64)),
+        row("outliers", &|pace| Cell::Digits(pace.timing.outliers as u64)),
+        row("processor", &|pace| maybe(pace.timing.processor, Cell::Time)),
+        row("FLOP/s", &|pace| maybe(pace.flops, Cell::Rate)),
+        row("B/s", &|pace| maybe(pace.bytes, Cell::Rate)),
+        row("bound", &|pace| maybe(pace.bound, Cell::Time)),
+        row("× bound", &|pace| maybe(pace.over_bound(), Cell::Ratio)),
+    ];
     let mut notes = provenance(&measured.measurement.provenance);
-    if let Some(ratio) = measured.forward().and_then(|pace| pace.over_bound()) {
-        notes.insert(0, format!("forward: {} times the bound", crate::report::sheet::ratio_text(ratio)));
-    }
     if let Some((device, _)) = measured.report().roofline {
         notes.push(format!("bound: the roofline of the forward pass on {}", device.name));
     }
     notes.push(format!("the clock tells {} apart", units::seconds(resolution / 1e9)));
-    Some(Sheet {
-        title: "Time".into(),
-        columns: vec![
-            "pass",
-            "median",
-            "± MAD",
-            "samples",
-            "outliers",
-            "processor",
-            "FLOP/s",
-            "B/s",
-            "bound",
-        ],
-        rows: rows.collect(),
-        notes,
-    })
+    let columns = std::iter::once("time").chain(passes.iter().map(|(name, _)| *name)).collect();
+    Some(Sheet { title: "Times".into(), columns, rows, notes })
 }
 
 /// Where and how it was measured, in lines.

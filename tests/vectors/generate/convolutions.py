@@ -163,13 +163,11 @@ CONV_TRANSPOSE2D = Op(
             "same: an odd cut goes after",
             {"out_channels": 2, "kernel": 3, "stride": 2, "padding": "same"},
             [T((2, 2, 2, 3))],
-            note="the page does not say which side is cut; this is the gradient of a convolution with padding `same`",
         ),
         Case(
             "same, stride above the kernel: zeros after",
             {"out_channels": 2, "kernel": 2, "stride": 3, "padding": "same"},
             [T((1, 2, 2, 2))],
-            note="the page does not say where rows stand that no kernel reaches; as in the gradient of a convolution",
         ),
         Case(
             "the kernel is an input", {"out_channels": 2, "kernel": 2, "stride": 2}, [T((2, 3, 2, 2)), T((3, 2, 2, 2))]
@@ -230,7 +228,7 @@ def xnor_conv2d(c, x):
     return y + c.w["bias"].reshape(1, -1, 1, 1) if "bias" in c.w else y
 
 
-XNOR_NOTE = "padding enters the sum as 0; the page does not say what passes a sign backward, so only the bias has a gradient here"
+XNOR_NOTE = "a sign has no slope: what the page lets pass backward is no gradient of this function, so only the bias has one here"
 
 XNOR_CONV2D = Op(
     xnor_conv2d,

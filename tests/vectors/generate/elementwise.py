@@ -178,7 +178,6 @@ OPS["cast"] = Op(
             "floats as whole numbers: towards 0",
             {"dtype": "i64"},
             [Given((2, 3), [-2.5, -0.75, 0.75, 1.5, 2.5, 3])],
-            note="the page says `rounded`; PyTorch and ONNX cut fractions off",
         ),
         Case("floats as u8", {"dtype": "u8"}, [Given((2, 2), [0, 0.75, 200.5, 255])]),
         Case("floats as truth values: whether they are not 0", {"dtype": "bool"}, [Given((2, 2), [0, 0.25, -1, 2])]),
@@ -210,17 +209,33 @@ FUNCTIONS = {
     "sign": (torch.sign, Given((2, 3), [-1.5, -0.25, 0, 0.25, 1, 2])),
     "is_nan": (torch.isnan, Given((2, 3), [1, math.nan, -1, math.inf, -math.inf, 0])),
     "is_inf": (torch.isinf, Given((2, 3), [1, math.nan, -1, math.inf, -math.inf, 0])),
-    "thresholded_relu": (lambda x: F.threshold(x, 1.0, 0.0), T((2, 6), scale=2.0)),
-    "shrink": (lambda x: F.softshrink(x, 0.5), T((2, 6))),
+    "thresholded_relu": (lambda x, threshold=1.0: F.threshold(x, threshold, 0.0), T((2, 6), scale=2.0)),
+    "shrink": (lambda x, threshold=0.5, bias=None: shrink(x, threshold, bias), T((2, 6))),
 }
 
-NOTES = {
-    "thresholded_relu": "the page names no threshold; 1 is ONNX's default",
-    "shrink": "the page names no numbers; `torch.nn.Softshrink` with its default, 0.5 (ONNX's default bias is 0)",
-}
+
+def shrink(x, threshold, bias):
+    """Soft where the bias is the threshold, hard where it is 0."""
+    if bias == 0:
+        return F.hardshrink(x, threshold)
+    if bias is None or bias == threshold:
+        return F.softshrink(x, threshold)
+    return torch.where(x.abs() > threshold, x - bias * x.sign(), 0.0 * x)
+
+
+def unary(c, x):
+    numbers = {name: c.a[name] for name in ("threshold", "bias") if name in c.a}
+    return FUNCTIONS[c.a["function"]][0](x, **numbers)
+
 
 OPS["unary"] = Op(
-    lambda c, x: FUNCTIONS[c.a["function"]][0](x),
-    [Case(name, {"function": name}, [spec], note=NOTES.get(name)) for name, (_, spec) in FUNCTIONS.items()],
+    unary,
+    [Case(name, {"function": name}, [spec]) for name, (_, spec) in FUNCTIONS.items()]
+    + [
+        Case("another threshold", {"function": "thresholded_relu", "threshold": 0.25}, [T((2, 6))]),
+        Case("another threshold of shrink", {"function": "shrink", "threshold": 0.75}, [T((2, 6))]),
+        Case("hard shrink", {"function": "shrink", "bias": 0.0}, [T((2, 6))]),
+        Case("shrink by another bias", {"function": "shrink", "threshold": 0.25, "bias": 0.125}, [T((2, 6))]),
+    ],
     dtypes=lambda c: ["bool" if c.a["function"] in ("is_nan", "is_inf") else "f32"],
 )

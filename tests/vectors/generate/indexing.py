@@ -66,14 +66,13 @@ GATHER_ND = Op(
 )
 
 REDUCE = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
-ELEMENTS = "the page does not say which of ONNX's two ops it is: ScatterElements along axis 0, as the shapes agree"
-PARTS = "the page does not say which of ONNX's two ops it is: ScatterND, as the shapes are its"
 
 
 def scatter(c, x, indices, updates):
     """ScatterElements where indices and updates are alike and have the tensor's rank, else ScatterND."""
     reduction = c.a.get("reduction", "none")
-    if indices.shape != updates.shape or indices.dim() != x.dim():
+    alike = indices.shape == updates.shape and indices.dim() == x.dim()
+    if c.a.get("form", "elements" if alike else "parts") == "parts":
         # A place over the first axes is one number over them joined.
         depth = indices.shape[-1]
         steps = torch.tensor([int(torch.tensor(x.shape[i + 1 : depth]).prod()) for i in range(depth)])
@@ -82,49 +81,54 @@ def scatter(c, x, indices, updates):
         joined, updates = x.reshape(-1, *rest), updates.reshape(-1, *rest)
         indices = rows.reshape(-1, *[1] * len(rest)).expand_as(updates)
         return scatter_elements(joined, indices, updates, reduction).reshape(x.shape)
-    return scatter_elements(x, indices, updates, reduction)
+    return scatter_elements(x, indices, updates, reduction, c.a.get("axis", 0))
 
 
-def scatter_elements(x, indices, updates, reduction):
+def scatter_elements(x, indices, updates, reduction, axis=0):
     if reduction == "none":
-        return x.scatter(0, indices, updates)
-    return x.scatter_reduce(0, indices, updates, REDUCE[reduction], include_self=True)
+        return x.scatter(axis, indices, updates)
+    return x.scatter_reduce(axis, indices, updates, REDUCE[reduction], include_self=True)
 
 
 SCATTER = Op(
     scatter,
     [
-        Case("elements", {}, [T((3, 3)), Given((2, 3), [1, 0, 2, 0, 2, 1], "i64"), T((2, 3))], note=ELEMENTS),
+        Case("elements", {}, [T((3, 3)), Given((2, 3), [1, 0, 2, 0, 2, 1], "i64"), T((2, 3))]),
         Case(
             "elements, added, one place twice",
             {"reduction": "add"},
             [T((3, 2)), Given((2, 2), [1, 2, 1, 0], "i64"), T((2, 2))],
-            note=ELEMENTS,
         ),
         Case(
             "elements, multiplied",
             {"reduction": "mul"},
             [T((3, 2)), Given((2, 2), [1, 2, 1, 0], "i64"), T((2, 2))],
-            note=ELEMENTS,
         ),
         Case(
             "elements, the larger",
             {"reduction": "max"},
             [T((3, 2)), Given((2, 2), [1, 2, 0, 0], "i64"), T((2, 2))],
-            note=ELEMENTS,
         ),
         Case(
             "elements, the smaller",
             {"reduction": "min"},
             [T((3, 2)), Given((2, 2), [1, 2, 0, 0], "i64"), T((2, 2))],
-            note=ELEMENTS,
         ),
-        Case("rows", {}, [T((4, 3)), Given((2, 1), [2, 0], "i64"), T((2, 3))], note=PARTS),
+        Case("rows", {}, [T((4, 3)), Given((2, 1), [2, 0], "i64"), T((2, 3))]),
+        Case(
+            "elements along the last axis",
+            {"form": "elements", "axis": -1},
+            [T((2, 4)), Given((2, 2), [3, 1, 0, 2], "i64"), T((2, 2))],
+        ),
+        Case(
+            "parts whose shapes would do for elements",
+            {"form": "parts"},
+            [T((3, 3, 2)), Given((2, 1, 2), [2, 0, 1, 1], "i64"), T((2, 1, 2))],
+        ),
         Case(
             "places of two axes, added, one twice",
             {"reduction": "add"},
             [T((2, 3, 2)), Given((3, 2), [0, 2, 1, 1, 0, 2], "i64"), T((3, 2))],
-            note=PARTS,
         ),
     ],
 )
@@ -132,7 +136,9 @@ SCATTER = Op(
 
 def one_hot(c, x):
     hot = F.one_hot(x.to(torch.int64), c.a["classes"]).movedim(-1, c.a.get("axis", -1))
-    return hot.to(torch.float64) if c.a.get("dtype", "f32").startswith("f") else hot
+    hot = hot.to(torch.float64) if c.a.get("dtype", "f32").startswith("f") else hot
+    on, off = c.a.get("on", 1), c.a.get("off", 0)
+    return hot * (on - off) + off
 
 
 ONE_HOT = Op(
@@ -140,6 +146,7 @@ ONE_HOT = Op(
     [
         Case("behind the others", {"classes": 4}, [Whole((2, 3), 4)]),
         Case("as channels", {"classes": 3, "axis": 1}, [Whole((2, 2, 2), 3)]),
+        Case("smoothed", {"classes": 4, "on": 0.75, "off": 0.0625}, [Whole((2, 2), 4)]),
         Case("as whole numbers", {"classes": 3, "dtype": "i64"}, [Whole((4,), 3, dtype="i32")]),
     ],
     dtypes=lambda c: [c.a.get("dtype", "f32")],

@@ -53,7 +53,7 @@ OPS = {
         broadcasts(
             [
                 integers(
-                    "whole numbers: towards 0", note="the page does not say how whole numbers are divided; as ONNX does"
+                    "whole numbers: towards 0"
                 ),
             ]
         ),
@@ -200,13 +200,11 @@ OPS["weighted_add"] = Op(
             "cut off at 0 and divided by the sum",
             {"normalization": "relu"},
             [T((2, 2, 3, 1))] * 2,
-            note="the page names no addend to the sum (darknet and EfficientDet add 1e-4)",
         ),
         Case(
             "cut off and divided, for each channel",
             {"weights": "per_channel", "normalization": "relu"},
             [T((2, 2, 3, 1))] * 2,
-            note="the page names no addend to the sum (darknet and EfficientDet add 1e-4)",
         ),
         Case(
             "fewer channels: the others pass, scaled",

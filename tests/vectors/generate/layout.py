@@ -44,7 +44,7 @@ def pad(c, x):
         size = x.shape[axis]
         if mode == "constant":
             behind = [0, 0] * (x.dim() - 1 - axis)
-            x = F.pad(x, [*behind, before, after])
+            x = F.pad(x, [*behind, before, after], value=float(c.a.get("value", 0)))
             continue
         places = torch.arange(-before, size + after)
         if mode == "reflect" and size > 1:
@@ -170,17 +170,16 @@ OPS = {
     "pad": Op(
         pad,
         [
+            Case("another constant", {"padding": [1, 0], "value": -0.25}, [T((2, 2, 2, 3))]),
             Case(
                 "zeros of four widths",
                 {"padding": [1, 0, 2, 3]},
                 [T((2, 2, 2, 3))],
-                note="the page names no constant; 0",
             ),
             Case(
                 "zeros before and after channels",
                 {"before": [0, 1, 0], "after": [0, 2, 1]},
                 [T((2, 2, 3))],
-                note="the page names no constant; 0",
             ),
             Case("mirrored at the edge", {"padding": [1, 2], "mode": "reflect"}, [T((2, 2, 3, 4))]),
             Case("mirrored, of four widths", {"padding": [2, 0, 1, 3], "mode": "reflect"}, [T((1, 2, 3, 4))]),
@@ -216,34 +215,33 @@ OPS = {
                 {"block_size": 2, "mode": "darknet"},
                 [T((2, 4, 2, 4))],
                 source="darknet's reorg_cpu",
-                note="the page has no formula for this mode; as in the test beside the op",
             ),
             Case(
                 "darknet's old reorg, rows in four bands",
                 {"block_size": 2, "mode": "darknet"},
                 [T((1, 8, 4, 2))],
                 source="darknet's reorg_cpu",
-                note="the page has no formula for this mode; as in the test beside the op",
             ),
         ],
     ),
     "trilu": Op(
-        lambda c, x: torch.triu(x) if c.a.get("upper", True) else torch.tril(x),
+        lambda c, x: (torch.triu if c.a.get("upper", True) else torch.tril)(x, c.a.get("diagonal", 0)),
         [
             Case(
                 "the upper triangle, diagonal included",
                 {},
                 [T((2, 3, 3))],
-                note="the page does not say that the diagonal stays",
             ),
             Case(
                 "the lower triangle, diagonal included",
                 {"upper": False},
                 [T((2, 3, 3))],
-                note="the page does not say that the diagonal stays",
             ),
             Case("matrices that are wider than high", {}, [T((2, 2, 2, 4))]),
             Case("matrices that are higher than wide", {"upper": False}, [T((2, 4, 2))]),
+            Case("what follows, as a causal mask has it", {"diagonal": 1}, [T((2, 3, 3))]),
+            Case("all but the last column", {"upper": False, "diagonal": 2}, [T((1, 3, 4))]),
+            Case("a diagonal outside the matrix", {"diagonal": -5}, [T((1, 2, 2))]),
         ],
     ),
 }

@@ -39,7 +39,6 @@ BATCH_NORM = Op(
             "no running statistics: the batch's in evaluation too",
             {"track_running_stats": False},
             [T((3, 2, 2, 1))],
-            note="the page names only running statistics; as PyTorch does without them",
         ),
     ],
     stored=lambda c, x: affine(c, (x[1],)) + (running(x[1]) if c.a.get("track_running_stats", True) else []),
@@ -125,7 +124,6 @@ LRN = Op(
             "an even size",
             {"size": 4, "alpha": 2.0},
             [T((2, 6, 1, 2))],
-            note="the page does not say which side is longer: PyTorch reads 2 channels before and 1 after, ONNX 1 and 2",
         ),
     ],
 )

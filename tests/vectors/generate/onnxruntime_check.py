@@ -204,7 +204,7 @@ NODES = {
     "where": plain("Where"),
     "maximum": plain("Max"),
     "minimum": plain("Min"),
-    "trilu": lambda a, case: ("Trilu", {"upper": int(a.get("upper", True))}, []),
+    "trilu": lambda a, case: ("Trilu", {"upper": int(a.get("upper", True))}, [np.array(a.get("diagonal", 0))]),
     "top_k": lambda a, case: ("TopK", {"axis": a.get("axis", -1)}, [np.array([a["k"]])]),
     "argmax": lambda a, case: ("ArgMax", {"axis": a.get("axis", 1), "keepdims": int(a.get("keep_dims", False))}, []),
     "cum_sum": lambda a, case: ("CumSum", {}, [np.array(a.get("axis", -1))]),

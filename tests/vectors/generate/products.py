@@ -74,6 +74,7 @@ EINSUM = Op(
         Case("the diagonal of each matrix", {"equation": "bii->bi"}, [T((2, 3, 3))]),
         Case("a trace", {"equation": "bii->b"}, [T((2, 3, 3))]),
         Case("three tensors", {"equation": "bi,ij,bj->b"}, [T((2, 3)), T((3, 2)), T((2, 2))]),
+        Case("axes that one alone names", {"equation": "bij,jkl->k"}, [T((2, 3, 2)), T((2, 4, 3))]),
         Case("an outer product, with blanks", {"equation": "b i, b j -> b i j"}, [T((2, 3)), T((2, 2))]),
     ],
 )
@@ -89,7 +90,8 @@ def attention(c, q, k, v):
         k, v = (x.unflatten(2, (kv_heads, -1)).transpose(1, 2) for x in (k, v))
     # Head i of the query reads key and value head i // (heads / kv_heads).
     k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], 1) for x in (k, v))
-    y = F.scaled_dot_product_attention(q, k, v)
+    causal = c.a.get("mask") == "causal"
+    y = F.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=c.a.get("scale"))
     return y.transpose(1, 2).flatten(2) if tokens else y
 
 
@@ -103,13 +105,17 @@ ATTENTION = Op(
             "heads that share a key, by their axes",
             {},
             [T((2, 4, 2, 2)), T((2, 2, 3, 2)), T((2, 2, 3, 2))],
-            note="neighbouring query heads share; the page does not say which",
         ),
         Case(
             "heads that share a key, of features",
             {"heads": 4, "kv_heads": 2},
             [T((1, 3, 8)), T((1, 3, 4)), T((1, 3, 6))],
-            note="neighbouring query heads share; the page does not say which",
+        ),
+        Case("causal", {"mask": "causal", "heads": 2}, [T((2, 3, 4)), T((2, 3, 4)), T((2, 3, 4))]),
+        Case(
+            "causal, scaled otherwise, more keys than queries, heads that share a key",
+            {"mask": "causal", "scale": 0.75},
+            [T((1, 4, 2, 2)), T((1, 2, 3, 2)), T((1, 2, 3, 2))],
         ),
     ],
 )

@@ -64,23 +64,22 @@ OPS["argmax"] = Op(
             {},
             [Given((2, 4), [1, 2, 2, 0, 3, 3, 3, 3])],
             ties=True,
-            note="the page does not say which of equal elements; as ONNX's default",
         ),
     ],
     dtypes=lambda c: ["i64"],
 )
 
 OPS["top_k"] = Op(
-    lambda c, x: list(torch.topk(x, c.a["k"], c.a.get("axis", -1))),
+    lambda c, x: list(torch.topk(x, c.a["k"], c.a.get("axis", -1), c.a.get("largest", True))),
     [
         Case(
             "the two largest of each row",
             {"k": 2},
             [T((2, 5))],
-            note="the page names no order and no way to ask for the smallest: the largest, falling",
         ),
         Case("along the channels", {"k": 2, "axis": 1}, [T((2, 4, 2, 3))]),
         Case("all of them: sorted", {"k": 4, "axis": -2}, [T((2, 4, 2))]),
+        Case("the smallest", {"k": 3, "axis": 1, "largest": False}, [T((2, 5, 2))]),
     ],
     dtypes=lambda c: ["f32", "i64"],
 )

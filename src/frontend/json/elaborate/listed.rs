@@ -53,7 +53,7 @@ impl<'d> Builder<'_, 'd> {
             None => None,
             Some(template) => Some(self.read("listed_bytes", template, instance, index, sink)?),
         };
-        Some(Given { stored, bytes })
+        Some(Given { stored, bytes, unrunnable: None })
     }
 
     fn read<T: AttributeType>(

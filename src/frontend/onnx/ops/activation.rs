@@ -83,8 +83,24 @@ pub(super) fn function(call: &Call<'_, '_, '_>, name: &str) -> Option<Op> {
     })
 }
 
+/// Attributes that ours do not have, and the values that they mean.
+fn fixed(op: &str) -> &'static [(&'static str, f64)] {
+    match op {
+        "Selu" => &[("alpha", 1.673_263_192_176_818_8), ("gamma", 1.050_701_022_148_132_3)],
+        _ => &[],
+    }
+}
+
 fn simple(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let op = function(call, &call.node.op_type).ok_or_else(|| Stop::unknown("the function is not known"))?;
+    for (name, only) in fixed(&call.node.op_type) {
+        #[expect(clippy::float_cmp, reason = "a default is what it is")]
+        if call.attribute(name).is_some() && call.float(name, *only) != *only {
+            call.refuse(format!("its attribute `{name}` is not {only}, which alone runs"));
+        }
+    }
+    call.needs("detect_negative", 1);
+    call.needs("detect_positive", 1);
     let input = call.outlet(0)?;
     let output = call.add(op, &[input])?;
     call.one(output)
@@ -95,7 +111,7 @@ fn swish(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let input = call.outlet(0)?;
     #[expect(clippy::float_cmp, reason = "1 is the default, and exact")]
     let plain = call.float("alpha", 1.0) == 1.0;
-    let output = if plain { call.add(Silu {}, &[input])? } else { scaled_swish(call, input)? };
+    let output = if plain { call.add(Silu {}, &[input])? } else { scaled_swish(call, input, 1.0)? };
     call.one(output)
 }
 
@@ -103,8 +119,9 @@ fn swish(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
 pub(super) fn scaled_swish(
     call: &mut Call<'_, '_, '_>,
     input: crate::graph::Outlet,
+    default: f64,
 ) -> Result<crate::graph::Outlet, Stop> {
-    let factor = call.scalar(call.of(input).dtype)?;
+    let factor = call.scalar(call.of(input).dtype, call.float("alpha", default))?;
     let scaled = call.add(Mul {}, &[input, factor])?;
     let gate = call.add(Sigmoid {}, &[scaled])?;
     call.add(Mul {}, &[input, gate])
@@ -117,7 +134,13 @@ fn prelu(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         call.outlet_as(1, "weight", Role::Other)?;
     }
     let per_channel = slopes.elements().get() > 1;
+    let behind = call.of(input).shape.rank().saturating_sub(slopes.shape.rank());
+    let on_channels = (behind..).zip(slopes.shape.axes()).all(|(axis, &size)| size == 1 || axis == 1);
+    if !on_channels {
+        call.refuse("its slopes are not one for each channel");
+    }
     let output = call.add_using(Prelu { per_channel }, &[input], &uses)?;
+    call.give(output.node, "weight", 1);
     call.one(output)
 }
 
@@ -148,7 +171,10 @@ fn clip(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
                     continue;
                 }
                 let dtype = call.of(input).dtype;
-                let other = if call.has(index) { call.outlet(index)? } else { call.scalar(dtype)? };
+                let other = match bound {
+                    Some(Some(number)) if !call.has(index) => call.scalar(dtype, number)?,
+                    _ => call.outlet(index)?,
+                };
                 let op = if index == 1 { Op::from(Maximum {}) } else { Minimum {}.into() };
                 output = call.add(op, &[output, other])?;
             }

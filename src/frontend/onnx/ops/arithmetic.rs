@@ -36,7 +36,10 @@ fn binary(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         "Sub" => Sub {}.into(),
         "Mul" => Mul {}.into(),
         "Div" => Div {}.into(),
-        _ => Modulo {}.into(),
+        _ => {
+            call.needs("fmod", 0);
+            Modulo {}.into()
+        }
     };
     let output = call.add(op, &[a, b])?;
     call.one(output)
@@ -70,7 +73,8 @@ fn variadic(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         "Sum" => call.add(ADD, &inputs)?,
         "Mean" => {
             let sum = call.add(ADD, &inputs)?;
-            let count = call.scalar(call.of(sum).dtype)?;
+            #[expect(clippy::cast_precision_loss, reason = "a number of inputs")]
+            let count = call.scalar(call.of(sum).dtype, inputs.len() as f64)?;
             call.add(Div {}, &[sum, count])?
         }
         name => {

@@ -4,7 +4,7 @@ use super::Handler;
 use crate::diagnostic::Code;
 use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::frontend::onnx::model;
-use crate::frontend::onnx::value::{Elements, Kind, Known, Value, dtype};
+use crate::frontend::onnx::value::{Elements, Filling, Kind, Known, Value, dtype};
 use crate::tensor::{DType, TensorShape, TensorType};
 
 pub(super) fn find(op: &str) -> Option<Handler> {
@@ -20,7 +20,12 @@ pub(super) fn find(op: &str) -> Option<Handler> {
         "Range" => |_| Err(Stop::unknown("its limits depend on data")),
         "RandomNormal" | "RandomUniform" | "RandomNormalLike" | "RandomUniformLike" => random,
         "Trilu" => |call| {
-            let op = crate::ops::Trilu { upper: call.int("upper", 1) == 1 };
+            let known = if call.has(1) { call.known(1, "diagonal").ok() } else { None };
+            let diagonal = known.and_then(Known::whole).and_then(|list| list.first().copied());
+            if call.has(1) && diagonal.is_none() {
+                call.refuse("its diagonal depends on data");
+            }
+            let op = crate::ops::Trilu { upper: call.int("upper", 1) == 1, diagonal: diagonal.unwrap_or(0) };
             let input = call.outlet(0)?;
             let output = call.add(op, &[input])?;
             call.one(output)
@@ -50,9 +55,9 @@ fn constant(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     Ok(Values::from_iter([Value::without_size("it is no tensor of numbers")]))
 }
 
-fn literal(tensor: TensorType) -> Result<Values, Stop> {
+fn literal(tensor: TensorType, filling: Filling) -> Result<Values, Stop> {
     tensor.check().map_err(|overflow| Stop::fault(Code::Overflow, overflow.to_string()))?;
-    Ok(Values::from_iter([Value::new(Kind::Literal(tensor))]))
+    Ok(Values::from_iter([Value::new(Kind::Literal(tensor, filling))]))
 }
 
 /// A tensor of one number, too large to be followed element by element.
@@ -65,7 +70,15 @@ fn of_shape(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         _ => Some(DType::F32),
     };
     let dtype = dtype.ok_or_else(|| Stop::unknown("its element type is not known"))?;
-    literal(TensorType { shape: TensorShape::new(shape), dtype })
+    let filling = match call.attribute("value") {
+        None => Filling::All(0.0),
+        Some(model::Value::Tensor(tensor)) => match Known::of_file(tensor).and_then(|known| known.number()) {
+            Some(number) => Filling::All(number),
+            None => Filling::Unknown("the file does not hold its one number"),
+        },
+        Some(_) => Filling::Unknown("its value is no tensor"),
+    };
+    literal(TensorType { shape: TensorShape::new(shape), dtype }, filling)
 }
 
 fn target(call: &Call<'_, '_, '_>, otherwise: DType) -> DType {
@@ -74,7 +87,8 @@ fn target(call: &Call<'_, '_, '_>, otherwise: DType) -> DType {
 
 fn eye_like(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let tensor = call.tensor(0)?;
-    literal(TensorType { dtype: target(call, tensor.dtype), shape: tensor.shape })
+    let of = TensorType { dtype: target(call, tensor.dtype), shape: tensor.shape };
+    literal(of, Filling::Diagonal(call.int("k", 0)))
 }
 
 /// Random numbers cost what nobody has said.

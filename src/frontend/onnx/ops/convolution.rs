@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 
 use super::Handler;
 use super::activation::sizes;
+use super::quantized::INTEGERS;
 use crate::diagnostic::Code;
 use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::frontend::onnx::parameters::Use;
@@ -190,6 +191,9 @@ pub(super) fn conv(
         );
         return Err(Stop::fault(Code::ShapeMismatch, message));
     }
+    if dtype.is_some() {
+        call.refuse(INTEGERS);
+    }
     let windows = Windows::read(call, tensor.spatial(), kernel_shape)?;
     let out_channels = positive(out, "output channels")?;
     let bias = call.has(operands.bias);
@@ -211,7 +215,15 @@ pub(super) fn conv(
     };
     let input = call.outlet(operands.input)?;
     let (inputs, uses) = kernel(call, operands, input)?;
-    call.add_using(op, &inputs, &uses)
+    let output = call.add_using(op, &inputs, &uses)?;
+    give(call, operands, output);
+    Ok(output)
+}
+
+/// The values of kernel and bias.
+fn give(call: &mut Call<'_, '_, '_>, operands: Operands, output: Outlet) {
+    call.give(output.node, "weight", operands.kernel);
+    call.give(output.node, "bias", operands.bias);
 }
 
 fn conv2d(
@@ -289,6 +301,7 @@ fn transposed(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         bias: call.has(2),
     };
     let mut output = call.add_using(op, &inputs, &uses)?;
+    give(call, operands, output);
     if row {
         output = without_row(call, output)?;
     }

@@ -20,7 +20,7 @@ pub(super) fn find(op: &str) -> Option<Handler> {
         "FastGelu" => |call| gelu(call, GeluApproximate::Tanh),
         "QuickGelu" => |call| {
             let input = call.outlet(0)?;
-            let output = scaled_swish(call, input)?;
+            let output = scaled_swish(call, input, 1.702)?;
             call.one(output)
         },
         "SkipLayerNormalization" => |call| skip(call, layer),
@@ -37,6 +37,9 @@ fn activated(call: &mut Call<'_, '_, '_>, output: Outlet) -> Result<Outlet, Stop
     match call.text("activation") {
         None | Some("") => Ok(output),
         Some(name) => {
+            if call.attribute("activation_params").is_some() {
+                call.refuse("its activation has parameters, which are not followed");
+            }
             let op = function(call, name);
             // Its bounds or slopes are numbers of a list.
             let op = match name {
@@ -134,6 +137,7 @@ fn attention(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     if call.has(4) {
         return Err(Stop::unknown("earlier keys and values in this layout are not known"));
     }
+    call.needs("do_rotary", 0);
     let operands = product::Operands { a: 0, b: 1, bias: 2 };
     let all = product::product(call, operands, Turned::default(), None)?;
     let sizes: Option<Result<Vec<_>, Stop>> = call.ints("qkv_hidden_sizes").map(|sizes| {

@@ -29,6 +29,8 @@ pub(super) fn find(op: &str) -> Option<Handler> {
         "OneHot" => one_hot,
         "CumSum" => |call| {
             let axis = *call.whole(1, "axis")?.first().unwrap_or(&0);
+            call.needs("exclusive", 0);
+            call.needs("reverse", 0);
             let input = call.outlet(0)?;
             let output = call.add(CumSum { axis }, &[input])?;
             call.one(output)
@@ -74,6 +76,7 @@ fn gather(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
             dtype: table.dtype,
         };
         let output = call.add_using(op, &[indices], &uses)?;
+        call.give(output.node, "weight", 0);
         return call.one(output);
     }
     let input = call.outlet(0)?;

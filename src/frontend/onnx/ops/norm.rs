@@ -4,7 +4,8 @@ use super::Handler;
 use super::convolution::positive;
 use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::frontend::onnx::parameters::Use;
-use crate::frontend::onnx::value::Kind;
+use crate::frontend::onnx::sources::Fit;
+use crate::frontend::onnx::value::{Kind, Value};
 use crate::ops::{
     Abs, BatchNorm, Div, GroupNorm, InstanceNorm, LayerNorm, Lrn, Mul, Op, ReduceL2, ReduceMean, ReduceSum,
     RmsNorm, Role, Sqrt, Sub,
@@ -43,11 +44,16 @@ fn norm(
         uses.extend(found);
     }
     let output = call.add_using(op, &[input], &uses)?;
+    for &(index, name, _) in tensors {
+        call.give(output.node, name, index);
+    }
     call.one(output)
 }
 
 fn batch(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let input = call.outlet(0)?;
+    call.needs("training_mode", 0);
+    call.needs("spatial", 1);
     let op = BatchNorm { epsilon: call.float("epsilon", 1e-5), affine: true, track_running_stats: true };
     norm(
         call,
@@ -79,12 +85,17 @@ fn instance(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     norm(call, op.into(), input, &[(1, "weight", role), (2, "bias", role)])
 }
 
+/// What is added to the variance; onnxruntime's fused ops have a default of their own.
+fn epsilon(call: &Call<'_, '_, '_>) -> f64 {
+    call.float("epsilon", if call.node.op_type.starts_with("Skip") { 1e-12 } else { 1e-5 })
+}
+
 /// A layer norm whose scale is at the given input and whose shift follows.
 pub(super) fn layer(call: &mut Call<'_, '_, '_>, scale: usize) -> Result<Values, Stop> {
     let input = call.outlet(0)?;
     let op = LayerNorm {
         axes_from: call.int("axis", -1),
-        epsilon: call.float("epsilon", 1e-5),
+        epsilon: epsilon(call),
         affine: call.has(scale),
         bias: call.has(scale + 1),
     };
@@ -94,11 +105,7 @@ pub(super) fn layer(call: &mut Call<'_, '_, '_>, scale: usize) -> Result<Values,
 /// A root-mean-square norm whose scale is at the given input.
 pub(super) fn rms(call: &mut Call<'_, '_, '_>, scale: usize) -> Result<Values, Stop> {
     let input = call.outlet(0)?;
-    let op = RmsNorm {
-        axes_from: call.int("axis", -1),
-        epsilon: call.float("epsilon", 1e-5),
-        affine: call.has(scale),
-    };
+    let op = RmsNorm { axes_from: call.int("axis", -1), epsilon: epsilon(call), affine: call.has(scale) };
     norm(call, op.into(), input, &[(scale, "weight", Role::Norm)])
 }
 
@@ -106,7 +113,17 @@ fn group(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let input = call.outlet(0)?;
     let groups = positive(u64::try_from(call.int("num_groups", 0)).unwrap_or(0), "num_groups")?;
     let op = GroupNorm { groups, epsilon: call.float("epsilon", 1e-5), affine: true };
-    norm(call, op.into(), input, &[(1, "weight", Role::Norm), (2, "bias", Role::Norm)])
+    let channels = call.of(input).channels();
+    let values = norm(call, op.into(), input, &[(1, "weight", Role::Norm), (2, "bias", Role::Norm)])?;
+    // Before operator set 21 a scale is a group's.
+    let scales = call.tensor(1)?.elements().get();
+    let times = channels.checked_div(scales).filter(|_| scales == groups.get()).unwrap_or(1);
+    if let Some(outlet) = values.first().and_then(Value::outlet).filter(|_| times > 1) {
+        for (input, name) in [(1, "weight"), (2, "bias")] {
+            call.give_fitted(outlet.node, name, input, Fit { times, ..Fit::SAME });
+        }
+    }
+    Ok(values)
 }
 
 fn lrn(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {

@@ -3,8 +3,10 @@
 use super::Handler;
 use super::arithmetic::ADD;
 use super::convolution::positive;
+use super::quantized::INTEGERS;
 use crate::diagnostic::Code;
 use crate::frontend::onnx::call::{Call, Stop, Values};
+use crate::frontend::onnx::sources::Fit;
 use crate::graph::Outlet;
 use crate::ops::{Attention, AttentionMask, Einsum, Linear, Matmul, Mul, Role, Transpose};
 use crate::tensor::DType;
@@ -53,12 +55,22 @@ pub(super) fn gemm(call: &mut Call<'_, '_, '_>) -> Result<Outlet, Stop> {
 
 /// The factor before a product, where it is not 1.
 pub(super) fn scaled(call: &mut Call<'_, '_, '_>, output: Outlet) -> Result<Outlet, Stop> {
+    let factor = call.float("alpha", 1.0);
     #[expect(clippy::float_cmp, reason = "1 is the default, and exact")]
-    if call.float("alpha", 1.0) == 1.0 {
+    if factor == 1.0 {
         return Ok(output);
     }
-    let factor = call.scalar(call.of(output).dtype)?;
+    let factor = call.scalar(call.of(output).dtype, factor)?;
     call.add(Mul {}, &[output, factor])
+}
+
+/// What a bias is multiplied by before it is added, where the sum is then multiplied by `alpha`: α·(A·B + (β/α)·C).
+fn bias_factor(call: &Call<'_, '_, '_>) -> f64 {
+    match call.node.op_type.as_str() {
+        "Gemm" | "FusedGemm" => call.float("beta", 1.0) / call.float("alpha", 1.0),
+        // Others multiply the product alone, and have no bias.
+        _ => 1.0,
+    }
 }
 
 /// A product: a learned matrix behind is a linear layer, anything else a product of two tensors.
@@ -69,6 +81,9 @@ pub(super) fn product(
     dtype: Option<DType>,
 ) -> Result<Outlet, Stop> {
     let (left, right) = (call.tensor(operands.a)?, call.tensor(operands.b)?);
+    if dtype.is_some() {
+        call.refuse(INTEGERS);
+    }
     let uses = call.uses(operands.b, "weight", Role::Weight);
     let is_layer = !uses.is_empty() && call.stored(operands.a).is_none() && right.shape.rank() == 2;
     if !is_layer || left.shape.rank() < 2 {
@@ -99,11 +114,27 @@ pub(super) fn product(
     }
     let op = Linear { out_features: positive(out, "output features")?, bias, dtype };
     let output = call.add_using(op, &[input], &all)?;
-    if call.has(operands.bias) && !bias {
-        let other = call.outlet_as(operands.bias, "bias", Role::Bias)?;
-        return call.add(ADD, &[output, other]);
+    call.give_fitted(output.node, "weight", operands.b, Fit { turned: !turned.b, ..Fit::SAME });
+    if bias {
+        let factor = bias_factor(call);
+        if !factor.is_finite() {
+            call.refuse("its factor `alpha` is 0, which leaves nothing to add a bias to");
+        }
+        call.give_fitted(output.node, "bias", operands.bias, Fit { factor, ..Fit::SAME });
+    } else if call.has(operands.bias) {
+        return added(call, output, operands.bias);
     }
     Ok(output)
+}
+
+/// A sum with a bias that an op of its own adds.
+fn added(call: &mut Call<'_, '_, '_>, output: Outlet, bias: usize) -> Result<Outlet, Stop> {
+    #[expect(clippy::float_cmp, reason = "1 is the default, and exact")]
+    if bias_factor(call) != 1.0 {
+        call.refuse("its factors `alpha` and `beta` differ, and its bias is not one for each output");
+    }
+    let other = call.outlet_as(bias, "bias", Role::Bias)?;
+    call.add(ADD, &[output, other])
 }
 
 /// A product of two tensors, either of which may be stored or computed from what is.
@@ -117,11 +148,10 @@ fn two_tensors(
     let b = call.outlet_as(operands.b, "weight", Role::Weight)?;
     let op = Matmul { transpose_a: turned.a, transpose_b: turned.b, dtype };
     let output = call.add(op, &[a, b])?;
-    if call.has(operands.bias) {
-        let bias = call.outlet_as(operands.bias, "bias", Role::Bias)?;
-        return call.add(ADD, &[output, bias]);
+    match call.has(operands.bias) {
+        true => added(call, output, operands.bias),
+        false => Ok(output),
     }
-    Ok(output)
 }
 
 fn einsum(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {

@@ -33,17 +33,22 @@ pub(super) fn find_microsoft(op: &str) -> Option<Handler> {
         "QLinearSigmoid" => |call| one(call, "Sigmoid"),
         "QLinearLeakyRelu" => |call| one(call, "LeakyRelu"),
         "QLinearSoftmax" => |call| {
+            call.refuse(INTEGERS);
             let op = Softmax { axis: call.int("axis", -1) };
             let input = call.outlet(0)?;
             let output = call.add(op, &[input])?;
             call.one(output)
         },
         "QLinearGlobalAveragePool" => |call| {
+            call.refuse(INTEGERS);
             let input = call.outlet(0)?;
             let output = call.add(GlobalAvgPool {}, &[input])?;
             call.one(output)
         },
-        "QLinearAveragePool" => pool::pool,
+        "QLinearAveragePool" => |call| {
+            call.refuse(INTEGERS);
+            pool::pool(call)
+        },
         "QLinearConcat" => qlinear_concat,
         "QLinearConv" => qlinear_conv,
         "QGemm" => qgemm,
@@ -55,6 +60,9 @@ pub(super) fn find_microsoft(op: &str) -> Option<Handler> {
         _ => return None,
     })
 }
+
+/// Why none of these run.
+pub(super) const INTEGERS: &str = "it computes on integers in place of floats, which does not run";
 
 /// The type that quantization makes: the zero point's, or an attribute's.
 fn quantized_type(call: &Call<'_, '_, '_>, zero_point: usize) -> Result<DType, Stop> {
@@ -74,7 +82,8 @@ fn seen(call: &Call<'_, '_, '_>, dtype: DType) -> Option<Values> {
     let mut with = stored.with.to_vec();
     with.extend(call.stored(1).map(|scale| scale.storage));
     let seen = TensorType { dtype, shape: stored.seen.shape.clone() };
-    let value = Stored { storage: stored.storage, seen, known: None, with: with.into() };
+    let views = Err("is quantized, and integers in place of floats do not run");
+    let value = Stored { storage: stored.storage, seen, known: None, with: with.into(), views };
     Some(Values::from_iter([Value::new(Kind::Stored(value))]))
 }
 
@@ -83,6 +92,7 @@ fn quantize(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     if let Some(values) = seen(call, dtype) {
         return Ok(values);
     }
+    call.refuse(INTEGERS);
     let (input, uses) = (call.outlet(0)?, call.uses(1, "scale", Role::Buffer));
     let output = call.add_using(Quantize { dtype }, &[input], &uses)?;
     call.one(output)
@@ -93,6 +103,7 @@ fn dequantize(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     if let Some(values) = seen(call, dtype) {
         return Ok(values);
     }
+    call.refuse(INTEGERS);
     let (input, uses) = (call.outlet(0)?, call.uses(1, "scale", Role::Buffer));
     let output = call.add_using(Dequantize { dtype }, &[input], &uses)?;
     call.one(output)
@@ -100,13 +111,14 @@ fn dequantize(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
 
 /// Quantization whose scale comes from the tensor's own extremes.
 fn dynamic(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
+    call.refuse(INTEGERS);
     let input = call.outlet(0)?;
     let all = || (Vec::new(), false);
     let ((axes, keep_dims), (axes_too, _)) = (all(), all());
     let most = call.add(ReduceMax { axes, keep_dims }, &[input])?;
     let least = call.add(ReduceMin { axes: axes_too, keep_dims }, &[input])?;
     let range = call.add(Sub {}, &[most, least])?;
-    let steps = call.scalar(call.of(range).dtype)?;
+    let steps = call.scalar(call.of(range).dtype, 255.0)?;
     let scale = call.add(Div {}, &[range, steps])?;
     let zero = call.add(Cast { dtype: DType::U8 }, &[least])?;
     let output = call.add(Quantize { dtype: DType::U8 }, &[input])?;
@@ -152,6 +164,7 @@ fn qgemm(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
 
 /// a, its scale and zero point; b, its own; y's.
 fn two(call: &mut Call<'_, '_, '_>, op: Op) -> Result<Values, Stop> {
+    call.refuse(INTEGERS);
     let inputs = [call.outlet(0)?, call.outlet(3)?];
     let output = call.add(op, &inputs)?;
     note_scales(call, output, &[1, 4, 6]);
@@ -159,6 +172,7 @@ fn two(call: &mut Call<'_, '_, '_>, op: Op) -> Result<Values, Stop> {
 }
 
 fn one(call: &mut Call<'_, '_, '_>, name: &str) -> Result<Values, Stop> {
+    call.refuse(INTEGERS);
     let op = activation::function(call, name).unwrap_or_else(|| Identity {}.into());
     let input = call.outlet(0)?;
     let output = call.add(op, &[input])?;
@@ -168,6 +182,7 @@ fn one(call: &mut Call<'_, '_, '_>, name: &str) -> Result<Values, Stop> {
 
 /// y's scale and zero point, then each part with its own.
 fn qlinear_concat(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
+    call.refuse(INTEGERS);
     let parts = call.inputs.iter().skip(2).step_by(3).cloned().collect();
     call.inputs = parts;
     layout::concat(call)

@@ -14,6 +14,10 @@ pub(super) fn find(op: &str) -> Option<Handler> {
         | "ReduceSumSquare" | "ReduceLogSum" | "ReduceLogSumExp" => reduce,
         "ArgMax" | "ArgMin" => |call| {
             let op = Argmax { axis: call.int("axis", 0), keep_dims: call.int("keepdims", 1) == 1 };
+            if call.node.op_type == "ArgMin" {
+                call.refuse("ours finds the largest element, not the least");
+            }
+            call.needs("select_last_index", 0);
             let input = call.outlet(0)?;
             let output = call.add(op, &[input])?;
             call.one(output)

@@ -50,7 +50,11 @@ fn resize(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
             }
             for (&axis, scale) in listed.iter().zip(scales) {
                 output[axis] = scaled(axes[axis], scale)?;
-                #[expect(clippy::cast_precision_loss, reason = "sizes that matter are small")]
+                #[expect(
+                    clippy::cast_precision_loss,
+                    clippy::float_cmp,
+                    reason = "sizes that matter are small, and a scale fits them or not"
+                )]
                 if axis > 1 && scale > 0.0 {
                     uneven |= axes[axis] as f64 * scale != output[axis] as f64;
                     // The last axis is the width, of a row too.

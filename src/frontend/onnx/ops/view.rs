@@ -8,6 +8,7 @@ use crate::diagnostic::Code;
 use crate::frontend::onnx::call::{Call, Stop, Values};
 use crate::frontend::onnx::fold::resolved;
 use crate::frontend::onnx::value::{Kind, Stored, Value, dtype};
+use crate::frontend::onnx::views::View;
 use crate::ops::{Cast, Dropout, Flatten, Identity, Reshape, Squeeze, Transpose, Unsqueeze};
 use crate::tensor::{DType, TensorType};
 use crate::units::product;
@@ -27,12 +28,16 @@ pub(super) fn find(op: &str) -> Option<Handler> {
     })
 }
 
-/// A stored tensor seen in another shape or type.
-pub(super) fn seen(call: &Call<'_, '_, '_>, input: usize, seen: TensorType) -> Option<Values> {
+/// A stored tensor seen in another shape or type, which this view of it gives.
+pub(super) fn seen(call: &Call<'_, '_, '_>, input: usize, seen: TensorType, view: View) -> Option<Values> {
     let stored = call.stored(input)?;
-    let same = stored.seen == seen;
+    let same = stored.seen == seen && !matches!(view, View::Transpose(_));
     let known = stored.known.clone().filter(|_| same);
-    let value = Value::new(Kind::Stored(Stored { seen, known, ..stored.clone() }));
+    let views = match (&stored.views, same) {
+        (Ok(views), false) => views.and(view),
+        (views, _) => views.clone(),
+    };
+    let value = Value::new(Kind::Stored(Stored { seen, known, views, ..stored.clone() }));
     Some(Values::from_iter([value]))
 }
 
@@ -49,6 +54,9 @@ fn identity(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
 fn dropout(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     if call.stored(0).is_some() {
         return Ok(Values::from_iter([call.input(0)?.clone()]));
+    }
+    if call.opset >= 12 && call.has(2) && call.number(2) != Some(0.0) {
+        call.refuse("it drops elements at random");
     }
     let p = match call.attribute("ratio") {
         Some(_) => call.float("ratio", 0.5),
@@ -71,7 +79,7 @@ fn cast_like(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
 
 fn cast_to(call: &mut Call<'_, '_, '_>, to: DType) -> Result<Values, Stop> {
     let tensor = TensorType { dtype: to, ..call.tensor(0)? };
-    if let Some(values) = seen(call, 0, tensor) {
+    if let Some(values) = seen(call, 0, tensor, View::Cast(to)) {
         return Ok(values);
     }
     let input = call.outlet(0)?;
@@ -90,7 +98,8 @@ fn reshape(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         let message = format!("{} cannot be reshaped to {shape:?}", tensor.shape);
         return Err(Stop::fault(Code::ShapeMismatch, message));
     };
-    if let Some(values) = seen(call, 0, tensor.reshaped(axes.as_slice())) {
+    let view = View::Reshape(axes.as_slice().into());
+    if let Some(values) = seen(call, 0, tensor.reshaped(axes.as_slice()), view) {
         return Ok(values);
     }
     let input = call.outlet(0)?;
@@ -110,7 +119,7 @@ fn flatten(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     };
     let both = product(before).and_then(|before| Ok([before, product(behind)?]));
     let axes = both.map_err(|overflow| Stop::fault(Code::Overflow, overflow.to_string()))?;
-    if let Some(values) = seen(call, 0, tensor.reshaped(axes)) {
+    if let Some(values) = seen(call, 0, tensor.reshaped(axes), View::Reshape(axes.into())) {
         return Ok(values);
     }
     let input = call.outlet(0)?;
@@ -146,7 +155,7 @@ fn squeeze(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
             let gone: Vec<i64> = axes.iter().map(|&axis| if axis < 0 { axis + rank } else { axis }).collect();
             let kept = (0..).zip(tensor.shape.axes()).filter(|(axis, _)| !gone.contains(axis));
             let kept: Vec<u64> = kept.map(|(_, &size)| size).collect();
-            seen_as(call, &tensor, &kept)
+            seen_as(call, &tensor, &kept, View::Reshape(kept.as_slice().into()))
         }
     }
 }
@@ -168,16 +177,17 @@ fn unsqueeze(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
     let mut old = tensor.shape.axes().iter().copied();
     let sizes = (0..signed).map(|axis| if new.contains(&axis) { Some(1) } else { old.next() });
     let sizes: Option<Vec<u64>> = sizes.collect();
-    seen_as(call, &tensor, &sizes.ok_or_else(|| Stop::fault(Code::OutOfRange, "`axes` names one twice"))?)
+    let sizes = sizes.ok_or_else(|| Stop::fault(Code::OutOfRange, "`axes` names one twice"))?;
+    seen_as(call, &tensor, &sizes, View::Reshape(sizes.as_slice().into()))
 }
 
 /// The same elements of a stored tensor in another shape.
-fn seen_as(call: &Call<'_, '_, '_>, tensor: &TensorType, axes: &[u64]) -> Result<Values, Stop> {
+fn seen_as(call: &Call<'_, '_, '_>, tensor: &TensorType, axes: &[u64], view: View) -> Result<Values, Stop> {
     let other = tensor.reshaped(axes);
     if axes.len() > crate::tensor::TensorShape::MAX_RANK || other.elements() != tensor.elements() {
         return Err(Stop::fault(Code::ShapeMismatch, format!("{} is not {}", tensor.shape, other.shape)));
     }
-    seen(call, 0, other).ok_or_else(|| Stop::unknown("it is no stored tensor"))
+    seen(call, 0, other, view).ok_or_else(|| Stop::unknown("it is no stored tensor"))
 }
 
 fn transpose(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
@@ -188,11 +198,14 @@ fn transpose(call: &mut Call<'_, '_, '_>) -> Result<Values, Stop> {
         None => (0..i64::try_from(rank).unwrap_or(0)).rev().collect(),
     };
     if call.stored(0).is_some() {
-        let axes = permutation.iter().map(|&axis| tensor.shape.axis(usize::try_from(axis).ok()?));
-        let axes: Option<Vec<u64>> = axes.collect();
+        let order = permutation.iter().map(|&axis| usize::try_from(axis).ok());
+        let order: Option<Vec<usize>> = order.collect();
         let axes =
-            axes.ok_or_else(|| Stop::fault(Code::OutOfRange, format!("`perm` cannot be {permutation:?}")))?;
-        return seen_as(call, &tensor, &axes);
+            order.as_ref().and_then(|order| order.iter().map(|&axis| tensor.shape.axis(axis)).collect());
+        let (Some(order), Some::<Vec<u64>>(axes)) = (order, axes) else {
+            return Err(Stop::fault(Code::OutOfRange, format!("`perm` cannot be {permutation:?}")));
+        };
+        return seen_as(call, &tensor, &axes, View::Transpose(order));
     }
     let input = call.outlet(0)?;
     let output = call.add(Transpose { permutation }, &[input])?;

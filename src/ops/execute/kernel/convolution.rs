@@ -1,138 +1,39 @@
-//! Convolutions as products of matrices.
+//! Convolutions, forward and backward.
+//!
+//! On the CPU one loop computes them all: a product of the kernel with the windows of the map, tile by tile in the CPU's
+//! registers ([`tile`]). The windows are never laid out as a matrix: maps are padded and split by the stride
+//! ([`planes`]), so that each tap of the kernel reads a run of memory. What many rows of a kernel read is copied to panels
+//! in the cache ([`product`]); what few read, as in a depthwise convolution, is read in place. A 1×1 convolution needs no
+//! layout. Backward, the input's gradient is a convolution with the flipped kernel, or with steps the transposed product;
+//! the kernel's gradient is a product with the maps turned, or with few channels inner products ([`correlate`]). Elsewhere than on the CPU candle's own operations do it ([`device`]).
 
-use candle_core::{DType, Tensor, WithDType};
+mod correlate;
+mod device;
+mod passes;
+mod planes;
+mod product;
+mod slide;
+#[cfg(test)]
+mod tests;
+mod tile;
+mod vector;
+mod workspace;
 
-use super::super::{Fault, Pass, size};
+pub use slide::Slide;
+pub(in crate::ops) use workspace::workspace;
+
+use candle_core::{DType, Storage, Tensor, WithDType};
+use pulp::Arch;
+
+use self::passes::{Forward, GradInput, GradKernel, Images};
+use self::vector::Real;
+use super::super::Fault;
+use super::super::scalar::is_counting;
 use super::elementwise::{function, map};
-use super::{simd, tensor, with_elements};
-use crate::ops::Io;
-use crate::ops::attribute::Padding;
-use crate::ops::window::Window;
-use crate::units::{Overflow, product, sum};
+use super::{tensor, with_elements};
 
-/// How a window slides over a map, all sizes resolved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slide {
-    /// Height and width of the kernel.
-    pub kernel: [usize; 2],
-    /// Steps.
-    pub stride: [usize; 2],
-    /// Distance between taps.
-    pub dilation: [usize; 2],
-    /// Elements before the map: above, left.
-    pub before: [usize; 2],
-    /// Height and width of the map.
-    pub input: [usize; 2],
-    /// Height and width of the output.
-    pub output: [usize; 2],
-}
-
-impl Slide {
-    /// The window over the last two axes of the first input.
-    ///
-    /// # Errors
-    /// Where a size does not fit in the CPU's numbers.
-    pub(in crate::ops) fn new(io: Io<'_>, windows: [Window; 2], padding: Padding) -> Result<Self, Overflow> {
-        let pair = |of: &[u64]| Ok([size(of[0])?, size(of[1])?]);
-        let (input, output) = (io.inputs[0].spatial(), io.outputs[0].spatial());
-        let before = match padding {
-            Padding::Explicit { top, left, .. } => [top, left],
-            Padding::Same => [windows[0].same(input[0])?.0, windows[1].same(input[1])?.0],
-        };
-        Ok(Self {
-            kernel: pair(&windows.map(|window| window.kernel))?,
-            stride: pair(&windows.map(|window| window.stride))?,
-            dilation: pair(&windows.map(|window| window.dilation))?,
-            before: pair(&before)?,
-            input: pair(input)?,
-            output: pair(output)?,
-        })
-    }
-
-    /// Whether every output reads exactly the input at its own place.
-    pub fn is_pointwise(&self) -> bool {
-        self.kernel == [1, 1] && self.stride == [1, 1] && self.before == [0, 0] && self.input == self.output
-    }
-
-    /// Elements of one map of the input.
-    pub fn inputs(&self) -> usize {
-        self.input[0] * self.input[1]
-    }
-
-    /// Elements of one map of the output.
-    pub fn outputs(&self) -> usize {
-        self.output[0] * self.output[1]
-    }
-
-    /// Taps of the kernel.
-    pub fn taps(&self) -> usize {
-        self.kernel[0] * self.kernel[1]
-    }
-
-    /// The outputs along an axis whose tap `tap` lies on the map.
-    pub fn on_map(&self, axis: usize, tap: usize) -> std::ops::Range<usize> {
-        let reach = tap * self.dilation[axis];
-        let (before, stride) = (self.before[axis], self.stride[axis]);
-        let start = before.saturating_sub(reach).div_ceil(stride).min(self.output[axis]);
-        let end = (self.input[axis] + before).saturating_sub(reach).div_ceil(stride).min(self.output[axis]);
-        start..end.max(start)
-    }
-}
-
-/// The windows of some channels as columns: `[channels · kh · kw, h' · w']`, zero where a tap lies beside the map.
-fn columns<T: WithDType>(x: &[T], channels: usize, slide: &Slide) -> Vec<T> {
-    let [kh, kw] = slide.kernel;
-    let [height, width] = slide.output;
-    let mut columns = vec![T::zero(); channels * slide.taps() * slide.outputs()];
-    let mut rows = columns.chunks_exact_mut(slide.outputs().max(1));
-    for map in x.chunks_exact(slide.inputs().max(1)).take(channels) {
-        for (ky, kx) in (0..kh).flat_map(|ky| (0..kw).map(move |kx| (ky, kx))) {
-            let Some(row) = rows.next() else { return columns };
-            let (ys, xs) = (slide.on_map(0, ky), slide.on_map(1, kx));
-            for y in ys {
-                debug_assert!(y < height);
-                let line = y * slide.stride[0] + ky * slide.dilation[0] - slide.before[0];
-                let from = &map[line * slide.input[1]..][..slide.input[1]];
-                let to = &mut row[y * width..][..width];
-                let first = xs.start * slide.stride[1] + kx * slide.dilation[1] - slide.before[1];
-                if slide.stride[1] == 1 {
-                    to[xs.clone()].copy_from_slice(&from[first..first + xs.len()]);
-                } else if !xs.is_empty() {
-                    let read = from[first..].iter().step_by(slide.stride[1]);
-                    to[xs.clone()].iter_mut().zip(read).for_each(|(to, &from)| *to = from);
-                }
-            }
-        }
-    }
-    columns
-}
-
-/// Adds columns back to where they came from: the reverse of [`columns`].
-fn fold<T: WithDType>(columns: &[T], channels: usize, slide: &Slide) -> Vec<T> {
-    let [kh, kw] = slide.kernel;
-    let width = slide.output[1];
-    let mut x = vec![T::zero(); channels * slide.inputs()];
-    let mut rows = columns.chunks_exact(slide.outputs().max(1));
-    for map in x.chunks_exact_mut(slide.inputs().max(1)) {
-        for (ky, kx) in (0..kh).flat_map(|ky| (0..kw).map(move |kx| (ky, kx))) {
-            let Some(row) = rows.next() else { return x };
-            let (ys, xs) = (slide.on_map(0, ky), slide.on_map(1, kx));
-            for y in ys {
-                let line = y * slide.stride[0] + ky * slide.dilation[0] - slide.before[0];
-                let to = &mut map[line * slide.input[1]..][..slide.input[1]];
-                if xs.is_empty() {
-                    continue;
-                }
-                let first = xs.start * slide.stride[1] + kx * slide.dilation[1] - slide.before[1];
-                let from = &row[y * width..][xs.clone()];
-                to[first..].iter_mut().step_by(slide.stride[1]).zip(from).for_each(|(to, &from)| *to += from);
-            }
-        }
-    }
-    x
-}
-
-macro_rules! with_float {
+/// Runs with the type of real numbers that computes for an element type.
+macro_rules! with_real {
     ($dtype:expr, $name:ident => $run:expr) => {
         match $dtype {
             DType::F32 => {
@@ -143,42 +44,36 @@ macro_rules! with_float {
                 type $name = f64;
                 $run
             }
-            DType::F16 => {
-                type $name = half::f16;
-                $run
-            }
-            DType::BF16 => {
-                type $name = half::bf16;
-                $run
-            }
             other => Err(Fault::Dtype(other)),
         }
     };
 }
 
-/// The windows of `[c, h, w]` as columns `[c · kh · kw, h' · w']`.
-fn to_columns(x: &Tensor, slide: &Slide) -> Result<Tensor, Fault> {
-    let channels = x.dims()[0];
-    if slide.is_pointwise() {
-        return Ok(x.reshape((channels, slide.outputs()))?);
-    }
-    with_float!(x.dtype(), T => {
-        let made = with_elements(x, |x: &[T]| simd(#[inline(always)] || columns(x, channels, slide)))?;
-        tensor(made, (channels * slide.taps(), slide.outputs()))
-    })
+/// Half-precision numbers are computed with as single ones.
+fn wider(dtype: DType) -> Option<DType> {
+    matches!(dtype, DType::F16 | DType::BF16).then_some(DType::F32)
 }
 
-/// Columns added up to `[c, h, w]`.
-fn from_columns(columns: &Tensor, slide: &Slide) -> Result<Tensor, Fault> {
-    let channels = columns.dims()[0] / slide.taps();
-    let shape = (channels, slide.input[0], slide.input[1]);
-    if slide.is_pointwise() {
-        return Ok(columns.reshape(shape)?);
+/// The loops count on elements.
+fn check_elements(tensors: &[&Tensor]) -> Result<(), Fault> {
+    if tensors.iter().any(|tensor| tensor.elem_count() == 0) {
+        return Err(Fault::unrunnable("a convolution of no elements does not run"));
     }
-    with_float!(columns.dtype(), T => {
-        let made = with_elements(columns, |columns: &[T]| simd(#[inline(always)] || fold(columns, channels, slide)))?;
-        tensor(made, shape)
-    })
+    Ok(())
+}
+
+/// The elements of `[n, c, h, w]`, where images may lie apart.
+fn with_images<T: WithDType, R>(x: &Tensor, run: impl FnOnce(Images<'_, T>) -> R) -> Result<R, Fault> {
+    let x = if x.get(0)?.is_contiguous() { x.clone() } else { x.contiguous()? };
+    let (count, channels) = (x.dims()[0], x.dims()[1]);
+    let (storage, layout) = x.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else {
+        return Err(Fault::internal("a tensor of the CPU is elsewhere"));
+    };
+    let data = &T::cpu_storage_as_slice(storage)?[layout.start_offset()..];
+    // One image may have any step.
+    let step = if count > 1 { layout.stride()[0] } else { 0 };
+    Ok(run(Images { data, step, count, channels }))
 }
 
 /// `[n, c, h, w]` with `[out, c/g, kh, kw]` to `[n, out, h', w']`.
@@ -192,46 +87,38 @@ pub fn forward(
     slide: &Slide,
     groups: usize,
 ) -> Result<Tensor, Fault> {
-    let (batch, channels) = (x.dims()[0], x.dims()[1]);
-    let (out, taps) = (kernel.dims()[0], kernel.elem_count() / kernel.dims()[0]);
-    let mut made = Vec::with_capacity(batch * groups);
-    for image in 0..batch {
-        let image = x.get(image)?;
-        for group in 0..groups {
-            let part = image.narrow(0, group * (channels / groups), channels / groups)?.contiguous()?;
-            let own =
-                kernel.narrow(0, group * (out / groups), out / groups)?.reshape((out / groups, taps))?;
-            made.push(own.matmul(&to_columns(&part, slide)?)?);
+    if !x.device().is_cpu() {
+        return device::forward(x, kernel, bias, slide, groups);
+    }
+    if let Some(wide) = wider(x.dtype()) {
+        let bias = bias.map(|bias| bias.to_dtype(wide)).transpose()?;
+        let y = forward(&x.to_dtype(wide)?, &kernel.to_dtype(wide)?, bias.as_ref(), slide, groups)?;
+        return Ok(y.to_dtype(x.dtype())?);
+    }
+    let (batch, out) = (x.dims()[0], kernel.dims()[0]);
+    let shape = [batch, out, slide.output[0], slide.output[1]];
+    check_elements(&[x, kernel])?;
+    if let (Some(bias), true) = (bias, is_counting()) {
+        // The additions are to be seen.
+        let y = forward(x, kernel, None, slide, groups)?;
+        return map(&[&y, &bias.reshape((1, out, 1, 1))?], &shape, &function!(|y, b| y + b));
+    }
+    let kernel = kernel.contiguous()?;
+    let bias = bias.map(Tensor::contiguous).transpose()?;
+    with_real!(x.dtype(), T => {
+        let mut y = vec![T::ZERO; shape.iter().product()];
+        let mut run = |bias: Option<&[T]>| {
+            with_images(x, |x: Images<'_, T>| with_elements(&kernel, |kernel: &[T]| {
+                let pass = passes::Pass { slide, groups, to: &mut y };
+                Arch::new().dispatch(Forward { x, kernel, bias, pass });
+            }))?
+        };
+        match &bias {
+            Some(bias) => with_elements(bias, |bias: &[T]| run(Some(bias)))??,
+            None => run(None)?,
         }
-    }
-    let whole = if made.len() == 1 { made.remove(0) } else { Tensor::cat(&made, 0)? };
-    let whole = whole.reshape((batch, out, slide.output[0], slide.output[1]))?;
-    match bias {
-        None => Ok(whole),
-        Some(bias) => map(&[&whole, &bias.reshape((1, out, 1, 1))?], whole.dims(), &function!(|y, b| y + b)),
-    }
-}
-
-/// The most bytes in memory beside what is read and given out.
-///
-/// # Errors
-/// When they do not fit in 64 bits.
-pub(in crate::ops) fn workspace(
-    io: Io<'_>,
-    windows: [Window; 2],
-    _padding: Padding,
-    groups: u64,
-    pass: Pass,
-) -> Result<u64, Overflow> {
-    let (input, output) = (io.inputs[0], &io.outputs[0]);
-    let taps = product(&windows.map(|window| window.kernel))?;
-    let places = product(output.spatial())?;
-    let columns = product(&[input.channels() / groups, taps, places, input.dtype.bits() / 8])?;
-    let whole = output.bytes().get().max(input.bytes().get());
-    match pass {
-        Pass::Forward => sum([columns, product(&[2, whole])?]),
-        Pass::Backward => sum([columns, product(&[3, whole])?]),
-    }
+        tensor(y, &shape[..])
+    })
 }
 
 /// The gradient of `x`.
@@ -239,22 +126,65 @@ pub(in crate::ops) fn workspace(
 /// # Errors
 /// What the device says.
 pub fn grad_input(gradient: &Tensor, kernel: &Tensor, slide: &Slide, groups: usize) -> Result<Tensor, Fault> {
-    let (batch, out) = (gradient.dims()[0], gradient.dims()[1]);
-    let taps = kernel.elem_count() / kernel.dims()[0];
-    let channels = kernel.dims()[1] * groups;
-    let mut made = Vec::with_capacity(batch * groups);
-    for image in 0..batch {
-        let image = gradient.get(image)?.contiguous()?;
-        for group in 0..groups {
-            let part = image.narrow(0, group * (out / groups), out / groups)?;
-            let part = part.reshape((out / groups, slide.outputs()))?;
-            let own =
-                kernel.narrow(0, group * (out / groups), out / groups)?.reshape((out / groups, taps))?;
-            made.push(from_columns(&own.t()?.matmul(&part)?, slide)?);
+    if !gradient.device().is_cpu() {
+        return device::grad_input(gradient, kernel, slide, groups);
+    }
+    if let Some(wide) = wider(gradient.dtype()) {
+        let x = grad_input(&gradient.to_dtype(wide)?, &kernel.to_dtype(wide)?, slide, groups)?;
+        return Ok(x.to_dtype(gradient.dtype())?);
+    }
+    check_elements(&[gradient, kernel])?;
+    let (batch, out, channels) = (gradient.dims()[0], gradient.dims()[1], kernel.dims()[1]);
+    let [height, width] = slide.kernel;
+    let (own, taps) = (out / groups, slide.taps());
+    if let Some(transposed) = slide.transposed() {
+        // A convolution itself, with the flipped kernel [c, out/g, kh, kw].
+        let kernel = kernel.contiguous()?;
+        let kernel = with_real!(kernel.dtype(), T => {
+            let flipped = with_elements(&kernel, |kernel: &[T]| rearranged(kernel, [groups, own, channels, taps], taps > 1))?;
+            tensor(flipped, (groups * channels, own, height, width))
+        })?;
+        return forward(gradient, &kernel, None, &transposed, groups);
+    }
+    let kernel = kernel.contiguous()?;
+    let shape = [batch, groups * channels, slide.input[0], slide.input[1]];
+    with_real!(gradient.dtype(), T => {
+        let mut x = vec![T::ZERO; shape.iter().product()];
+        let kernel = with_elements(&kernel, |kernel: &[T]| rearranged(kernel, [groups, own, channels, taps], false))?;
+        with_images(gradient, |gradient: Images<'_, T>| {
+            let pass = passes::Pass { slide, groups, to: &mut x };
+            Arch::new().dispatch(GradInput { gradient, kernel: &kernel, pass });
+        })?;
+        tensor(x, &shape[..])
+    })
+}
+
+/// A kernel `[g, out/g, c/g, taps]` as `[g, c/g, out/g, taps]` with its taps in reverse if it is to be flipped, else as
+/// `[g, c/g, taps, out/g]`.
+fn rearranged<T: Real>(kernel: &[T], [groups, out, channels, taps]: [usize; 4], flip: bool) -> Vec<T> {
+    /// Rows that are read along, so that neither reads nor writes go far.
+    const ROWS: usize = 8;
+    let mut made = vec![T::ZERO; kernel.len()];
+    let (group, row) = (out * channels * taps, channels * taps);
+    for (kernel, made) in kernel.chunks_exact(group).zip(made.chunks_exact_mut(group)).take(groups) {
+        for (block, rows) in kernel.chunks(ROWS * row).enumerate() {
+            let first = block * ROWS;
+            let here = rows.len() / row;
+            for channel in 0..channels {
+                for tap in 0..taps {
+                    let from = rows[channel * taps + tap..].iter().step_by(row);
+                    if flip {
+                        let to = &mut made[(channel * out + first) * taps + taps - 1 - tap..];
+                        to.iter_mut().step_by(taps).zip(from).for_each(|(to, &from)| *to = from);
+                    } else {
+                        let to = &mut made[(channel * taps + tap) * out + first..][..here];
+                        to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+                    }
+                }
+            }
         }
     }
-    let whole = if made.len() == 1 { made.remove(0) } else { Tensor::cat(&made, 0)? };
-    Ok(whole.reshape((batch, channels, slide.input[0], slide.input[1]))?)
+    made
 }
 
 /// The gradient of the kernel, of shape `[out, c/g, kh, kw]`.
@@ -262,23 +192,21 @@ pub fn grad_input(gradient: &Tensor, kernel: &Tensor, slide: &Slide, groups: usi
 /// # Errors
 /// What the device says.
 pub fn grad_kernel(x: &Tensor, gradient: &Tensor, slide: &Slide, groups: usize) -> Result<Tensor, Fault> {
-    let (batch, channels, out) = (x.dims()[0], x.dims()[1], gradient.dims()[1]);
-    let mut made: Vec<Tensor> = Vec::with_capacity(groups);
-    for group in 0..groups {
-        let mut all: Option<Tensor> = None;
-        for image in 0..batch {
-            let part =
-                x.get(image)?.narrow(0, group * (channels / groups), channels / groups)?.contiguous()?;
-            let own = gradient.get(image)?.narrow(0, group * (out / groups), out / groups)?;
-            let own = own.contiguous()?.reshape((out / groups, slide.outputs()))?;
-            let one = own.matmul(&to_columns(&part, slide)?.t()?)?;
-            all = Some(match all {
-                Some(all) => (all + one)?,
-                None => one,
-            });
-        }
-        made.push(all.ok_or(Fault::Internal("a batch without images"))?);
+    if !x.device().is_cpu() {
+        return device::grad_kernel(x, gradient, slide, groups);
     }
-    let whole = if made.len() == 1 { made.remove(0) } else { Tensor::cat(&made, 0)? };
-    Ok(whole.reshape((out, channels / groups, slide.kernel[0], slide.kernel[1]))?)
+    if let Some(wide) = wider(x.dtype()) {
+        let kernel = grad_kernel(&x.to_dtype(wide)?, &gradient.to_dtype(wide)?, slide, groups)?;
+        return Ok(kernel.to_dtype(x.dtype())?);
+    }
+    check_elements(&[x, gradient])?;
+    let shape = [gradient.dims()[1], x.dims()[1] / groups, slide.kernel[0], slide.kernel[1]];
+    with_real!(x.dtype(), T => {
+        let mut kernel = vec![T::ZERO; shape.iter().product()];
+        with_images(x, |x: Images<'_, T>| with_images(gradient, |gradient: Images<'_, T>| {
+            let pass = passes::Pass { slide, groups, to: &mut kernel };
+            Arch::new().dispatch(GradKernel { x, gradient, pass });
+        }))??;
+        tensor(kernel, &shape[..])
+    })
 }

@@ -56,7 +56,7 @@ pub fn map_to<F: Function>(
         return lanes::map(inputs, shape, dtype, function);
     }
     // Mixed types meet in the float among them, whole numbers in doubles.
-    let float = inputs.iter().map(|input| input.dtype()).find(|dtype| dtype.is_float());
+    let float = inputs.iter().map(|input| input.dtype()).find(DType::is_float);
     let meet = if is_counting() { DType::F64 } else { float.unwrap_or(DType::F64) };
     let inputs = inputs.iter().map(|input| input.to_dtype(meet)).collect::<Result<Vec<_>, _>>()?;
     let inputs: Vec<&Tensor> = inputs.iter().collect();
@@ -78,6 +78,9 @@ pub fn map_to<F: Function>(
     Ok(result.to_dtype(dtype)?)
 }
 
+/// A closure of one type, or each level of [`gather`] would be another function.
+type Run<'a, T, R> = Box<dyn FnOnce(&[&[T]]) -> R + 'a>;
+
 /// The elements of several tensors at once, each from its first one on.
 pub(super) fn gather<T: WithDType, R>(
     inputs: &[&Tensor],
@@ -97,13 +100,12 @@ pub(super) fn gather<T: WithDType, R>(
                 };
                 let mut all: Vec<&[T]> = slices.to_vec();
                 all.push(&T::cpu_storage_as_slice(storage)?[layout.start_offset()..]);
-                // A closure of one type, or each level would be another function.
-                let run: Box<dyn FnOnce(&[&[T]]) -> R + '_> = Box::new(run);
+                let run: Run<'_, T, R> = Box::new(run);
                 deeper(rest, &all, run)
             }
         }
     }
-    let run: Box<dyn FnOnce(&[&[T]]) -> R + '_> = Box::new(run);
+    let run: Run<'_, T, R> = Box::new(run);
     deeper(inputs, &[], run)
 }
 

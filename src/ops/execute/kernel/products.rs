@@ -19,7 +19,7 @@ pub fn multiply(a: &Tensor, b: &Tensor) -> Result<Tensor, Fault> {
         DType::BF16 => DType::F32,
         _ => DType::F64,
     };
-    let (a, b) = (a.to_dtype(through)?, b.to_dtype(through)?);
+    let (a, b) = (gapless(&a.to_dtype(through)?)?, gapless(&b.to_dtype(through)?)?);
     let made = if b.rank() == 2 && a.rank() > 2 {
         // One matrix for all rows.
         let (rows, k, n) = (a.elem_count() / a.dim(a.rank() - 1)?.max(1), b.dims()[0], b.dims()[1]);
@@ -31,6 +31,12 @@ pub fn multiply(a: &Tensor, b: &Tensor) -> Result<Tensor, Fault> {
         a.broadcast_matmul(&b)?
     };
     Ok(made.to_dtype(dtype)?)
+}
+
+/// Matrices by rows or by columns, one after the other: what products read.
+fn gapless(x: &Tensor) -> Result<Tensor, Fault> {
+    let reads = x.is_contiguous() || (x.rank() > 1 && x.t()?.is_contiguous());
+    Ok(if reads { x.clone() } else { x.contiguous()? })
 }
 
 /// The most bytes beside the inputs and the output: copies where they broadcast or lie otherwise, or have another type.

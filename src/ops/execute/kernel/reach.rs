@@ -147,7 +147,7 @@ pub fn share(gradient: &Tensor, reach: &[Reach; 2]) -> Result<Tensor, Fault> {
     let shape = shape(gradient, reach.each_ref().map(|reach| reach.size));
     on_cpu([gradient], |[gradient]| {
         with_element!(gradient.dtype(), T => {
-            let made = with_elements(gradient, |gradient: &[T]| shared(gradient, reach, |x| x.load(), T::store))?;
+            let made = with_elements(gradient, |gradient: &[T]| shared(gradient, reach, Element::load, T::store))?;
             tensor(made, &shape)
         })
     })
@@ -182,7 +182,7 @@ pub fn winners(x: &Tensor, gradient: &Tensor, reach: &[Reach; 2]) -> Result<Tens
     on_cpu([x, gradient], |[x, gradient]| {
         with_element!(x.dtype(), T => {
             let made = with_elements(x, |x: &[T]| {
-                with_elements(gradient, |gradient: &[T]| won(x, gradient, reach, |x| x.load(), T::store))
+                with_elements(gradient, |gradient: &[T]| won(x, gradient, reach, Element::load, T::store))
             })??;
             tensor(made, &shape)
         })

@@ -56,7 +56,9 @@ folds! {
     Mean: |x| x, |a, b| a + b, |all, n| all / n, |x, axes| x.mean_keepdim(axes);
     MeanSquare: |x| x * x, |a, b| a + b, |all, n| all / n, |x, axes| x.sqr()?.mean_keepdim(axes);
     Norm: |x| x * x, |a, b| a + b, |all, _n| all.sqrt(), |x, axes| x.sqr()?.sum_keepdim(axes)?.sqrt();
-    Product: |x| x, |a, b| a * b, |all, _n| all, |x, axes| axes.iter().try_fold(x.clone(), product_along);
+    Product: |x| x, |a, b| a * b, |all, _n| all, |x, axes| {
+        axes.iter().try_fold(x.clone(), |x, &axis| product_along(&x, axis))
+    };
     Max: |x| x, |a, b| a.max(b), |all, _n| all, |x, axes| {
         axes.iter().try_fold(x.clone(), |x, &axis| x.max_keepdim(axis))
     };
@@ -66,7 +68,7 @@ folds! {
 }
 
 /// Candle has no product of an axis: slice by slice.
-fn product_along(x: Tensor, &axis: &usize) -> candle_core::Result<Tensor> {
+fn product_along(x: &Tensor, axis: usize) -> candle_core::Result<Tensor> {
     let first = x.narrow(axis, 0, 1)?;
     (1..x.dim(axis)?).try_fold(first, |all, at| all * x.narrow(axis, at, 1)?)
 }

@@ -1,6 +1,10 @@
 //! What the analysis says about gradients, held against gradients that were run.
 #![cfg(feature = "exec")]
-#![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "clippy takes only the test functions themselves for tests"
+)]
 
 mod common;
 

@@ -276,8 +276,10 @@ fn compare(found: &Tensor, expected: &Values, float: DType) -> Result<(), String
 
 /// Along some directions the output changes as the gradients say.
 fn differences(case: &Case) -> Result<(), String> {
-    const STEP: f64 = 1e-5;
     let run = Run::new(case, DType::F64)?;
+    // An embedding has no float input, and its output is of singles: it is linear, so that a long step does no harm.
+    let precise = run.outputs.iter().all(|output| !output.dtype.is_float() || output.dtype == DType::F64);
+    let (length, tolerance) = if precise { (1e-5, 1e-5) } else { (0.0625, 1e-4) };
     let made = run.gradients(&run.wanted())?;
     let mode = run.backward_mode();
     let inputs = case.input_gradients.iter().enumerate().filter(|(_, gradient)| gradient.is_some());
@@ -303,13 +305,13 @@ fn differences(case: &Case) -> Result<(), String> {
                 *tensor = step.map_err(|error| error.to_string())?;
                 Ok((weighed(case, &run.forward(mode)?.outputs)?, signs))
             };
-            let ((above, signs), (below, _)) = (moved(STEP)?, moved(-STEP)?);
-            let slope = (above - below) / (2.0 * STEP);
+            let ((above, signs), (below, _)) = (moved(length)?, moved(-length)?);
+            let slope = (above - below) / (2.0 * length);
             let said = match &gradient {
                 Some(gradient) => doubles(gradient)?.iter().zip(&signs).map(|(g, s)| g * s).sum(),
                 None => 0.0,
             };
-            if (slope - said).abs() > 1e-5 * slope.abs().max(1.0) {
+            if (slope - said).abs() > tolerance * slope.abs().max(1.0) {
                 return Err(format!(
                     "operand {place}: the output moves by {slope}, the gradient says {said}"
                 ));

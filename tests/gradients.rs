@@ -68,7 +68,7 @@ fn holds(graph: &Graph) -> BTreeMap<&'static str, Check> {
 #[test]
 fn dense_stages_with_and_without_a_split() {
     // Ways from the network's input to the loss: through the stem, the stage of 4 layers and the reader.
-    for (fusion, paths, layers) in [("none", 16, 8), ("csp", 17, 9), ("first", 16, 8), ("last", 16, 8)] {
+    for (fusion, paths, layers) in [("none", 16, 8), ("csp", 17, 9), ("first", 16, 8), ("last", 17, 8)] {
         let graph = graph(&text("dense.json"), &[("fusion", fusion)]);
         let checks = holds(&graph);
         assert_eq!(checks["gradient_paths"].measured, Some(paths), "{fusion}");

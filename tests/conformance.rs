@@ -2,7 +2,12 @@
 //! made. Weights are drawn from the names of the files' own tensors, so this holds too that each layer gets the right
 //! one, laid out as its op stores it.
 #![cfg(feature = "exec")]
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may stop, and says what it compared")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may stop, and says what it compared"
+)]
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

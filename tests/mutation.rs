@@ -44,8 +44,8 @@ const MISTAKES: &[Mistake] = &[
     (
         "statistics_of_half_the_size",
         "src/ops/batch_norm.rs",
-        "product(&[8, io.inputs[0].channels()])?",
-        "product(&[4, io.inputs[0].channels()])?",
+        "product(&[2, norm::statistic_bytes(input.dtype), input.channels()])?",
+        "product(&[1, norm::statistic_bytes(input.dtype), input.channels()])?",
         "training_memory",
     ),
     (

@@ -29,6 +29,9 @@ pub struct MeasureArgs {
     /// Repetitions end after so many seconds, when there are at least three.
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     pub patience: u16,
+    /// Billions of multiply-accumulates that the check of gradients' sources may take; more look at more producers.
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub sources: u16,
     /// Run no step of training.
     #[arg(long)]
     pub no_training: bool,

@@ -29,11 +29,20 @@ pub struct Options {
     pub seed: u64,
     /// Repetitions end after this time, when there are at least three.
     pub patience: Duration,
+    /// Multiply-accumulates that the check of gradients' sources may take.
+    pub products: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { samples: 20, warm_up: 3, training: true, seed: 1, patience: Duration::from_secs(20) }
+        Self {
+            samples: 20,
+            warm_up: 3,
+            training: true,
+            seed: 1,
+            patience: Duration::from_secs(20),
+            products: gradients::PRODUCTS,
+        }
     }
 }
 
@@ -130,13 +139,9 @@ pub fn measure(
         checks.push(check);
         curves.extend(curve);
         match Gradient::new(graph) {
-            Ok(gradient) => checks.extend(gradients::check(
-                network,
-                &gradient,
-                schedule,
-                options.seed,
-                gradients::PRODUCTS,
-            )?),
+            Ok(gradient) => {
+                checks.extend(gradients::check(network, &gradient, schedule, options.seed, options.products)?)
+            }
             Err(refusal) => checks.push(gradients::refused(refusal)),
         }
     }

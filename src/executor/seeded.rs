@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn values_follow_roles_and_fans() {
         let graph = network(
-            r#"{"name": "n", "input": [4, 5, 5], "layers": [
+            r#"{"name": "n", "inputs": {"x": [4, 5, 5]}, "layers": [
                 {"name": "conv", "op": "conv2d", "out_channels": 6, "kernel": 3, "padding": 1},
                 {"name": "up", "op": "conv_transpose2d", "out_channels": 8, "kernel": 2, "stride": 2, "groups": 2},
                 {"name": "norm", "op": "batch_norm"},
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn values_are_those_of_the_formula_and_of_the_owner() {
         let graph = network(
-            r#"{"name": "n", "input": [4, 5, 5], "layers": [
+            r#"{"name": "n", "inputs": {"x": [4, 5, 5]}, "layers": [
                 {"name": "a", "op": "conv2d", "out_channels": 4, "kernel": 1},
                 {"name": "b", "op": "conv2d", "out_channels": 4, "kernel": 1, "share": "a"}
             ]}"#,

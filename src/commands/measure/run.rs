@@ -103,6 +103,7 @@ fn measured(
         training: !args.no_training,
         seed: args.seed,
         patience: Duration::from_secs(u64::from(args.patience)),
+        products: u64::from(args.sources) * 1_000_000_000,
     };
     let provenance = provenance(args, graph, device, of_file.is_some());
     measure(&network, &profile.analysis, schedule, provenance, &options)

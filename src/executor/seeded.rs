@@ -10,7 +10,10 @@ use crate::tensor::TensorType;
 
 /// So many values.
 pub fn values(name: &str, seed: u64, range: Range, count: usize) -> Vec<f32> {
-    crate::seed::values(name, seed, range).take(count).collect()
+    // With just the room that they need: memory is counted.
+    let mut values = Vec::with_capacity(count);
+    values.extend(crate::seed::values(name, seed, range).take(count));
+    values
 }
 
 /// A tensor of such values.

@@ -86,7 +86,12 @@ mod execute {
             let x = &call.inputs[0];
             // While training PyTorch makes a tensor of its own, unless nothing is dropped.
             let copied = call.mode == Mode::Train && self.p > 0.0;
-            Ok(if copied { x.force_contiguous()? } else { x.clone() }.into())
+            let mut made = Made::from(if copied { x.force_contiguous()? } else { x.clone() });
+            if copied {
+                // The mask that a rule needs, here of what passes: everything.
+                made.kept.push(Tensor::ones(x.shape(), candle_core::DType::U8, x.device())?);
+            }
+            Ok(made)
         }
 
         fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {

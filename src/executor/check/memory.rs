@@ -17,6 +17,9 @@ use crate::ops::Io;
 use crate::ops::execute::{Execute, Fault, Pass, dtype};
 use crate::units::{Overflow, grouped, sum};
 
+/// The alignment of masks, a byte an element.
+const MASK: usize = 1;
+
 /// Reads the allocator's counters around each node.
 struct Watch {
     align: usize,
@@ -29,7 +32,7 @@ struct Watch {
 
 impl Watch {
     fn new(align: usize) -> Self {
-        let baseline = allocator::now(align);
+        let baseline = allocator::now(align) + allocator::now(MASK);
         Self { align, baseline, measured: Vec::new(), peak: Vec::new(), learned: 0 }
     }
 
@@ -41,6 +44,7 @@ impl Watch {
 impl Observer for Watch {
     fn begin(&mut self, _: Step) {
         allocator::restart(self.align);
+        allocator::restart(MASK);
     }
 
     fn learned(&mut self, bytes: u64) {
@@ -48,8 +52,8 @@ impl Observer for Watch {
     }
 
     fn ran(&mut self, _: Step, _: &[Option<&Tensor>]) {
-        self.measured.push(self.bytes(allocator::now(self.align)));
-        self.peak.push(self.bytes(allocator::peak(self.align)));
+        self.measured.push(self.bytes(allocator::now(self.align) + allocator::now(MASK)));
+        self.peak.push(self.bytes(allocator::peak(self.align) + allocator::peak(MASK)));
     }
 }
 

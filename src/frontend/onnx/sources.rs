@@ -1,6 +1,10 @@
 //! Where the values of a network's tensors lie in its ONNX file, and what an import leaves out that a run would need.
 //!
 //! Recorded only where [`crate::frontend::LoadOptions::values`] asks. No payload is read here: `values.rs` does.
+#![cfg_attr(
+    not(feature = "exec"),
+    allow(dead_code, reason = "what is noted here is read where networks run")
+)]
 
 use super::model::{Data, Model};
 use super::parameters::Parameters;

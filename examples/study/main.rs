@@ -63,7 +63,7 @@ fn stage(
     // A split by slice: x₀' are the first half of x₀'s channels.
     let (part1, part2) = (kernel(&base.narrow(1, 0, half)?)?, kernel(&base.narrow(1, half, half)?)?);
     let block = (0..LAYERS)
-        .map(|layer| Ok(kernel(of(arrivals, &format!("stage{stage}/dense/x[{layer}]/conv2d"))?)?))
+        .map(|layer| Ok(kernel(of(arrivals, &format!("stage{stage}/dense/x[{layer}]/layer/conv2d"))?)?))
         .collect::<Result<Vec<_>, Box<dyn Error + Send + Sync>>>()?;
     let shuffled = part1.permuted(order);
     #[expect(clippy::cast_precision_loss, reason = "21 at most")]

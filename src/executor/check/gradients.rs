@@ -21,7 +21,7 @@ use crate::measurement::{Check, Unit, Verdict};
 use step::Step;
 
 /// Multiply-accumulates that sources may take: some producers of a large network, all of a small one.
-pub const PRODUCTS: u64 = 40_000_000_000;
+pub const PRODUCTS: u64 = 5_000_000_000;
 
 /// Where there is too much to follow, nothing was predicted.
 pub fn refused(why: Refusal) -> Check {

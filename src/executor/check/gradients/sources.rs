@@ -120,6 +120,19 @@ fn crosses_channels(op: &Op) -> bool {
     )
 }
 
+/// Whether such an op stands before a weight layer.
+fn leaks(graph: &Graph, is_layer: &[bool]) -> bool {
+    let mut crossed = vec![false; graph.len()];
+    for (id, node) in graph.nodes() {
+        let before = node.inputs.iter().any(|input| crossed[input.node.index()]);
+        if before && is_layer[id.index()] {
+            return true;
+        }
+        crossed[id.index()] = before || crosses_channels(&node.op);
+    }
+    false
+}
+
 /// Every pair of a producer and a layer; where that takes more than `products` multiply-accumulates, of some producers.
 pub(super) fn check(
     network: &Network<'_>,
@@ -134,7 +147,7 @@ pub(super) fn check(
     let columns: Vec<Option<Columns>> = (0..h.loss())
         .map(|vertex| Columns::new(graph, h.node(vertex).filter(|_| h.layers().contains(&vertex))?))
         .collect();
-    let leaks = graph.nodes().any(|(_, node)| crosses_channels(&node.op));
+    let leaks = leaks(graph, is_layer);
     let is_dead = graph.nodes().any(|(_, node)| {
         let of = |node: &Node| graph.tensor(node.inputs[0]).clone();
         matches!(*node.op, Op::BatchNorm(_) | Op::InstanceNorm(_))

@@ -33,23 +33,29 @@ fn measured(network: &str, more: &[&str]) -> (Option<i32>, serde_json::Value) {
     (output.status.code(), report)
 }
 
-/// Every check of a report that is not exact.
+/// Every check of a report that is not exact, but for what a network has nothing of.
 fn inexact(report: &serde_json::Value) -> Vec<&serde_json::Value> {
     let checks = report["measurement"]["checks"].as_array().unwrap();
     assert!(checks.len() >= 8, "{checks:#?}");
     // Where networks are large, sources are looked at elsewhere.
     let wanted =
         |check: &&serde_json::Value| check["name"] != "gradient_sources" || check["verdict"] == "off";
-    checks.iter().filter(|check| check["verdict"] != "exact").filter(wanted).collect()
+    let copies = report["nodes"].as_array().unwrap().iter().any(|node| node["op"] == "add");
+    checks
+        .iter()
+        .filter(|check| check["verdict"] != "exact")
+        .filter(wanted)
+        .filter(|check| copies || check["name"] != "gradient_copies")
+        .collect()
 }
 
 #[test]
 fn every_figure_of_shipped_networks_is_what_happens() {
     let mut faults = Vec::new();
-    // Small ones: these loops are not optimised.
+    // Small ones: these loops are not optimised. Of one row and one place, batch_norm gives no gradient at all.
     for (network, more) in [
-        ("mobilenet_v2", &["--input", "2x3x32x32", "--batch", "2"][..]),
-        ("efficientnet_b0", &["--input", "1x3x32x32"]),
+        ("mobilenet_v2", &["--input", "2x3x64x64"][..]),
+        ("efficientnet_b0", &["--input", "2x3x64x64"]),
         ("peleenet", &["--input", "1x3x32x32", "--schedule", "lowered"]),
         ("csp_peleenet", &["--input", "1x3x32x32", "--set", "fusion=last"]),
     ] {

@@ -97,7 +97,7 @@ mod execute {
     impl AvgPool2d {
         /// How the window slides, and the divisor of each output of a map.
         fn divisors(&self, io: Io<'_>) -> Result<(Slide, Vec<f64>), Fault> {
-            let slide = Slide::new(io, self.windows(), self.padding)?;
+            let slide = Slide::fitting(io, self.windows(), self.padding, self.ceil_mode)?;
             let mut more = [[0, 0]; 2];
             if self.count_include_pad {
                 let (windows, input) = (self.windows(), io.inputs[0].spatial());
@@ -132,7 +132,7 @@ mod execute {
         }
 
         fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
-            let slide = Slide::new(io, self.windows(), self.padding)?;
+            let slide = Slide::fitting(io, self.windows(), self.padding, self.ceil_mode)?;
             let frame = window::workspace(&slide, io)?;
             match pass {
                 Pass::Forward => Ok(frame),

@@ -113,7 +113,7 @@ impl Operator for Conv1d {
 
 #[cfg(feature = "exec")]
 mod execute {
-    use super::super::execute::kernel::convolution::{self, Slide};
+    use super::super::execute::kernel::convolution::{self, Slide, places};
     use super::super::execute::prelude::*;
     use super::{Conv1d, Padding1d, Window};
     use crate::ops::attribute::Padding;
@@ -127,17 +127,17 @@ mod execute {
         /// The line as a map of one row.
         fn slide(&self, io: Io<'_>) -> Result<(Slide, usize), Overflow> {
             let (window, length) = (self.window(), io.inputs[0].spatial()[0]);
-            let before = match self.padding {
-                Padding1d::Same => window.same(length)?.0,
-                Padding1d::Explicit { left, .. } => left,
+            let around = match self.padding {
+                Padding1d::Same => window.same(length)?,
+                Padding1d::Explicit { left, right } => (left, right),
             };
             let slide = Slide {
                 kernel: [1, size(window.kernel)?],
                 stride: [1, size(window.stride)?],
                 dilation: [1, size(window.dilation)?],
-                before: [0, size(before)?],
+                before: [0, size(around.0)?],
                 input: [1, size(length)?],
-                output: [1, size(io.outputs[0].spatial()[0])?],
+                output: [1, size(places(window, length, around, false)?)?],
             };
             Ok((slide, size(self.groups.get())?))
         }

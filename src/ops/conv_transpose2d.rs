@@ -161,7 +161,7 @@ mod execute {
         fn slide(&self, io: Io<'_>) -> Result<(Slide, usize), Overflow> {
             let swapped = [io.inputs[0].clone()];
             let swapped = Io { inputs: &[&io.outputs[0]], outputs: &swapped };
-            Ok((Slide::new(swapped, self.windows(), self.padding)?, size(self.groups.get())?))
+            Ok((Slide::swapped(swapped, self.windows(), self.padding)?, size(self.groups.get())?))
         }
     }
 

@@ -132,14 +132,14 @@ mod execute {
 
     impl Execute for LpPool2d {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
-            let slide = Slide::new(call.io, self.windows(), self.padding)?;
+            let slide = Slide::fitting(call.io, self.windows(), self.padding, self.ceil_mode)?;
             let sizes = vec![1.0; slide.outputs()];
             Ok(window::pool(&call.inputs[0], &slide, &sizes, &Norm(self.order()))?.into())
         }
 
         fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
             // dy/dx = y^(1 − p) · |x|^(p − 1) · sign(x): what an output adds, then what an input makes of the sum.
-            let slide = Slide::new(call.io, self.windows(), self.padding)?;
+            let slide = Slide::fitting(call.io, self.windows(), self.padding, self.ceil_mode)?;
             let (x, y, gradient, power) =
                 (call.input(0)?, call.output()?, call.gradient()?, self.order() - 1.0);
             // Where a window has zeros alone the slope is not defined; 0 is one of the slopes.
@@ -158,7 +158,7 @@ mod execute {
         }
 
         fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
-            let slide = Slide::new(io, self.windows(), self.padding)?;
+            let slide = Slide::fitting(io, self.windows(), self.padding, self.ceil_mode)?;
             let frame = window::workspace(&slide, io)?;
             match pass {
                 Pass::Forward => Ok(frame),

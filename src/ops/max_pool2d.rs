@@ -94,19 +94,19 @@ mod execute {
 
     impl Execute for MaxPool2d {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
-            let slide = Slide::new(call.io, self.windows(), self.padding)?;
+            let slide = Slide::fitting(call.io, self.windows(), self.padding, self.ceil_mode)?;
             let sizes = vec![1.0; slide.outputs()];
             Ok(window::pool(&call.inputs[0], &slide, &sizes, &Largest)?.into())
         }
 
         fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
-            let slide = Slide::new(call.io, self.windows(), self.padding)?;
+            let slide = Slide::fitting(call.io, self.windows(), self.padding, self.ceil_mode)?;
             let reach = [0, 1].map(|axis| Reach::sliding(&slide, axis, [0, 0]));
             Ok(Gradients::input(reach::winners(call.input(0)?, call.gradient()?, &reach)?))
         }
 
         fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
-            let slide = Slide::new(io, self.windows(), self.padding)?;
+            let slide = Slide::fitting(io, self.windows(), self.padding, self.ceil_mode)?;
             match pass {
                 Pass::Forward => window::workspace(&slide, io),
                 Pass::Backward => reach::workspace(io),

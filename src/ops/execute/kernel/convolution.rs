@@ -20,6 +20,7 @@ mod vector;
 mod workspace;
 
 pub use slide::Slide;
+pub(in crate::ops) use slide::places;
 pub(in crate::ops) use workspace::workspace;
 
 use candle_core::{DType, Storage, Tensor, WithDType};

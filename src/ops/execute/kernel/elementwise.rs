@@ -1,6 +1,7 @@
 //! Functions of single elements, shapes broadcast.
 
 use candle_core::{DType, Tensor, WithDType};
+use smallvec::SmallVec;
 
 use super::super::Fault;
 use super::super::lanes;
@@ -209,6 +210,7 @@ impl Plan {
         let one = |index: usize| load(&inputs[index][at[index]]);
         match self.along.as_slice() {
             [1] => result.extend(row(0).iter().map(|a| store(function.value(&[load(a)])))),
+            [0] => result.extend(std::iter::repeat_with(|| store(function.value(&[one(0)]))).take(self.row)),
             [1, 1] => result
                 .extend(row(0).iter().zip(row(1)).map(|(a, b)| store(function.value(&[load(a), load(b)])))),
             [1, 0] => {
@@ -228,7 +230,7 @@ impl Plan {
                 result.extend(row(0).iter().map(|a| store(function.value(&[load(a), b, c]))));
             }
             along => {
-                let mut x: Vec<S> = (0..inputs.len()).map(one).collect();
+                let mut x: SmallVec<[S; 8]> = (0..inputs.len()).map(one).collect();
                 for step in 0..self.row {
                     for (index, &along) in along.iter().enumerate() {
                         if along > 0 {

@@ -133,6 +133,9 @@ fn groups<F: Fold>(
 /// Sums of so many elements are kept apart, so that the compiler may add them at once and little is rounded away.
 const LANES: usize = 16;
 
+/// Columns that are folded at once, on the stack.
+const COLUMNS: usize = 64;
+
 /// All elements joined; `None` where there are none.
 #[inline(always)]
 fn joined<T: Copy, S: Scalar, F: Fold>(x: &[T], load: impl Fn(&T) -> S + Copy, fold: &F) -> Option<S> {
@@ -181,15 +184,17 @@ fn folded<T: Copy, S: Scalar, R, F: Fold>(
         if inner == 1 {
             result.extend(joined(block, load, fold).map(|all| store(fold.finish(all, number(n)))));
         } else {
-            let mut rows = block.chunks_exact(inner);
-            let mut all: Vec<S> =
-                rows.next().map(|row| row.iter().map(|x| fold.each(load(x))).collect()).unwrap_or_default();
-            for row in rows {
-                for (all, x) in all.iter_mut().zip(row) {
-                    *all = fold.join(*all, fold.each(load(x)));
+            for start in (0..inner).step_by(COLUMNS) {
+                let width = COLUMNS.min(inner - start);
+                let mut all = [S::of(0.0); COLUMNS];
+                for (index, row) in block.chunks_exact(inner).enumerate() {
+                    for (all, x) in all.iter_mut().zip(&row[start..start + width]) {
+                        let x = fold.each(load(x));
+                        *all = if index == 0 { x } else { fold.join(*all, x) };
+                    }
                 }
+                result.extend(all[..width].iter().map(|&all| store(fold.finish(all, number(n)))));
             }
-            result.extend(all.into_iter().map(|all| store(fold.finish(all, number(n)))));
         }
     }
     result

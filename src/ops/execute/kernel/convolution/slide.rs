@@ -4,7 +4,7 @@ use crate::ops::Io;
 use crate::ops::attribute::Padding;
 use crate::ops::execute::size;
 use crate::ops::window::Window;
-use crate::units::Overflow;
+use crate::units::{Overflow, sum};
 
 /// How a window slides over a map, all sizes resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,18 +23,77 @@ pub struct Slide {
     pub output: [usize; 2],
 }
 
+/// Padding before and after, by axis.
+fn around(io: Io<'_>, windows: [Window; 2], padding: Padding) -> Result<[(u64, u64); 2], Overflow> {
+    let input = io.inputs[0].spatial();
+    Ok(match padding {
+        Padding::Explicit { top, left, bottom, right } => [(top, bottom), (left, right)],
+        Padding::Same => [windows[0].same(input[0])?, windows[1].same(input[1])?],
+    })
+}
+
+/// Windows along an axis, found by sliding: `infer` has a formula, and the one checks the other.
+pub(in crate::ops) fn places(
+    window: Window,
+    input: u64,
+    (before, after): (u64, u64),
+    ceil: bool,
+) -> Result<u64, Overflow> {
+    let (span, end) = (window.span()?, sum([input, before, after])?);
+    let (mut places, mut start) = (0, 0);
+    // One that does not fit is one more only where those before leave something.
+    while start + span <= end || (ceil && places > 0 && start + span < end + window.stride) {
+        places += 1;
+        start += window.stride;
+    }
+    let in_the_padding = ceil && places > 0 && start - window.stride >= before + input;
+    Ok(places - u64::from(in_the_padding))
+}
+
 impl Slide {
-    /// The window over the last two axes of the first input.
+    /// The window over the last two axes of the first input, as often as it fits.
     ///
     /// # Errors
     /// Where a size does not fit in the CPU's numbers.
     pub(in crate::ops) fn new(io: Io<'_>, windows: [Window; 2], padding: Padding) -> Result<Self, Overflow> {
+        Self::fitting(io, windows, padding, false)
+    }
+
+    /// The same; with `ceil` a last window may reach beyond the padding, but not start in it.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(in crate::ops) fn fitting(
+        io: Io<'_>,
+        windows: [Window; 2],
+        padding: Padding,
+        ceil: bool,
+    ) -> Result<Self, Overflow> {
+        let (input, around) = (io.inputs[0].spatial(), around(io, windows, padding)?);
+        let places = |axis: usize| places(windows[axis], input[axis], around[axis], ceil);
+        Self::between(input, &[places(0)?, places(1)?], windows, around.map(|(before, _)| before))
+    }
+
+    /// The window of a transposed convolution, from its output's map to its input's.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(in crate::ops) fn swapped(
+        io: Io<'_>,
+        windows: [Window; 2],
+        padding: Padding,
+    ) -> Result<Self, Overflow> {
+        let before = around(io, windows, padding)?.map(|(before, _)| before);
+        Self::between(io.inputs[0].spatial(), io.outputs[0].spatial(), windows, before)
+    }
+
+    fn between(
+        input: &[u64],
+        output: &[u64],
+        windows: [Window; 2],
+        before: [u64; 2],
+    ) -> Result<Self, Overflow> {
         let pair = |of: &[u64]| Ok([size(of[0])?, size(of[1])?]);
-        let (input, output) = (io.inputs[0].spatial(), io.outputs[0].spatial());
-        let before = match padding {
-            Padding::Explicit { top, left, .. } => [top, left],
-            Padding::Same => [windows[0].same(input[0])?.0, windows[1].same(input[1])?.0],
-        };
         Ok(Self {
             kernel: pair(&windows.map(|window| window.kernel))?,
             stride: pair(&windows.map(|window| window.stride))?,
@@ -81,5 +140,32 @@ impl Slide {
         }
         let before = |axis: usize| self.reach(axis).checked_sub(self.before[axis]);
         Some(Self { before: [before(0)?, before(1)?], input: self.output, output: self.input, ..*self })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sliding_finds_as_many_places_as_the_formula() {
+        let mut compared = 0;
+        for (kernel, stride, dilation) in
+            (1..=4).flat_map(|k| (1..=4).flat_map(move |s| (1..=2).map(move |d| (k, s, d))))
+        {
+            let window = Window { kernel, stride, dilation };
+            for (input, before, after) in
+                (0..9).flat_map(|i| (0..3).flat_map(move |b| (0..3).map(move |a| (i, b, a))))
+            {
+                for ceil in [false, true] {
+                    if let Some(formula) = window.output(input, (before, after), ceil).unwrap() {
+                        let found = places(window, input, (before, after), ceil).unwrap();
+                        assert_eq!(found, formula, "{window:?} over {before}+{input}+{after}, ceil {ceil}");
+                        compared += 1;
+                    }
+                }
+            }
+        }
+        assert!(compared > 2000, "{compared}");
     }
 }

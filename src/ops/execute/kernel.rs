@@ -32,12 +32,29 @@ pub trait Element: WithDType {
     fn store(number: Self::Number) -> Self;
     /// A number as a double.
     fn double(number: Self::Number) -> f64;
+    /// The same memory, where elements are the numbers.
+    fn numbers(elements: &[Self]) -> Option<&[Self::Number]>;
+    /// Lets `run` append numbers to elements.
+    fn append(elements: &mut Vec<Self>, run: &mut dyn FnMut(&mut Vec<Self::Number>));
 }
 
 macro_rules! elements {
-    ($($element:ty, $number:ident, $load:expr, $store:expr;)*) => {$(
+    (@memory same) => {
+        fn numbers(elements: &[Self]) -> Option<&[Self::Number]> { Some(elements) }
+        fn append(elements: &mut Vec<Self>, run: &mut dyn FnMut(&mut Vec<Self::Number>)) { run(elements) }
+    };
+    (@memory other) => {
+        fn numbers(_: &[Self]) -> Option<&[Self::Number]> { None }
+        fn append(elements: &mut Vec<Self>, run: &mut dyn FnMut(&mut Vec<Self::Number>)) {
+            let mut numbers = Vec::new();
+            run(&mut numbers);
+            elements.extend(numbers.into_iter().map(Self::store));
+        }
+    };
+    ($($element:ty, $number:ident, $memory:ident, $load:expr, $store:expr;)*) => {$(
         impl Element for $element {
             type Number = $number;
+            elements!(@memory $memory);
             #[inline(always)]
             fn load(self) -> $number { $load(self) }
             #[inline(always)]
@@ -49,13 +66,13 @@ macro_rules! elements {
 }
 
 elements! {
-    f32, f32, std::convert::identity, std::convert::identity;
-    f64, f64, std::convert::identity, std::convert::identity;
-    f16, f32, f16::to_f32, f16::from_f32;
-    bf16, f32, bf16::to_f32, bf16::from_f32;
-    u8, f64, WithDType::to_f64, WithDType::from_f64;
-    u32, f64, WithDType::to_f64, WithDType::from_f64;
-    i64, f64, WithDType::to_f64, WithDType::from_f64;
+    f32, f32, same, std::convert::identity, std::convert::identity;
+    f64, f64, same, std::convert::identity, std::convert::identity;
+    f16, f32, other, f16::to_f32, f16::from_f32;
+    bf16, f32, other, bf16::to_f32, bf16::from_f32;
+    u8, f64, other, WithDType::to_f64, WithDType::from_f64;
+    u32, f64, other, WithDType::to_f64, WithDType::from_f64;
+    i64, f64, other, WithDType::to_f64, WithDType::from_f64;
 }
 
 /// The elements of a contiguous tensor on the CPU.

@@ -1,7 +1,7 @@
 //! Functions of single elements, shapes broadcast.
 
 use candle_core::{DType, Tensor, WithDType};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::super::Fault;
 use super::super::lanes;
@@ -61,22 +61,85 @@ pub fn map_to<F: Function>(
     let meet = if is_counting() { DType::F64 } else { float.unwrap_or(DType::F64) };
     let inputs = inputs.iter().map(|input| input.to_dtype(meet)).collect::<Result<Vec<_>, _>>()?;
     let inputs: Vec<&Tensor> = inputs.iter().collect();
-    let plan = Plan::new(&inputs, shape)?;
+    let mut walks = inputs.iter().map(|input| Walk::new(input, shape)).collect::<Result<Vec<_>, _>>()?;
+    let elements = shape.iter().product();
     let result = if is_counting() {
         let result = gather(&inputs, |slices: &[&[f64]]| {
-            let slices: Vec<Vec<Counted>> =
-                slices.iter().map(|slice| slice.iter().copied().map(Counted).collect()).collect();
+            let slices: Vec<Vec<Counted>> = (slices.iter().zip(&mut walks))
+                .map(|(slice, walk)| {
+                    let mut numbers = vec![0.0; elements];
+                    walk.read(slice, &mut numbers);
+                    numbers.into_iter().map(Counted).collect()
+                })
+                .collect();
             let slices: Vec<&[Counted]> = slices.iter().map(Vec::as_slice).collect();
-            plan.run(&slices, |x| *x, |y| y.0, function)
+            let mut result = Vec::with_capacity(elements);
+            apply(function, &slices, &mut result);
+            result.into_iter().map(|y| y.0).collect()
         })?;
-        tensor(result, shape)?
+        tensor::<f64>(result, shape)?
     } else {
         with_float!(meet, T => {
-            let result = gather(&inputs, |slices: &[&[T]]| plan.run(slices, |x| x.load(), T::store, function))?;
+            let each = |slices: &[&[<T as Element>::Number]], to: &mut Vec<_>| apply(function, slices, to);
+            let result = gather(&inputs, |slices: &[&[T]]| blocks(slices, &mut walks, elements, &each))?;
             tensor(result, shape)
         })?
     };
     Ok(result.to_dtype(dtype)?)
+}
+
+/// The only loop that knows the function; the usual numbers of inputs have one of their own, which the compiler makes
+/// wide.
+fn apply<S: Scalar, F: Function>(function: &F, inputs: &[&[S]], to: &mut Vec<S>) {
+    simd(
+        #[inline(always)]
+        || match inputs {
+            [a] => to.extend(a.iter().map(|a| function.value(&[*a]))),
+            [a, b] => to.extend(a.iter().zip(*b).map(|(a, b)| function.value(&[*a, *b]))),
+            [a, b, c] => to.extend(a.iter().zip(*b).zip(*c).map(|((a, b), c)| function.value(&[*a, *b, *c]))),
+            _ => to.extend((0..inputs[0].len()).map(|index| {
+                let x: SmallVec<[S; 8]> = inputs.iter().map(|input| input[index]).collect();
+                function.value(&x)
+            })),
+        },
+    );
+}
+
+/// Elements that are worked on at once: few enough for their buffers to stay in the fastest cache.
+const BLOCK: usize = 256;
+
+type Each<'a, S> = dyn Fn(&[&[S]], &mut Vec<S>) + 'a;
+
+/// Calls `each` with blocks of the inputs' numbers in the order of the result, which it makes longer.
+fn blocks<T: Element>(
+    inputs: &[&[T]],
+    walks: &mut [Walk],
+    elements: usize,
+    each: &Each<'_, T::Number>,
+) -> Vec<T> {
+    let mut result = Vec::with_capacity(elements);
+    let whole: SmallVec<[Option<&[T::Number]>; 8]> = (inputs.iter().zip(&*walks))
+        .map(|(input, walk)| {
+            T::numbers(&input[..elements.min(input.len())]).filter(|_| walk.is_gapless(elements))
+        })
+        .collect();
+    if let Some(all) = whole.iter().copied().collect::<Option<SmallVec<[&[T::Number]; 8]>>>() {
+        T::append(&mut result, &mut |to| each(&all, to));
+        return result;
+    }
+    let mut buffers: SmallVec<[[T::Number; BLOCK]; 8]> = smallvec![[T::Number::of(0.0); BLOCK]; inputs.len()];
+    for start in (0..elements).step_by(BLOCK) {
+        let size = BLOCK.min(elements - start);
+        for (index, buffer) in buffers.iter_mut().enumerate().filter(|(index, _)| whole[*index].is_none()) {
+            walks[index].read(inputs[index], &mut buffer[..size]);
+        }
+        let slices = whole.iter().zip(&buffers);
+        let slices: SmallVec<[&[T::Number]; 8]> = slices
+            .map(|(whole, buffer)| whole.map_or(&buffer[..size], |all| &all[start..start + size]))
+            .collect();
+        T::append(&mut result, &mut |to| each(&slices, to));
+    }
+    result
 }
 
 /// A closure of one type, or each level of [`gather`] would be another function.
@@ -110,136 +173,72 @@ pub(super) fn gather<T: WithDType, R>(
     deeper(inputs, &[], run)
 }
 
-/// How the elements of broadcast inputs meet: rows, in which each input goes along or stands still.
-struct Plan {
-    /// The axes outside a row, and by input the step along each.
-    outer: Vec<(usize, Vec<usize>)>,
-    /// Elements of a row.
-    row: usize,
-    /// By input, the step from one element of a row to the next.
-    along: Vec<usize>,
-    elements: usize,
+/// Where an input's elements lie, in the order of a result to whose shape it is broadcast.
+struct Walk {
+    /// The innermost first: size, step, and where it is. Axes over which it goes on as it did are one.
+    axes: SmallVec<[(usize, usize, usize); 4]>,
+    at: usize,
 }
 
-impl Plan {
-    fn new(inputs: &[&Tensor], shape: &[usize]) -> Result<Self, Fault> {
-        let mut steps: Vec<Vec<usize>> = Vec::with_capacity(inputs.len());
-        for input in inputs {
-            let (dims, strides) = (input.dims(), input.stride());
-            let mut own = vec![0; shape.len()];
-            let offset = shape.len().checked_sub(dims.len());
-            let offset = offset.ok_or(Fault::Internal("an input has more axes than the result"))?;
-            for (axis, (&size, &stride)) in dims.iter().zip(strides).enumerate() {
-                if size != 1 {
-                    if size != shape[offset + axis] {
-                        return Err(Fault::internal("shapes do not broadcast"));
-                    }
-                    own[offset + axis] = stride;
-                }
-            }
-            steps.push(own);
-        }
-        // Axes over which every input goes on as it did are one axis.
-        let mut axes: Vec<(usize, Vec<usize>)> = Vec::new();
-        for (axis, &size) in shape.iter().enumerate() {
-            if size == 1 {
-                continue;
-            }
-            let own: Vec<usize> = steps.iter().map(|steps| steps[axis]).collect();
+impl Walk {
+    fn new(input: &Tensor, shape: &[usize]) -> Result<Self, Fault> {
+        let (dims, strides) = (input.dims(), input.stride());
+        let offset = shape.len().checked_sub(dims.len());
+        let offset = offset.ok_or(Fault::Internal("an input has more axes than the result"))?;
+        let mut axes: SmallVec<[(usize, usize, usize); 4]> = SmallVec::new();
+        for (axis, &size) in shape.iter().enumerate().rev().filter(|(_, size)| **size != 1) {
+            let own = axis.checked_sub(offset).map_or((1, 0), |axis| (dims[axis], strides[axis]));
+            let step = match own {
+                (1, _) => 0,
+                (same, stride) if same == size => stride,
+                _ => return Err(Fault::internal("shapes do not broadcast")),
+            };
             match axes.last_mut() {
-                Some((outer, above)) if own.iter().zip(&*above).all(|(own, above)| own * size == *above) => {
-                    *outer *= size;
-                    *above = own;
-                }
-                _ => axes.push((size, own)),
+                Some((inner, below, _)) if step == *inner * *below => *inner *= size,
+                _ => axes.push((size, step, 0)),
             }
         }
-        let (row, steps) = axes.pop().unwrap_or((1, vec![0; inputs.len()]));
-        Ok(Self { outer: axes, row, along: steps, elements: shape.iter().product() })
+        if axes.is_empty() {
+            axes.push((1, 0, 0));
+        }
+        Ok(Self { axes, at: 0 })
     }
 
-    fn run<T: Copy, S: Scalar, R, F: Function>(
-        &self,
-        inputs: &[&[T]],
-        load: impl Fn(&T) -> S + Copy,
-        store: impl Fn(S) -> R + Copy,
-        function: &F,
-    ) -> Vec<R> {
-        let mut result = Vec::with_capacity(self.elements);
-        if self.elements == 0 {
-            return result;
-        }
-        let mut index = vec![0; self.outer.len()];
-        let mut at = vec![0; inputs.len()];
-        loop {
-            simd(
-                #[inline(always)]
-                || self.row(inputs, &at, load, store, function, &mut result),
-            );
-            // On to the next row.
-            let mut axis = self.outer.len();
-            loop {
-                if axis == 0 {
-                    return result;
+    /// Whether so many elements lie one after the other.
+    fn is_gapless(&self, elements: usize) -> bool {
+        matches!(*self.axes, [(size, step, _)] if size == elements && (step == 1 || size == 1))
+    }
+
+    /// The next elements.
+    fn read<T: Element>(&mut self, from: &[T], mut to: &mut [T::Number]) {
+        while !to.is_empty() {
+            let (size, step, index) = self.axes[0];
+            let (now, later) = to.split_at_mut(to.len().min(size - index));
+            match step {
+                0 => now.fill(from[self.at].load()),
+                1 => now.iter_mut().zip(&from[self.at..]).for_each(|(to, from)| *to = from.load()),
+                _ => {
+                    let from = from[self.at..].iter().step_by(step);
+                    now.iter_mut().zip(from).for_each(|(to, from)| *to = from.load());
                 }
-                axis -= 1;
-                let (size, steps) = &self.outer[axis];
-                index[axis] += 1;
-                if index[axis] < *size {
-                    at.iter_mut().zip(steps).for_each(|(at, step)| *at += step);
-                    break;
-                }
-                index[axis] = 0;
-                at.iter_mut().zip(steps).for_each(|(at, step)| *at -= step * (size - 1));
             }
+            self.advance(now.len());
+            to = later;
         }
     }
 
-    /// One row. The usual cases have loops of their own, which the compiler makes wide.
-    #[inline(always)]
-    fn row<T: Copy, S: Scalar, R, F: Function>(
-        &self,
-        inputs: &[&[T]],
-        at: &[usize],
-        load: impl Fn(&T) -> S + Copy,
-        store: impl Fn(S) -> R + Copy,
-        function: &F,
-        result: &mut Vec<R>,
-    ) {
-        let row = |index: usize| &inputs[index][at[index]..at[index] + self.row];
-        let one = |index: usize| load(&inputs[index][at[index]]);
-        match self.along.as_slice() {
-            [1] => result.extend(row(0).iter().map(|a| store(function.value(&[load(a)])))),
-            [0] => result.extend(std::iter::repeat_with(|| store(function.value(&[one(0)]))).take(self.row)),
-            [1, 1] => result
-                .extend(row(0).iter().zip(row(1)).map(|(a, b)| store(function.value(&[load(a), load(b)])))),
-            [1, 0] => {
-                let b = one(1);
-                result.extend(row(0).iter().map(|a| store(function.value(&[load(a), b]))));
+    /// On by so many elements of the innermost axis, at most to its end.
+    fn advance(&mut self, elements: usize) {
+        let mut by = elements;
+        for (size, step, index) in &mut self.axes {
+            *index += by;
+            self.at += by * *step;
+            if *index < *size {
+                return;
             }
-            [0, 1] => {
-                let a = one(0);
-                result.extend(row(1).iter().map(|b| store(function.value(&[a, load(b)]))));
-            }
-            [1, 1, 1] => result.extend(
-                (row(0).iter().zip(row(1)).zip(row(2)))
-                    .map(|((a, b), c)| store(function.value(&[load(a), load(b), load(c)]))),
-            ),
-            [1, 0, 0] => {
-                let (b, c) = (one(1), one(2));
-                result.extend(row(0).iter().map(|a| store(function.value(&[load(a), b, c]))));
-            }
-            along => {
-                let mut x: SmallVec<[S; 8]> = (0..inputs.len()).map(one).collect();
-                for step in 0..self.row {
-                    for (index, &along) in along.iter().enumerate() {
-                        if along > 0 {
-                            x[index] = load(&inputs[index][at[index] + step * along]);
-                        }
-                    }
-                    result.push(store(function.value(&x)));
-                }
-            }
+            self.at -= *size * *step;
+            *index = 0;
+            by = 1;
         }
     }
 }

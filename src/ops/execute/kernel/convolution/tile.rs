@@ -57,11 +57,11 @@ pub(super) fn product<'a, T: Real, S: Simd, const M: usize, const V: usize>(
     let a: [&[T]; M] = std::array::from_fn(|i| &a[i][..depth]);
     let mut sums = [[T::splat(simd, T::ZERO); V]; M];
     for (k, row) in (0..depth).zip(rows) {
-        let row = T::vectors::<S>(row);
-        let row: [T::Vector<S>; V] = std::array::from_fn(|j| row[j]);
+        // Not `array::from_fn`: where the compiler does not inline that, each step is a call.
+        let Some(row) = T::vectors::<S>(row).first_chunk::<V>() else { break };
         for (sums, a) in sums.iter_mut().zip(&a) {
             let factor = T::splat(simd, a[k]);
-            for (sum, &row) in sums.iter_mut().zip(&row) {
+            for (sum, &row) in sums.iter_mut().zip(row) {
                 *sum = T::mul_add(simd, factor, row, *sum);
             }
         }
@@ -118,10 +118,9 @@ pub(super) fn inner<T: Real, S: Simd, const M: usize, const V: usize>(
     let wide_a: [&[T::Vector<S>]; M] = std::array::from_fn(|i| &T::vectors::<S>(&a[i][..length])[..whole]);
     let wide_b: [&[T::Vector<S>]; V] = std::array::from_fn(|j| &T::vectors::<S>(&b[j][..length])[..whole]);
     for k in 0..whole {
-        let b: [T::Vector<S>; V] = std::array::from_fn(|j| wide_b[j][k]);
         for (sums, a) in sums.iter_mut().zip(&wide_a) {
-            for (sum, &b) in sums.iter_mut().zip(&b) {
-                *sum = T::mul_add(simd, a[k], b, *sum);
+            for (sum, b) in sums.iter_mut().zip(&wide_b) {
+                *sum = T::mul_add(simd, a[k], b[k], *sum);
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::tensor::DType;
 use crate::units::{Overflow, product, sum};
 
 /// An elementwise op as a formula.
-pub trait Formula {
+pub trait Formula: Clone {
     /// An element of the output from one of each input: the operations that the op counts, and no other.
     fn value<S: Scalar>(&self, x: &[S]) -> S;
 
@@ -19,18 +19,19 @@ pub trait Formula {
     fn slope<S: Scalar>(&self, kept: &[S], of: usize) -> S;
 }
 
-struct Value<'a, T>(&'a T);
+/// Its own copy of the op: behind a reference its attributes would be read anew for each element.
+struct Value<T>(T);
 
-impl<T: Formula> Function for Value<'_, T> {
+impl<T: Formula> Function for Value<T> {
     #[inline(always)]
     fn value<S: Scalar>(&self, x: &[S]) -> S {
         self.0.value(x)
     }
 }
 
-struct Slope<'a, T>(&'a T, usize);
+struct Slope<T>(T, usize);
 
-impl<T: Formula> Function for Slope<'_, T> {
+impl<T: Formula> Function for Slope<T> {
     #[inline(always)]
     fn value<S: Scalar>(&self, x: &[S]) -> S {
         // The gradient comes first: its type is the result's.
@@ -43,7 +44,7 @@ impl<T: Elementwise + Formula> Execute for T {
         let output = &call.io.outputs[0];
         let inputs: Vec<_> = call.inputs.iter().collect();
         let dtype = dtype(output.dtype).ok_or_else(|| Fault::unrunnable(format!("no {}", output.dtype)))?;
-        Ok(map_to(&inputs, &call.shape(0), dtype, &Value(self))?.into())
+        Ok(map_to(&inputs, &call.shape(0), dtype, &Value(self.clone()))?.into())
     }
 
     fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
@@ -63,7 +64,7 @@ impl<T: Elementwise + Formula> Execute for T {
         let mut gradients = Gradients::default();
         for index in 0..call.io.inputs.len() {
             let gradient = call.wants(index).then(|| {
-                let whole = map(&read, read[0].dims(), &Slope(self, index))?;
+                let whole = map(&read, read[0].dims(), &Slope(self.clone(), index))?;
                 sum_to(&whole, &call.shape(index))
             });
             gradients.inputs.push(gradient.transpose()?);

@@ -5,6 +5,7 @@
 //! happens.
 
 use std::cell::Cell;
+use std::hint::select_unpredictable;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::single;
@@ -77,9 +78,9 @@ macro_rules! numbers {
             fn of(value: f64) -> Self { value as $number }
             // Not `f32::max`, which drops NaN. With a constant this is one instruction.
             #[inline(always)]
-            fn max(self, other: Self) -> Self { if other > self || other.is_nan() { other } else { self } }
+            fn max(self, other: Self) -> Self { select_unpredictable((other > self) | other.is_nan(), other, self) }
             #[inline(always)]
-            fn min(self, other: Self) -> Self { if other < self || other.is_nan() { other } else { self } }
+            fn min(self, other: Self) -> Self { select_unpredictable((other < self) | other.is_nan(), other, self) }
             #[inline(always)]
             fn sqrt(self) -> Self { self.sqrt() }
             #[inline(always)]
@@ -120,16 +121,16 @@ macro_rules! numbers {
             fn negated(self) -> Self { -self }
             #[inline(always)]
             fn if_at_least(self, bound: Self, then: Self, otherwise: Self) -> Self {
-                if self >= bound { then } else { otherwise }
+                select_unpredictable(self >= bound, then, otherwise)
             }
             #[inline(always)]
             fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self {
-                if self > bound { then } else { otherwise }
+                select_unpredictable(self > bound, then, otherwise)
             }
             #[inline(always)]
             #[expect(clippy::float_cmp, reason = "equality is what was asked for")]
             fn if_equal(self, other: Self, then: Self, otherwise: Self) -> Self {
-                if self == other { then } else { otherwise }
+                select_unpredictable(self == other, then, otherwise)
             }
         }
     )*};

@@ -88,21 +88,28 @@ pub fn map_to<F: Function>(
     Ok(result.to_dtype(dtype)?)
 }
 
-/// The only loop that knows the function; the usual numbers of inputs have one of their own, which the compiler makes
-/// wide.
 fn apply<S: Scalar, F: Function>(function: &F, inputs: &[&[S]], to: &mut Vec<S>) {
     simd(
         #[inline(always)]
-        || match inputs {
-            [a] => to.extend(a.iter().map(|a| function.value(&[*a]))),
-            [a, b] => to.extend(a.iter().zip(*b).map(|(a, b)| function.value(&[*a, *b]))),
-            [a, b, c] => to.extend(a.iter().zip(*b).zip(*c).map(|((a, b), c)| function.value(&[*a, *b, *c]))),
-            _ => to.extend((0..inputs[0].len()).map(|index| {
-                let x: SmallVec<[S; 8]> = inputs.iter().map(|input| input[index]).collect();
-                function.value(&x)
-            })),
-        },
+        || each(function, inputs, to),
     );
+}
+
+/// The only loops that know the function; the usual numbers of inputs have one of their own, which the compiler makes
+/// wide. As the arguments of a function of its own it knows them not to overlap.
+#[inline(always)]
+fn each<S: Scalar, F: Function>(function: &F, inputs: &[&[S]], to: &mut Vec<S>) {
+    match inputs {
+        [a] => to.extend(a.iter().map(|a| function.value(&[*a]))),
+        [a, b] => to.extend(a.iter().zip(*b).map(|(a, b)| function.value(&[*a, *b]))),
+        [a, b, c] => {
+            to.extend(a.iter().zip(*b).zip(*c).map(|((a, b), c)| function.value(&[*a, *b, *c])));
+        }
+        _ => to.extend((0..inputs[0].len()).map(|index| {
+            let x: SmallVec<[S; 8]> = inputs.iter().map(|input| input[index]).collect();
+            function.value(&x)
+        })),
+    }
 }
 
 /// Elements that are worked on at once: few enough for their buffers to stay in the fastest cache.

@@ -238,3 +238,51 @@ fn the_report_page_names_every_key() {
         assert!(words().any(|word| word == key), "the page does not name `{path}`");
     }
 }
+
+/// Cells of `explain study`'s tables, from the figures of each seed: across, within, block, and their differences.
+#[test]
+fn the_tables_of_the_study_are_those_of_its_figures() {
+    let rows: Vec<Vec<&str>> = include_str!("../examples/study/figures.csv")
+        .lines()
+        .skip(1)
+        .map(|row| row.split(',').collect())
+        .collect();
+    // The columns: part1_part2, part1_block, part2_block, block_block; 6 layers have 15 pairs.
+    let columns: [fn([f64; 4]) -> f64; 3] =
+        [|x| (x[0] + 6.0 * x[1]) / 7.0, |x| (6.0 * x[2] + 15.0 * x[3]) / 21.0, |x| x[3]];
+    let of_seed = |steps: &str, network: &str, seed: &str, column: fn([f64; 4]) -> f64| {
+        let wanted = [steps, network, "flat", "unit"];
+        let stages = rows.iter().filter(|row| row[..4] == wanted && row[5] == seed);
+        let values: Vec<f64> =
+            stages.map(|row| column([6, 7, 8, 9].map(|at| row[at].parse::<f64>().unwrap()))).collect();
+        assert_eq!(values.len(), 3, "one a stage");
+        values.iter().sum::<f64>() / 3.0
+    };
+    let text = include_str!("../src/commands/explain/study.md");
+    let mut compared = 0;
+    for (title, steps) in [("Before training:", "0"), ("After 500 steps:", "500")] {
+        let table = text.split_once(title).unwrap().1.trim_start().lines().skip(1);
+        for line in table.take_while(|line| !line.is_empty()) {
+            let (name, cells) = line.trim().split_at(14);
+            let (network, less) =
+                name.trim().split_once(" - ").map_or((name.trim(), None), |(a, b)| (a, Some(b)));
+            let words: Vec<&str> = cells.split_whitespace().collect();
+            for (column, cell) in columns.iter().zip(words.chunks_exact(3)) {
+                let seeds = ["1", "2", "3", "4", "5"].map(|seed| {
+                    of_seed(steps, network, seed, *column)
+                        - less.map_or(0.0, |less| of_seed(steps, less, seed, *column))
+                });
+                let mean = seeds.iter().sum::<f64>() / 5.0;
+                let variance = seeds.iter().map(|one| (one - mean).powi(2)).sum::<f64>() / 4.0;
+                let printed = [cell[0], cell[2]].map(|number| number.parse::<f64>().unwrap());
+                assert_eq!(cell[1], "±", "{line}");
+                // Student's t at 97.5 % with 4 degrees of freedom.
+                for (printed, computed) in printed.into_iter().zip([mean, 2.776 * (variance / 5.0).sqrt()]) {
+                    assert!((printed - computed).abs() < 0.00501, "{title} {line}: {computed}");
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(compared, 2 * 7 * 3 * 2);
+}

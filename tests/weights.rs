@@ -21,7 +21,7 @@ use onnx::writer::{Style, encode_as, floats, model, node, weight};
 const SIZES: [usize; 2] = [24, 16];
 
 fn numbers() -> Vec<f32> {
-    (0u8..).take(SIZES[0] * SIZES[1]).map(|index| f32::from(index % 7) - 2.5).collect()
+    (0u8..7).cycle().take(SIZES[0] * SIZES[1]).map(|index| f32::from(index) - 2.5).collect()
 }
 
 /// `y = x · w`, with `w` as it is given.

@@ -13,6 +13,7 @@ use crate::ops::{Op, OpInfo};
 const TOPICS: &[(&str, &str, &str)] = &[
     ("counting", "What is counted, and how", include_str!("explain/counting.md")),
     ("gradient", "Gradient paths, reuse and update equations", include_str!("explain/gradient.md")),
+    ("study", "Does CSP reduce duplicated gradient information?", include_str!("explain/study.md")),
     ("claims", "The paper's claims, and what CSP does not do", include_str!("explain/claims.md")),
     ("language", "How architecture files are written", include_str!("explain/language.md")),
     ("darknet", "darknet's cfgs: what is read, and how", include_str!("explain/darknet.md")),

@@ -140,7 +140,13 @@ pub fn measure(
         curves.extend(curve);
         match Gradient::new(graph) {
             Ok(gradient) => {
-                checks.extend(gradients::check(network, &gradient, schedule, options.seed, options.products)?);
+                checks.extend(gradients::check(
+                    network,
+                    &gradient,
+                    schedule,
+                    options.seed,
+                    options.products,
+                )?);
             }
             Err(refusal) => checks.push(gradients::refused(refusal)),
         }

@@ -17,6 +17,7 @@ use crate::ops::execute::kernel::reduce::{Sum, reduce};
 use crate::ops::execute::{BackwardCall, Call, Execute, Fault, Mode, Stored, dtype, probe};
 use crate::ops::{Io, KeptInputs, Op, Operator, Role};
 use crate::tensor::TensorType;
+use crate::units::grouped;
 
 /// What one node's probe counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,7 +151,7 @@ pub fn check(network: &Network<'_>) -> Result<Vec<Check>, crate::units::Overflow
         }
     }
     if forward.compared > 0 {
-        forward.notes.push(format!("{valid} of them are not by a zero of the padding"));
+        forward.notes.push(format!("{} of them are not by a zero of the padding", grouped(valid)));
         // The totals of training leave out what no gradient is wanted of.
         input.notes.push("of every node, whether or not its input wants one".into());
     }

@@ -17,6 +17,7 @@ use crate::graph::{Graph, Node, NodeId};
 use crate::measurement::{Check, Difference, Unit, Verdict};
 use crate::ops::execute::Fault;
 use crate::ops::{Op, Operator};
+use crate::units::grouped;
 
 /// Other features that are tried where zeros change nothing.
 const TRIALS: usize = 3;
@@ -325,7 +326,7 @@ fn shown(blocks: &[Placed]) -> String {
 
 impl Found {
     fn check(self, search: &Search<'_, '_>, producers: usize, all: usize, is_odd: bool) -> Check {
-        let mut notes = vec![format!("{} pairs of producer and layer", self.pairs)];
+        let mut notes = vec![format!("{} pairs of producer and layer", grouped(self.pairs as u64))];
         if producers < all {
             notes.push(format!("{producers} of {all} producers, chosen by the seed"));
         }

@@ -23,7 +23,7 @@ fn measured(network: &str, more: &[&str]) -> (Option<i32>, serde_json::Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_csp-profile"))
         .arg("measure")
         .arg(file)
-        // One producer of sources is enough where loops are not optimised.
+        // The fewest producers of sources are enough where loops are not optimised.
         .args(["--samples", "0", "--sources", "0", "--format", "json", "--no-report"])
         .args(more)
         .output()

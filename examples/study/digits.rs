@@ -8,7 +8,7 @@ const SMALL: usize = 8;
 pub const EDGE: usize = 32;
 
 /// The first so many images are trained on; with the others gradients are compared and accuracy is told. They come in
-/// the order of their writers, so no writer is in both.
+/// the order of their writers; one writer's images lie on both sides.
 pub const TRAINED: usize = 1437;
 
 /// An image and what it shows.

@@ -96,7 +96,7 @@ fn row(text: &mut String, name: &str, values: impl Fn(usize) -> Vec<f64>) {
     let _ = write!(text, "    {name:<13}");
     for column in 0..7 {
         let (mean, half) = interval(&values(column));
-        // Three digits: the third is within every interval.
+        // Two digits: a third would be within every interval.
         let shown = format!("{mean:+.2}±{half:.2}").replacen("+0.", " .", 1).replacen("-0.", "-.", 1);
         let _ = write!(text, " {:>8}", shown.replace("±0.", "±."));
     }

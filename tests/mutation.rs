@@ -32,6 +32,13 @@ const MISTAKES: &[Mistake] = &[
         "Backward { grad_input_macs: macs, grad_weight_macs: macs / 2, ..Backward::keeps(Kept::INPUT) }",
         "macs_grad_weight",
     ),
+    (
+        "no_products",
+        "src/ops/linear.rs",
+        "Cost::products(outputs, features(io.inputs[0]))?.bias(self.bias, outputs)",
+        "Cost { macs: 0, ..Cost::products(outputs, features(io.inputs[0]))? }.bias(self.bias, outputs)",
+        "macs",
+    ),
     ("another_kind", "src/ops/relu.rs", "&[(Kind::Max, 1)]", "&[(Kind::Compare, 1)]", "flops"),
     ("one_too_many", "src/ops/max_pool2d.rs", "(Kind::Max, taps - 1)", "(Kind::Max, taps)", "flops"),
     (

@@ -99,6 +99,9 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// What the copy's program is called.
+const MUTATED: &str = "csp-profile-mutated";
+
 /// A copy of the program in which the environment chooses a mistake.
 fn build(folder: &Path) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -107,8 +110,20 @@ fn build(folder: &Path) -> PathBuf {
             copy(&root.join(name), &folder.join(name));
         }
     }
-    for name in ["Cargo.toml", "Cargo.lock"] {
-        std::fs::copy(root.join(name), folder.join(name)).unwrap();
+    // Under a version and a name of its own, or the same target folder would take it for the program.
+    let package = concat!("name = \"csp-profile\"\nversion = \"", env!("CARGO_PKG_VERSION"), "\"\n");
+    let bin = "[[bin]]\nname = \"csp-profile\"\n";
+    for (file, what) in
+        [("Cargo.toml", &[package, bin, "default-run = \"csp-profile\"\n"][..]), ("Cargo.lock", &[package])]
+    {
+        let mut text = std::fs::read_to_string(root.join(file)).unwrap();
+        for old in what {
+            assert!(text.contains(old), "{file} has changed, and so must this test: {old}");
+            let new = old.replace(env!("CARGO_PKG_VERSION"), "0.0.0");
+            let new = if *old == package { new } else { new.replace("csp-profile", MUTATED) };
+            text = text.replacen(old, &new, 1);
+        }
+        std::fs::write(folder.join(file), text).unwrap();
     }
     for (name, file, right, wrong, _) in MISTAKES {
         let path = folder.join(file);
@@ -132,7 +147,7 @@ fn build(folder: &Path) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let built = Command::new(env!("CARGO"))
         .current_dir(folder)
-        .args(["build", "--locked", "--quiet", "--features", "exec", "--bin", "csp-profile"])
+        .args(["build", "--locked", "--quiet", "--features", "exec", "--bin", MUTATED])
         .env("CARGO_TARGET_DIR", target)
         .env("RUSTFLAGS", std::env::var("RUSTFLAGS").unwrap_or_default())
         .output()
@@ -140,7 +155,7 @@ fn build(folder: &Path) -> PathBuf {
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     // The build's own name may be taken by the next build.
     let program = folder.join("csp-profile");
-    std::fs::copy(target.join("debug/csp-profile"), &program).unwrap();
+    std::fs::copy(target.join("debug").join(MUTATED), &program).unwrap();
     program
 }
 

@@ -3,12 +3,15 @@
 
 #[path = "common/onnx.rs"]
 mod onnx;
+#[path = "common/program.rs"]
+mod program;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use onnx::model::Graph;
 use onnx::writer::{File, encode, model, node, weight, zeros};
+use program::said;
 
 /// A convolution without a norm, or with weights of so many bytes beside it.
 fn file(spare: i64) -> File {
@@ -25,13 +28,6 @@ fn run(folder: &Path, args: &[&str], input: Option<&str>) -> Output {
     let input = input.map_or(Stdio::null(), |name| std::fs::File::open(folder.join(name)).unwrap().into());
     let mut command = Command::new(env!("CARGO_BIN_EXE_csp-profile"));
     command.args(["--color", "never"]).args(args).current_dir(folder).stdin(input).output().unwrap()
-}
-
-#[track_caller]
-fn said(output: &Output, code: i32) -> String {
-    let said = [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat();
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    said
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 #[path = "common/onnx.rs"]
 mod onnx;
+#[path = "common/program.rs"]
+mod program;
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -16,6 +18,7 @@ use csp_profile::frontend::{self, LoadOptions, Loaded};
 
 use onnx::model::{Data, Graph, Tensor as Stored};
 use onnx::writer::{Style, encode_as, floats, model, node, weight};
+use program::said;
 
 /// Rows and columns of the matrix: more than a kibibyte, so that it is passed over when the file is read.
 const SIZES: [usize; 2] = [24, 16];
@@ -81,13 +84,6 @@ fn measure(folder: &Path, more: &[&str]) -> Output {
         "--no-report",
     ]);
     command.args(more).output().unwrap()
-}
-
-#[track_caller]
-fn said(output: &Output, code: i32) -> String {
-    let said = [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat();
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    said
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The command line: types only.
 
 mod budget;
+mod calibrate;
 mod measure;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use budget::{BudgetCommand, CheckArgs, CheckFormat, InitArgs, UpdateArgs};
+pub use calibrate::CalibrateArgs;
 pub use measure::{MeasureArgs, Order, RunsOn};
 
 /// Tells what a network architecture costs before anyone trains it.
@@ -52,6 +54,8 @@ pub enum Command {
     Gradient(GradientArgs),
     /// Run a network and hold every predicted figure against what happened (`explain measure`).
     Measure(MeasureArgs),
+    /// Measure what nodes take on a device, to predict what networks will (`explain prediction`).
+    Calibrate(CalibrateArgs),
     /// Write a network as an architecture file or as a diagram (`explain convert`).
     Convert(ConvertArgs),
     /// List all ops.
@@ -177,7 +181,8 @@ pub struct AnalyzeArgs {
     /// Leave these sections out.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
     pub skip: Vec<Section>,
-    /// A device for the roofline: gtx_1080_ti, i9_9900k, jetson_tx2, a100_sxm_80gb, h100_sxm or a file.
+    /// A device for the roofline: gtx_1080_ti, i9_9900k, jetson_tx2, a100_sxm_80gb, h100_sxm or a file; one that
+    /// `calibrate` wrote predicts times too.
     #[arg(long, value_name = "NAME|FILE")]
     pub device: Option<String>,
     /// Whether the activations fit into so much memory (512KiB, 8 MiB, 300000); exits with 1 if not.
@@ -416,6 +421,8 @@ pub enum Section {
     Gradient,
     /// Lower bounds of time on a device; needs --device.
     Roofline,
+    /// Predicted time on a device; needs --device with a file of `calibrate`.
+    Prediction,
 }
 
 /// Rows of a table.

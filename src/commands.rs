@@ -3,6 +3,7 @@
 pub mod analyze;
 mod baseline;
 pub mod budget;
+pub mod calibrate;
 pub mod check;
 pub mod claims;
 pub mod compare;
@@ -11,9 +12,11 @@ pub mod convert;
 pub mod explain;
 mod files;
 pub mod gradient;
+mod machine;
 pub mod man;
 pub mod measure;
 pub mod ops;
+mod progress;
 mod report;
 pub mod schema;
 pub mod sweep;
@@ -170,6 +173,7 @@ pub fn run(cli: Cli) -> io::Result<Exit> {
         Command::Sweep(args) => sweep::run(&args, &mut output),
         Command::Gradient(args) => gradient::run(&args, &mut output),
         Command::Measure(args) => measure::run(&args, &mut output),
+        Command::Calibrate(args) => calibrate::run(&args, &mut output),
         Command::Convert(args) => convert::run(&args, &mut output),
         Command::Ops => ops::run(&mut output),
         Command::Explain { topic } => explain::run(topic.as_deref(), &mut output),

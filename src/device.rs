@@ -1,8 +1,9 @@
 //! What a device can do at best: peak arithmetic, bandwidth, last-level cache.
 
+use crate::prediction::Latency;
 use crate::tensor::DType;
 
-/// A device, as its datasheet describes it.
+/// A device, as its datasheet describes it or as it was measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Device {
     /// Its name.
@@ -15,6 +16,8 @@ pub struct Device {
     pub bandwidth: f64,
     /// Bytes of the last-level cache, if it has one.
     pub cache: Option<u64>,
+    /// What nodes take there, where it was calibrated.
+    pub latency: Option<Latency>,
 }
 
 impl Device {

@@ -5,6 +5,7 @@
 
 mod accumulate;
 pub mod allocator;
+pub mod calibrate;
 pub mod check;
 pub mod measure;
 pub mod run;

@@ -5,6 +5,7 @@ pub mod device;
 mod format;
 pub mod json;
 pub(crate) mod onnx;
+pub mod trace;
 
 use std::fmt;
 use std::fs::File;

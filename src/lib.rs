@@ -293,6 +293,7 @@ pub mod frontend;
 pub mod graph;
 pub mod measurement;
 pub mod ops;
+pub mod prediction;
 pub mod profile;
 pub mod published;
 pub mod report;

@@ -78,6 +78,7 @@ impl Profile {
             budget: None,
             measurement: None,
             roofline: None,
+            prediction: None,
         }
     }
 

@@ -7,6 +7,7 @@ pub mod chart;
 pub mod claims;
 pub mod comparison;
 pub mod csv;
+pub mod device;
 pub mod diagnostics;
 pub mod diagram;
 pub mod figures;
@@ -15,6 +16,7 @@ pub mod markdown;
 pub mod measurement;
 pub mod memory;
 pub mod page;
+pub mod prediction;
 pub mod sections;
 pub mod sheet;
 pub mod sweep;
@@ -37,6 +39,7 @@ use crate::graph::{Graph, Node, NodeId, Outlet};
 use crate::measurement::Measurement;
 use crate::ops::Op;
 use crate::ops::attribute::{SettingValue, decimal};
+use crate::prediction::Prediction;
 use crate::published::{self, Fact};
 use crate::source::{LineIndex, SourceMap};
 
@@ -68,6 +71,8 @@ pub struct Report<'a> {
     pub measurement: Option<&'a Measurement>,
     /// A device, where one was named, and the least times on it: bounds of what was measured.
     pub roofline: Option<(&'a Device, &'a Roofline)>,
+    /// A device that was calibrated, where one was named, and the time predicted on it.
+    pub prediction: Option<(&'a Device, &'a Prediction)>,
 }
 
 impl Report<'_> {
@@ -203,6 +208,9 @@ impl Report<'_> {
         if let Some(gradient) = self.gradient {
             let view = gradient::GradientReport { graph: self.graph, gradient, notation: Notation::Text };
             map.serialize_entry("gradient", &view)?;
+        }
+        if let Some((device, prediction)) = self.prediction {
+            map.serialize_entry("prediction", &prediction::keys(self, device, prediction, nodes))?;
         }
         if let Some(measured) = measurement::Measured::new(self) {
             map.serialize_entry("measurement", &measured.keys(nodes))?;
@@ -563,6 +571,7 @@ mod tests {
             gradient: None,
             budget: None,
             measurement: None,
+            prediction: None,
             roofline: None,
         };
         for metric in published::METRICS {

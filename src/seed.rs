@@ -34,7 +34,7 @@ impl Range {
 }
 
 /// The stream of 64-bit numbers of a name.
-pub fn numbers(name: &str, seed: u64) -> impl Iterator<Item = u64> {
+pub fn numbers(name: &str, seed: u64) -> impl Iterator<Item = u64> + use<> {
     let mut state = fnv1a(name) ^ seed;
     std::iter::from_fn(move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

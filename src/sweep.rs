@@ -153,6 +153,7 @@ impl Sweep<'_> {
             budget: None,
             measurement: None,
             roofline: None,
+            prediction: None,
         };
         let padded = self.align.map(|multiple| padding::padded(&loaded.graph, &analysis, multiple));
         let accuracies = loaded.facts.iter().filter(|fact| fact.applies && is_accuracy(&fact.metric));

@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 use serde_json::Value;
 
 use super::amount::{Amount, Quantity, figure};
-use super::lookup::{self, Found, MEASUREMENT, Subject};
+use super::lookup::{self, Found, MEASUREMENT, PREDICTION, Subject};
 use super::{Bound, BoundKind, Budget, Limit, Row, Scope, Status, glob};
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::source::Span;
@@ -53,7 +53,9 @@ pub fn evaluate(budget: &Budget, report: &Value, baseline: Baseline<'_>, sink: &
 
 /// Whether a limit names a path that the report does not have, although an analysis may.
 pub fn lacks(budget: &Budget, report: &Value) -> bool {
-    budget.limits.iter().filter(|limit| !lookup::is_measured(&limit.metric)).any(|limit| {
+    let of_report =
+        |limit: &&Limit| !lookup::is_measured(&limit.metric) && !lookup::is_predicted(&limit.metric);
+    budget.limits.iter().filter(of_report).any(|limit| {
         let subjects = lookup::subjects(report, &limit.scope);
         subjects.first().is_some_and(|subject| subject.find(&limit.metric) == Found::Nothing)
     })
@@ -94,15 +96,24 @@ fn figures<'a>(limit: &Limit, report: &'a Value, sink: &mut Sink) -> Vec<Figure<
                 sink.push(not_measured(limit));
                 return Vec::new();
             }
+            Found::Nothing if lookup::is_predicted(&limit.metric) && report.get(PREDICTION).is_none() => {
+                sink.push(no_prediction(limit));
+                return Vec::new();
+            }
             found => {
                 sink.push(no_figure(limit, &found, &subject));
                 return Vec::new();
             }
         };
+        let is_predicted = lookup::is_predicted(&limit.metric);
         let misses = !["nodes", "totals.nodes"].contains(&&*limit.metric)
             && !limit.metric.starts_with("gradient.")
             && !lookup::is_measured(&limit.metric);
-        let unknown = if misses { lookup::unknown(report, &limit.scope, &subject) } else { Vec::new() };
+        let unknown = match (is_predicted, misses) {
+            (true, _) if matches!(limit.scope, Scope::Net) => lookup::not_predicted(report),
+            (true, _) | (_, false) => Vec::new(),
+            (false, true) => lookup::unknown(report, &limit.scope, &subject),
+        };
         let scope = match &limit.scope {
             Scope::Net => Scope::Net,
             Scope::Stage(_) => Scope::Stage(subject.name.into()),
@@ -362,6 +373,13 @@ fn not_measured(limit: &Limit) -> Diagnostic {
         .at(limit.metric_span, "this report has no measurement")
         .help("`csp-profile measure FILE --budget BUDGET` measures and judges")
         .help("`csp-profile measure FILE --format json` keeps a report, and `csp-profile check FILE --budget BUDGET --measured REPORT` judges it")
+}
+
+/// A limit on a predicted time, where none was predicted.
+fn no_prediction(limit: &Limit) -> Diagnostic {
+    Diagnostic::error(Code::UnknownMetric, format!("`{}` was not predicted", limit.metric))
+        .at(limit.metric_span, "this report has no prediction")
+        .help("add --device with a file that `csp-profile calibrate` wrote")
 }
 
 /// A path that leads to no figure.

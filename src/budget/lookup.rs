@@ -15,8 +15,10 @@ pub struct Subject<'a> {
     pub name: &'a str,
     /// Where a path is looked up, in this order.
     roots: [&'a Value; 2],
-    /// Of a stage or layer: what was measured of it.
+    /// Of a layer: what was measured of it.
     measurement: &'a Value,
+    /// Of a layer: what was predicted of it.
+    prediction: &'a Value,
 }
 
 /// What stands at a path.
@@ -40,6 +42,14 @@ pub const MEASUREMENT: &str = "measurement";
 /// Whether a path leads to something that was measured.
 pub fn is_measured(path: &str) -> bool {
     path.split('.').next() == Some(MEASUREMENT)
+}
+
+/// The key of the report under which predicted times stand.
+pub const PREDICTION: &str = "prediction";
+
+/// Whether a path leads to a predicted time.
+pub fn is_predicted(path: &str) -> bool {
+    path.split('.').next() == Some(PREDICTION)
 }
 
 /// Sums over layers are of these alone; anything else of a layer is asserted of each.
@@ -76,7 +86,12 @@ pub fn subjects<'a>(report: &'a Value, scope: &Scope) -> Vec<Subject<'a>> {
     let (key, below, pattern) = match scope {
         Scope::Net => {
             let totals = report.get("totals").unwrap_or(&NOTHING);
-            return vec![Subject { name: "", roots: [totals, report], measurement: &NOTHING }];
+            return vec![Subject {
+                name: "",
+                roots: [totals, report],
+                measurement: &NOTHING,
+                prediction: &NOTHING,
+            }];
         }
         Scope::Stage(pattern) => ("stages", Some("stages"), pattern),
         Scope::Layers(pattern) => ("nodes", Some("layers"), pattern),
@@ -85,18 +100,21 @@ pub fn subjects<'a>(report: &'a Value, scope: &Scope) -> Vec<Subject<'a>> {
     let paths = below.map_or(&[][..], |below| list(report.get("gradient").unwrap_or(&NOTHING), below));
     let of_name: rustc_hash::FxHashMap<&str, &Value> =
         paths.iter().map(|value| (name(value), value)).collect();
-    let measured = match scope {
-        Scope::Layers(_) => list(report.get(MEASUREMENT).unwrap_or(&NOTHING), "nodes"),
-        _ => &[],
+    let of_layers = |key: &str| -> rustc_hash::FxHashMap<&'a str, &'a Value> {
+        let nodes = match scope {
+            Scope::Layers(_) => list(report.get(key).unwrap_or(&NOTHING), "nodes"),
+            _ => &[],
+        };
+        nodes.iter().map(|value| (name(value), value)).collect()
     };
-    let measured: rustc_hash::FxHashMap<&str, &Value> =
-        measured.iter().map(|value| (name(value), value)).collect();
+    let (measured, predicted) = (of_layers(MEASUREMENT), of_layers(PREDICTION));
     let matched = list(report, key).iter().filter(|value| glob::matches(pattern, name(value)));
     matched
         .map(|value| {
             let gradient = of_name.get(name(value)).copied().unwrap_or(&NOTHING);
             let measurement = measured.get(name(value)).copied().unwrap_or(&NOTHING);
-            Subject { name: name(value), roots: [value, gradient], measurement }
+            let prediction = predicted.get(name(value)).copied().unwrap_or(&NOTHING);
+            Subject { name: name(value), roots: [value, gradient], measurement, prediction }
         })
         .collect()
 }
@@ -113,13 +131,14 @@ pub fn names<'a>(report: &'a Value, scope: &Scope) -> Vec<&'a str> {
 }
 
 impl<'a> Subject<'a> {
-    /// What stands at a path. `gradient.` of a stage or layer leads to its part of the gradient paths, `measurement.` of
-    /// a layer to what was measured of it.
+    /// What stands at a path. `gradient.` of a stage or layer leads to its part of the gradient paths, `measurement.` and
+    /// `prediction.` of a layer to what was measured and predicted of it.
     pub fn find(&self, path: &str) -> Found<'a> {
         if !self.name.is_empty() {
             let found = match path.split_once('.') {
                 Some(("gradient", path)) => at(self.roots[1], path),
                 Some((MEASUREMENT, path)) => at(self.measurement, path),
+                Some((PREDICTION, path)) => at(self.prediction, path),
                 _ => at(self.roots[0], path),
             };
             // Of a layer there is one count of parameters.
@@ -150,6 +169,7 @@ impl<'a> Subject<'a> {
         } else {
             leaves(self.roots[1], "gradient", &mut found);
             leaves(self.measurement, MEASUREMENT, &mut found);
+            leaves(self.prediction, PREDICTION, &mut found);
         }
         found
     }
@@ -225,6 +245,16 @@ fn measured_leaves(measurement: &Value, found: &mut Vec<String>) {
             _ => leaves(value, &path, found),
         }
     }
+}
+
+/// The ops whose time on the device is not known, where a predicted time misses some.
+pub fn not_predicted(report: &Value) -> Vec<String> {
+    let unknown = list(report.get(PREDICTION).unwrap_or(&NOTHING), "unknown");
+    let ops = unknown.iter().filter_map(|one| one.get("op").and_then(Value::as_str));
+    let mut ops: Vec<String> = ops.map(str::to_owned).collect();
+    ops.sort();
+    ops.dedup();
+    ops
 }
 
 /// The ops without a known cost in a part of the network: totals that miss them are lower bounds.

@@ -26,6 +26,9 @@ pub struct CheckArgs {
     /// A JSON report of `measure`, for limits on what was measured; of the same network, read the same way.
     #[arg(long, value_name = "REPORT")]
     pub measured: Option<PathBuf>,
+    /// A device file that `calibrate` wrote, for limits on predicted times (`explain prediction`).
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
     /// What goes to standard output; everything else goes to standard error.
     #[arg(long, value_enum, default_value_t = CheckFormat::Table)]
     pub format: CheckFormat,

@@ -50,8 +50,9 @@ pub struct MeasureArgs {
     /// How many of the slowest layers are shown.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub top: usize,
-    /// A device file: its roofline's bounds stand beside the times (`explain traffic`).
-    #[arg(long, value_name = "DEVICE")]
+    /// A device file: its roofline's bounds stand beside the times (`explain traffic`), and where it was calibrated
+    /// what it predicts (`explain prediction`).
+    #[arg(long, visible_alias = "predict", value_name = "DEVICE")]
     pub roofline: Option<String>,
     /// Hold it to a budget, measured values included: NAME.budget.json beside it, or this file; exits with 1 where a limit
     /// is violated.

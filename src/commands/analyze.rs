@@ -64,7 +64,12 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
     };
     // The process ends after this: freeing a million nodes one by one would be a tenth of its time.
     let profile = ManuallyDrop::new(profile);
-    let mut report = profile.report(&sources);
+    let on_device = match on_device::find(args, &profile.loaded.graph, &profile.analysis, output)? {
+        Ok(found) => found,
+        Err(exit) => return Ok(exit),
+    };
+    let plain_report = profile.report(&sources);
+    let mut report = on_device.as_ref().map_or(plain_report, |on| on.reported(plain_report));
     let verdict = match &mut asked {
         None => None,
         Some(asked) => {
@@ -75,7 +80,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         }
     };
     report.budget = verdict.as_ref();
-    let (graph, analysis, facts) = (&profile.loaded.graph, &profile.analysis, &profile.facts);
+    let (graph, facts) = (&profile.loaded.graph, &profile.facts);
     let memory = &profile.memory;
     if let Some(refusal) = &profile.refusal {
         writeln!(output.err(), "note: gradient paths are left out: {refusal}")?;
@@ -104,18 +109,7 @@ pub(super) fn run(args: &AnalyzeArgs, output: &mut Output) -> io::Result<Exit> {
         }
         Some((_, Err(_))) => return too_large(graph, output),
     };
-    let roofline = match on_device::find(args, graph, analysis, output)? {
-        Ok(found) => found,
-        Err(exit) => return Ok(exit),
-    };
-    report.roofline = roofline.as_ref().map(|(device, roofline)| (device, roofline));
-    let selection = Selection {
-        args,
-        report: &report,
-        plain: plain.as_ref(),
-        roofline: roofline.as_ref(),
-        extra: extra.as_ref(),
-    };
+    let selection = Selection { args, report: &report, plain: plain.as_ref(), extra: extra.as_ref() };
     match args.format {
         Format::Json => {
             serde_json::to_writer_pretty(&mut *output.out(), &report).map_err(io::Error::from)?;
@@ -215,7 +209,7 @@ fn costliest(graph: &Graph) -> String {
 /// Whether a section is wanted: asked for, or by default; one table in full stands beside the summary alone.
 fn shows(args: &AnalyzeArgs, section: Section) -> bool {
     let default = match section {
-        Section::Summary | Section::Roofline => true,
+        Section::Summary | Section::Roofline | Section::Prediction => true,
         Section::Stages | Section::Layers | Section::Traffic | Section::Conventions | Section::Published => {
             args.by.is_none()
         }

@@ -9,6 +9,7 @@ mod outputs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::analyze::on_device;
 use super::{Exit, Output};
 use crate::cli::CheckArgs;
 use crate::report::budget::{Outcome, worst};
@@ -26,12 +27,20 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> io::Result<Exit> {
         Ok(opened) => opened,
         Err(fault) => return tell(&fault, output),
     };
+    let device = match &args.device {
+        None => None,
+        Some(name) => match on_device::named(name, output)? {
+            Ok(device) => Some(device),
+            Err(exit) => return Ok(exit),
+        },
+    };
     let (mut all, mut world) = (Vec::with_capacity(jobs.len()), false);
     for (budget, architecture) in jobs {
         let named = one::Named {
             architecture: architecture.as_deref(),
             baseline: args.baseline.as_deref(),
             measured: args.measured.as_deref(),
+            device: device.as_ref(),
         };
         let (checked, notes) = one::check(&budget, named);
         show(&notes, output)?;

@@ -14,6 +14,12 @@ mod show;
 /// Without the feature `exec`: says how to get it.
 #[cfg(not(feature = "exec"))]
 pub(super) fn run(_: &MeasureArgs, output: &mut Output) -> io::Result<Exit> {
+    lacks_exec(output)
+}
+
+/// Says that this program runs nothing, and how to get one that does.
+#[cfg(not(feature = "exec"))]
+pub(super) fn lacks_exec(output: &mut Output) -> io::Result<Exit> {
     output.error(
         "this program was built without what runs networks",
         Some("`cargo install --path . --features exec` builds one that measures on the CPU, `--features cuda` on an NVIDIA card too"),

@@ -1,9 +1,8 @@
 //! `sweep`: every combination of some parameters' values.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use super::progress::progress;
 use super::report::Place;
 use super::{Exit, Output, usage};
 use crate::analysis::conventions::Convention;
@@ -78,7 +77,7 @@ pub(super) fn run(args: &SweepArgs, output: &mut Output) -> io::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let bar = progress(sweep.len());
+    let bar = progress(sweep.len() as u64);
     let points = sweep.run(threads, &|| bar.inc(1));
     bar.finish_and_clear();
     let report = SweepReport {
@@ -146,6 +145,7 @@ fn is_metric(path: &str) -> bool {
             budget: None,
             measurement: None,
             roofline: None,
+            prediction: None,
         };
         report.value(path, None).is_some()
     })
@@ -169,18 +169,6 @@ fn read(args: &SweepArgs, output: &mut Output) -> io::Result<Option<Text>> {
     let bytes = frontend::read(&args.file, &mut sink).transpose();
     output.diagnostics(&sink, &SourceMap::default())?;
     Ok(bytes.map(|bytes| (path, name, bytes)))
-}
-
-/// A bar on a terminal, nothing elsewhere.
-fn progress(points: usize) -> ProgressBar {
-    if !io::stderr().is_terminal() || points < 2 {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::with_draw_target(Some(points as u64), ProgressDrawTarget::stderr_with_hz(10));
-    match ProgressStyle::with_template("{wide_bar} {pos}/{len} {eta}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 fn print(report: &SweepReport<'_>, format: Format, output: &mut Output) -> io::Result<()> {

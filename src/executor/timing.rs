@@ -68,7 +68,8 @@ pub fn resolution() -> f64 {
     (0..64).map(step).fold(f64::INFINITY, f64::min)
 }
 
-fn median(sorted: &[f64]) -> f64 {
+/// The middle of sorted values; not a number where there are none.
+pub fn median(sorted: &[f64]) -> f64 {
     match sorted.len() {
         0 => f64::NAN,
         n if n % 2 == 1 => sorted[n / 2],

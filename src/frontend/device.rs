@@ -1,5 +1,7 @@
 //! Device files: a few from datasheets that come with the program, and the user's own.
 
+mod latency;
+
 use std::path::Path;
 
 use super::{Error, read};
@@ -18,8 +20,8 @@ pub const DEVICES: &[(&str, &str)] = &[
     ("jetson_tx2", include_str!("devices/jetson_tx2.json")),
 ];
 
-const KEYS: [&str; 5] =
-    ["name", "source", "peak_flops", "bandwidth_bytes_per_second", "last_level_cache_bytes"];
+const KEYS: [&str; 6] =
+    ["name", "source", "peak_flops", "bandwidth_bytes_per_second", "last_level_cache_bytes", "latency"];
 
 /// The device of a name that is known, or of a file. Without one the sink says why.
 ///
@@ -88,7 +90,8 @@ fn device(name: &str, text: String, sources: &mut SourceMap, sink: &mut Sink) ->
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive count of bytes")]
     let cache = cache.map(|cache| cache as u64);
-    (!sink.has_errors()).then_some(Device { name, source, peak, bandwidth, cache })
+    let latency = take("latency").cloned().and_then(|json| latency::read(json, sink));
+    (!sink.has_errors()).then_some(Device { name, source, peak, bandwidth, cache, latency })
 }
 
 fn missing(span: Span, has_bandwidth: bool, sink: &mut Sink) {

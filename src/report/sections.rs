@@ -3,6 +3,7 @@
 pub mod conventions;
 pub mod costs;
 pub mod measurement;
+pub mod prediction;
 pub mod published;
 pub mod roofline;
 pub mod summary;

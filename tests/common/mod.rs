@@ -46,6 +46,7 @@ impl Network {
             gradient: None,
             budget: None,
             measurement: None,
+            prediction: None,
             roofline: None,
         }
     }

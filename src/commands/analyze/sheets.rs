@@ -5,9 +5,7 @@ use std::io;
 use super::super::Output;
 use super::shows;
 use crate::analysis::memory;
-use crate::analysis::roofline::Roofline;
 use crate::cli::{AnalyzeArgs, Format, Grouping, Section};
-use crate::device::Device;
 use crate::graph::Graph;
 use crate::report::diagnostics::clean;
 use crate::report::sections::costs::{self, By, Extra};
@@ -21,7 +19,6 @@ pub(super) struct Selection<'a> {
     pub(super) report: &'a Report<'a>,
     /// The network without its partial blocks.
     pub(super) plain: Option<&'a (Graph, memory::Analysis)>,
-    pub(super) roofline: Option<&'a (Device, Roofline)>,
     /// A convention's column.
     pub(super) extra: Option<&'a Extra>,
 }
@@ -81,8 +78,11 @@ impl Selection<'_> {
                 sheets.push(report::gradient::stages(graph, found));
             }
         }
-        if let (Some((device, roofline)), true) = (self.roofline, shows(Section::Roofline)) {
+        if let (Some((device, roofline)), true) = (report.roofline, shows(Section::Roofline)) {
             sheets.push(sections::roofline::sheet(report, device, roofline, args.top));
+        }
+        if let (Some((device, prediction)), true) = (report.prediction, shows(Section::Prediction)) {
+            sheets.push(sections::prediction::sheet(report, device, prediction, args.top));
         }
         if shows(Section::Conventions) {
             sheets.push(sections::conventions::sheet(report));

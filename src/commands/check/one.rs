@@ -13,8 +13,10 @@ use crate::budget::messages::tell;
 use crate::budget::{Budget, Limit, Row, Scope, Verdict, document};
 use crate::commands::baseline::{self, Baseline};
 use crate::commands::{Exit, MANY_NODES};
+use crate::device::Device;
 use crate::diagnostic::{Code, Diagnostic, Sink, git_lfs_pointer};
 use crate::frontend::{self, LoadOptions};
+use crate::prediction::predict;
 use crate::profile::{Profile, Wanted};
 use crate::report::Report;
 use crate::report::budget::changes::Changes;
@@ -279,6 +281,8 @@ pub(in crate::commands) struct Named<'a> {
     pub(in crate::commands) baseline: Option<&'a str>,
     /// A kept report that has a measurement.
     pub(in crate::commands) measured: Option<&'a Path>,
+    /// A device, for predicted times.
+    pub(in crate::commands) device: Option<&'a Device>,
 }
 
 /// Checks one budget file.
@@ -315,11 +319,20 @@ fn judged(file: &Path, named: Named<'_>, notes: &mut Notes) -> Option<(String, V
         }
     };
     let mut subject = subject(path, &budget, notes)?;
+    let prediction = named.device.and_then(|device| {
+        let (graph, kernels) = (&subject.profile.loaded.graph, &subject.profile.analysis.kernels);
+        Some((device, predict(graph, kernels, device.latency.as_ref()?).ok()?))
+    });
+    let prediction = prediction.as_ref().map(|(device, prediction)| (*device, prediction));
+    if prediction.is_some() {
+        let predicted = Report { prediction, ..subject.profile.report(&notes.sources) };
+        subject.report = tree(&predicted, &budget).map_err(|fault| notes.fault = Some(fault)).ok()?;
+    }
     if let Some(path) = named.measured {
         measured::take(path, &mut subject.report, notes)?;
     }
     let against = against(named.baseline, file, &subject.path, &budget, &options(&budget), notes)?;
-    let report = subject.profile.report(&notes.sources);
+    let report = Report { prediction, ..subject.profile.report(&notes.sources) };
     let verdict = judge(file, &budget, &report, &subject.report, &against, &mut notes.sink, &mut notes.told)?;
     let before = match &against.baseline {
         Some(Baseline::Report(report)) => Some(report),

@@ -21,7 +21,6 @@ use crate::graph::{Graph, NodeId, StoredTensor};
 use crate::measurement::{Measurement, Provenance};
 use crate::ops::execute::Fault;
 use crate::profile::{Profile, TooLarge, Wanted};
-use crate::report::Report;
 use crate::report::measurement::Measured;
 use crate::source::SourceMap;
 
@@ -59,7 +58,7 @@ pub(super) fn run(args: &MeasureArgs, output: &mut Output) -> io::Result<Exit> {
         Ok(place) => place,
         Err(exit) => return Ok(exit),
     };
-    let roofline = match &args.roofline {
+    let on_device = match &args.roofline {
         None => None,
         Some(name) => match on_device(name, graph, &profile.analysis, output)? {
             Ok(found) => Some(found),
@@ -79,8 +78,8 @@ pub(super) fn run(args: &MeasureArgs, output: &mut Output) -> io::Result<Exit> {
         Ok(measurement) => measurement,
         Err(fault) => return failed(&profile.loaded, &fault, &sources, output),
     };
-    let roofline = roofline.as_ref().map(|(device, roofline)| (device, roofline));
-    let report = Report { roofline, ..profile.report(&sources) };
+    let plain = profile.report(&sources);
+    let report = on_device.as_ref().map_or(plain, |on| on.reported(plain));
     show(args, &Measured::with(report, &measurement), asked, place.as_ref(), output)
 }
 

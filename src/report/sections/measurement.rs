@@ -75,7 +75,7 @@ pub fn times(measured: &Measured<'_>) -> Option<Sheet> {
         let name = Cell::Text(name.into());
         std::iter::once(name).chain(passes.iter().map(|(_, pace)| cell(pace))).collect()
     };
-    let rows = vec![
+    let mut rows = vec![
         row("median", &|pace| Cell::Time(pace.timing.median)),
         row("± MAD", &|pace| Cell::Time(pace.timing.deviation)),
         row("samples", &|pace| Cell::Digits(pace.timing.samples as u64)),
@@ -87,6 +87,19 @@ pub fn times(measured: &Measured<'_>) -> Option<Sheet> {
         row("× bound", &|pace| maybe(pace.over_bound(), Cell::Ratio)),
     ];
     let mut notes = provenance(&measured.measurement.provenance);
+    if let (Some((device, prediction)), Some(_)) = (measured.report().prediction, measured.forward()) {
+        // Of the forward pass, which comes first.
+        let forward = |cell: Cell| {
+            let others = std::iter::repeat_n(Cell::Text("-".into()), passes.len() - 1);
+            std::iter::once(cell).chain(others)
+        };
+        let line = |name: &str, cell| std::iter::once(Cell::Text(name.into())).chain(forward(cell)).collect();
+        rows.push(line("predicted", Cell::Time(prediction.nanoseconds)));
+        let error = super::super::prediction::error(measured.report(), prediction);
+        let error = error.map_or_else(|| "at least".into(), super::prediction::signed);
+        rows.push(line("error", Cell::Text(error)));
+        notes.extend(super::prediction::notes(measured.report(), device, prediction));
+    }
     if let Some((device, _)) = measured.report().roofline {
         notes.push(format!("bound: the roofline of the forward pass on {}", device.name));
     }
@@ -126,7 +139,16 @@ pub fn layers(measured: &Measured<'_>, limit: Option<usize>, wide: bool) -> Opti
     paces.truncate(limit.unwrap_or(all));
     let mut columns = vec!["layer", "time", "%", "FLOP/s", "B/s", "bound", "× bound"];
     if wide {
-        columns.extend(["± MAD", "samples", "outliers", "backward", "± MAD backward", "op", "stage"]);
+        columns.extend([
+            "± MAD",
+            "samples",
+            "outliers",
+            "backward",
+            "± MAD backward",
+            "predicted",
+            "op",
+            "stage",
+        ]);
     }
     let rows = paces.iter().map(|(id, pace)| {
         let node = report.graph.node(*id);
@@ -141,12 +163,14 @@ pub fn layers(measured: &Measured<'_>, limit: Option<usize>, wide: bool) -> Opti
         ];
         if wide {
             let backward = measured.measurement.nodes.get(id.index()).and_then(|node| node.backward);
+            let predicted = report.prediction.and_then(|(_, prediction)| prediction.nodes[id.index()]);
             row.extend([
                 Cell::Time(pace.timing.deviation),
                 Cell::Digits(pace.timing.samples as u64),
                 Cell::Digits(pace.timing.outliers as u64),
                 maybe(backward.map(|timing| timing.median), Cell::Time),
                 maybe(backward.map(|timing| timing.deviation), Cell::Time),
+                maybe(predicted, Cell::Time),
                 Cell::Name(called(node).into()),
                 Cell::Name(stage_name(report.graph, node).unwrap_or("").into()),
             ]);

@@ -1,0 +1,65 @@
+//! The device that networks run on.
+
+use std::io;
+
+use candle_core::Device;
+
+use crate::cli::RunsOn;
+use crate::commands::{Exit, Output};
+
+/// What runs the ops, with its version.
+pub(in crate::commands) const LIBRARY: &str = "candle 0.11.1";
+
+/// The device that the command line names.
+pub(in crate::commands) fn open(on: RunsOn, output: &mut Output) -> io::Result<Result<Device, Exit>> {
+    match on {
+        RunsOn::Cpu => Ok(Ok(Device::Cpu)),
+        RunsOn::Cuda if !cfg!(feature = "cuda") => {
+            output.error(
+                "this program was built without CUDA",
+                Some("`cargo install --path . --features cuda` builds one with it; that needs NVIDIA's toolkit"),
+            )?;
+            Ok(Err(Exit::World))
+        }
+        RunsOn::Cuda => match Device::new_cuda(0) {
+            Ok(device) => Ok(Ok(device)),
+            Err(error) => {
+                let help = "is there an NVIDIA card, and a driver for the toolkit that this was built with?";
+                output.error(&format!("the card does not answer: {error}"), Some(help))?;
+                Ok(Err(Exit::World))
+            }
+        },
+    }
+}
+
+/// A line of a file of the system, after its colon where it has one.
+pub(in crate::commands) fn line(path: &str, key: &str) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.starts_with(key))?;
+    Some(line.split_once(':').map_or(line, |(_, value)| value).trim().to_owned())
+}
+
+/// The processor's name, or its architecture where the system does not tell.
+pub(in crate::commands) fn processor() -> String {
+    line("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.into())
+}
+
+/// How many threads waited or ran, on average over the last minute.
+pub(in crate::commands) fn load() -> Option<f64> {
+    line("/proc/loadavg", "")?.split(' ').next()?.parse().ok()
+}
+
+/// Bytes of the processor's last-level cache.
+pub(in crate::commands) fn cache() -> Option<u64> {
+    let sizes = (0..8).filter_map(|index| {
+        let text = line(&format!("/sys/devices/system/cpu/cpu0/cache/index{index}/size"), "")?;
+        let (digits, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit())?);
+        let unit = match unit {
+            "K" => 1 << 10,
+            "M" => 1 << 20,
+            _ => return None,
+        };
+        digits.parse::<u64>().ok()?.checked_mul(unit)
+    });
+    sizes.max()
+}

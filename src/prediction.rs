@@ -1,0 +1,194 @@
+//! How long a network will take on a device that was calibrated, before it runs there.
+//!
+//! `calibrate` measures many single nodes and writes them into the device file. From those of one kind a law is fitted
+//! ([`law`]); a node's time is its law at the node's [`work::Work`], and the network's is the sum, for nodes run one after
+//! the other. A node of a kind that was not measured has no time: it is named, and the sum says "at least".
+
+pub mod accuracy;
+pub mod law;
+pub mod process;
+pub mod traced;
+pub mod work;
+
+use rustc_hash::FxHashMap;
+
+use crate::analysis::kernels::Kernels;
+use crate::analysis::memory::Layout;
+use crate::graph::{Graph, NodeId};
+use crate::ops::{Operator as _, Storage};
+use crate::tensor::DType;
+use crate::units::Overflow;
+use law::Law;
+use work::Work;
+
+/// One node that was timed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// What it did.
+    pub work: Work,
+    /// How long it took, the median of its runs; 0 where it runs as part of another node.
+    pub nanoseconds: f64,
+}
+
+/// All nodes of a kind, and the law that follows from them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kind {
+    /// Its name, as [`work::kind`] gives it.
+    pub name: String,
+    /// What was timed.
+    pub samples: Vec<Sample>,
+    /// What follows.
+    pub law: Law,
+}
+
+/// What runs as one piece there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Every node by itself.
+    Node,
+    /// What `explain traffic` calls a kernel may run as one: a node inside another's kernel is a kind of its own.
+    Kernel,
+}
+
+impl Unit {
+    /// Every unit.
+    pub const ALL: &[Self] = &[Self::Node, Self::Kernel];
+
+    /// Its name in device files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Kernel => "kernel",
+        }
+    }
+}
+
+/// Where and how a device was calibrated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Provenance {
+    /// What ran the nodes, with its version.
+    pub library: String,
+    /// The driver, where the device has one.
+    pub driver: Option<String>,
+    /// Threads of the library.
+    pub threads: u64,
+    /// The element type of everything that was timed.
+    pub dtype: DType,
+    /// What runs as one piece.
+    pub unit: Unit,
+    /// How many networks were run.
+    pub networks: u64,
+    /// The seed that they were drawn by; none where they were given.
+    pub seed: Option<u64>,
+    /// The day, as `2026-11-28`.
+    pub date: String,
+    /// The machine's load average when it began.
+    pub load: Option<f64>,
+}
+
+/// What a device was measured to take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latency {
+    /// Where and how.
+    pub provenance: Provenance,
+    /// A whole pass over the sum of its nodes, in the middle: what runs between nodes, less what timing each one adds.
+    pub whole: f64,
+    /// Every kind, by name.
+    pub kinds: Vec<Kind>,
+}
+
+impl Latency {
+    /// Fits the laws of samples, each with the name of its kind.
+    pub fn new(
+        provenance: Provenance,
+        whole: f64,
+        samples: impl IntoIterator<Item = (String, Sample)>,
+    ) -> Self {
+        let mut kinds: std::collections::BTreeMap<String, Vec<Sample>> = std::collections::BTreeMap::new();
+        for (kind, sample) in samples {
+            kinds.entry(kind).or_default().push(sample);
+        }
+        let fit = |(name, samples): (String, Vec<Sample>)| Kind { law: Law::fit(&samples), name, samples };
+        Self { provenance, whole, kinds: kinds.into_iter().map(fit).collect() }
+    }
+
+    fn kind(&self, name: &str) -> Option<usize> {
+        self.kinds.binary_search_by(|kind| kind.name.as_str().cmp(name)).ok()
+    }
+}
+
+/// A network's time on a device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// Nanoseconds of the forward pass; of what is known of it where `unknown` names nodes.
+    pub nanoseconds: f64,
+    /// By [`NodeId`]: nanoseconds; none of what does not run and of what is not known.
+    pub nodes: Vec<Option<f64>>,
+    /// Nodes of a kind or element type that was not calibrated.
+    pub unknown: Vec<NodeId>,
+    /// Nodes unlike any that was timed: their kind's law is stretched.
+    pub stretched: Vec<NodeId>,
+}
+
+/// Predicts the time of a forward pass.
+///
+/// # Errors
+/// Where there are 2³² tensors or more.
+pub fn predict(graph: &Graph, kernels: &Kernels, latency: &Latency) -> Result<Prediction, Overflow> {
+    let mut prediction = Prediction {
+        nanoseconds: 0.0,
+        nodes: vec![None; graph.len()],
+        unknown: Vec::new(),
+        stretched: Vec::new(),
+    };
+    // Networks repeat themselves.
+    let mut known: FxHashMap<(usize, Work), (f64, bool)> = FxHashMap::default();
+    for id in running(graph)? {
+        let node = graph.node(id);
+        let kind = latency.kind(&work::kind(graph, id, kernels, latency.provenance.unit));
+        let of_type =
+            node.outputs[0].dtype == latency.provenance.dtype || node.op.storage() == Storage::Alias;
+        let (Some(kind), Some(work), true) = (kind, Work::of(graph, id), of_type) else {
+            prediction.unknown.push(id);
+            continue;
+        };
+        let law = || latency.kinds[kind].law.at(&work);
+        let (nanoseconds, is_near) = *known.entry((kind, work)).or_insert_with(law);
+        prediction.nodes[id.index()] = Some(latency.whole * nanoseconds);
+        prediction.nanoseconds += latency.whole * nanoseconds;
+        if !is_near {
+            prediction.stretched.push(id);
+        }
+    }
+    Ok(prediction)
+}
+
+/// The nodes that run for every image: neither inputs nor what follows from stored tensors alone.
+///
+/// # Errors
+/// Where there are 2³² tensors or more.
+pub fn running(graph: &Graph) -> Result<Vec<NodeId>, Overflow> {
+    let layout = Layout::new(graph, |node| node.op.storage() == Storage::Alias)?;
+    let runs =
+        graph.nodes().filter(|(id, node)| !node.is_input() && layout.outputs(*id, node).next().is_some());
+    Ok(runs.map(|(id, _)| id).collect())
+}
+
+/// Bytes beyond which what a node moves is taken to come from memory, not from a cache.
+const FROM_MEMORY: u64 = 64 << 20;
+
+/// The best rates that any sample reached: operations a second of multiply-accumulates, 2 each, and bytes a second of
+/// what is too large for a cache, or of anything where nothing is.
+#[expect(clippy::cast_precision_loss, reason = "rates are approximate by nature")]
+pub fn best<'a>(samples: impl Iterator<Item = &'a Sample> + Clone) -> (f64, f64) {
+    let timed = samples.filter(|sample| sample.nanoseconds > 0.0);
+    let moved =
+        |work: &Work| work.input_bytes.saturating_add(work.output_bytes).saturating_add(work.stored_bytes);
+    let fastest = |amount: &dyn Fn(&Work) -> u64| {
+        let rate = |sample: &Sample| amount(&sample.work) as f64 / sample.nanoseconds * 1e9;
+        timed.clone().map(rate).fold(0.0, f64::max)
+    };
+    let from_memory = fastest(&|work| Some(moved(work)).filter(|&bytes| bytes >= FROM_MEMORY).unwrap_or(0));
+    let bandwidth = if from_memory > 0.0 { from_memory } else { fastest(&moved) };
+    (fastest(&|work| work.macs.saturating_mul(2)), bandwidth)
+}

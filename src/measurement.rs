@@ -47,9 +47,9 @@ pub struct Provenance {
     pub values: String,
     /// The order in which the nodes ran: `as_written` or `lowered`.
     pub schedule: &'static str,
-    /// Timed repetitions, after so many that were not timed.
+    /// Timed repetitions that were asked for.
     pub samples: usize,
-    /// Repetitions that were not timed.
+    /// Repetitions before them, which were not timed: how many were made, of two passes the fewer.
     pub warm_up: usize,
     /// Processes that wanted a processor on average over the last minute, where the system tells; and processors.
     pub load: Option<f64>,

@@ -169,7 +169,9 @@ impl Quantity {
                 "compared" | "samples" | "outliers" => return Self::Count,
                 _ if last.ends_with("_ns") => return Self::Nanoseconds,
                 // The check or the curve that it is of.
-                _ if any(&|segment| segment.ends_with("memory")) => return Self::Bytes,
+                _ if any(&|segment| segment.ends_with("memory") || segment.ends_with("workspace")) => {
+                    return Self::Bytes;
+                }
                 _ => {}
             }
         }
@@ -562,6 +564,8 @@ mod tests {
             ("measurement.memory.inference.measured_peak", Quantity::Bytes),
             ("measurement.memory.training.curve.3.workspace", Quantity::Bytes),
             ("measurement.checks.training_memory.measured", Quantity::Bytes),
+            ("measurement.checks.workspace.measured", Quantity::Bytes),
+            ("measurement.checks.training_workspace.compared", Quantity::Count),
             ("measurement.checks.macs_grad_input.measured", Quantity::Macs),
             ("measurement.checks.flops.predicted", Quantity::Flops),
             ("measurement.checks.memory.compared", Quantity::Count),

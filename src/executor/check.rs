@@ -12,6 +12,58 @@ use crate::measurement::{Check, Difference, Unit, Verdict};
 use crate::ops::execute::{Fault, dims};
 use crate::tensor::TensorType;
 
+/// What a check compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Its key in reports.
+    pub name: &'static str,
+    /// What it compares, in a line.
+    pub what: &'static str,
+    /// What it counts.
+    pub unit: Unit,
+}
+
+impl Subject {
+    /// A subject.
+    pub const fn new(name: &'static str, what: &'static str, unit: Unit) -> Self {
+        Self { name, what, unit }
+    }
+
+    /// Its check where it was not made.
+    pub fn unchecked(self, why: impl Into<String>) -> Check {
+        let mut check = self.comparison().exact();
+        (check.predicted, check.measured, check.verdict) = (None, None, Verdict::Unchecked(why.into()));
+        check
+    }
+
+    fn comparison(self) -> Comparison {
+        Comparison::new(self.name, self.what, self.unit)
+    }
+}
+
+/// Every check, in the order in which they are made and shown.
+pub const SUBJECTS: [Subject; 14] = [
+    SHAPES,
+    PARAMETERS,
+    macs::FORWARD,
+    macs::GRAD_INPUT,
+    macs::GRAD_WEIGHT,
+    flops::FLOPS,
+    memory::INFERENCE.live,
+    memory::INFERENCE.workspace,
+    memory::TRAINING.live,
+    memory::TRAINING.workspace,
+    gradients::SUBJECTS[0],
+    gradients::SUBJECTS[1],
+    gradients::SUBJECTS[2],
+    gradients::SUBJECTS[3],
+];
+
+/// Of every tensor of a forward pass.
+pub const SHAPES: Subject = Subject::new("shapes", "shapes and element types of all tensors", Unit::Tensors);
+const PARAMETERS: Subject =
+    Subject::new("parameters", "elements of stored tensors, allocated", Unit::Elements);
+
 /// Ones in the shape of a tensor.
 fn ones(of: &TensorType, dtype: DType, device: &Device) -> Result<Tensor, Fault> {
     Ok(Tensor::ones(dims(of), dtype, device)?)

@@ -80,9 +80,9 @@ pub trait Observer {
         let _ = bytes;
     }
 
-    /// What is not needed any more was dropped.
-    fn dropped(&mut self, step: Step) {
-        let _ = step;
+    /// So many bytes were in memory only until they were added to a gradient that was there.
+    fn added(&mut self, bytes: u64) {
+        let _ = bytes;
     }
 }
 
@@ -251,7 +251,6 @@ impl<'g> Network<'g> {
             }
             observer.ran(step, &live.outputs(id));
             live.drop_dead(index);
-            observer.dropped(step);
         }
         live.results()
     }

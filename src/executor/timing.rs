@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
+use candle_core::{Device, Result};
+
 use crate::measurement::Timing;
 
-/// One reading of the clocks.
+/// One reading of the clocks. A card works on while the program goes on: it is waited for before they are read.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     wall: Instant,
@@ -34,22 +36,34 @@ pub struct Sample {
 
 impl Reading {
     /// Reads the clocks.
-    pub fn now() -> Self {
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn now(device: &Device) -> Result<Self> {
+        device.synchronize()?;
         let processor = processor();
-        Self { wall: Instant::now(), processor }
+        Ok(Self { wall: Instant::now(), processor })
     }
 
     /// Reads the wall's clock only, which is quicker.
-    pub fn wall() -> Self {
-        Self { wall: Instant::now(), processor: None }
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn wall(device: &Device) -> Result<Self> {
+        device.synchronize()?;
+        Ok(Self { wall: Instant::now(), processor: None })
     }
 
-    /// The time since.
+    /// The time until the device has done all that it was given since.
+    ///
+    /// # Errors
+    /// Where the device fails.
     #[expect(clippy::cast_precision_loss, reason = "durations, not counts")]
-    pub fn elapsed(&self) -> Sample {
+    pub fn elapsed(&self, device: &Device) -> Result<Sample> {
+        device.synchronize()?;
         let wall = self.wall.elapsed().as_nanos() as f64;
         let processor = self.processor.and_then(|then| Some((processor()? - then) as f64));
-        Sample { wall, processor }
+        Ok(Sample { wall, processor })
     }
 }
 
@@ -119,8 +133,8 @@ mod tests {
 
     #[test]
     fn the_clock_goes_on() {
-        let start = Reading::now();
+        let start = Reading::now(&Device::Cpu).unwrap();
         assert!(resolution() > 0.0);
-        assert!(start.elapsed().wall > 0.0);
+        assert!(start.elapsed(&Device::Cpu).unwrap().wall > 0.0);
     }
 }

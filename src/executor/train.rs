@@ -14,6 +14,7 @@ use crate::analysis::schedule::Schedule;
 use crate::graph::{Graph, Node, NodeId, Outlet};
 use crate::ops::execute::{BackwardCall, Call, Execute, Fault, Mode, Pass, dims, dtype};
 use crate::ops::{Io, KeptInputs, Operator, Storage};
+use crate::units::sum;
 
 /// The gradients of a node's learned tensors, by name.
 pub type Learned = SmallVec<[(&'static str, Tensor); 2]>;
@@ -34,6 +35,10 @@ pub(super) struct Memory {
 fn is_view(node: &Node, io: Io<'_>) -> Result<bool, Fault> {
     let storage = node.op.backward(io)?.storage.unwrap_or_else(|| node.op.storage());
     Ok(matches!(storage, Storage::Alias | Storage::PartOfInput))
+}
+
+fn bytes(of: &Tensor) -> u64 {
+    (of.elem_count() * of.dtype().size_in_bytes()) as u64
 }
 
 /// Which tensors share memory while training: what is a part of another is a view of it.
@@ -94,43 +99,78 @@ impl Flowing<'_, '_> {
         }
     }
 
-    /// Adds to a tensor's gradient. `read` are tensors whose memory it may not take.
-    fn add(&mut self, outlet: Outlet, gradient: Tensor, read: &[Option<Tensor>]) -> Result<(), Fault> {
-        let own = |gradient: Tensor| {
-            let shared = read.iter().flatten().any(|other| share_memory(other, &gradient));
-            if shared { gradient.copy() } else { gradient.contiguous() }
-        };
-        let Some(block) = self.layout.block(outlet) else {
-            let at = self.network.tensor(outlet);
-            match &mut self.loose[at] {
-                Some(sum) => add_to(sum, &gradient)?,
-                none => *none = Some(own(gradient)?),
-            }
-            return Ok(());
-        };
-        let owner = self.layout.blocks[block].owner;
-        if self.buffers[block].is_none() {
-            if outlet == owner {
-                self.buffers[block] = Some(own(gradient)?);
-                return Ok(());
-            }
-            let whole = self.network.graph.tensor(owner);
-            let dtype = dtype(whole.dtype).ok_or(Fault::Internal("a gradient without element type"))?;
-            self.buffers[block] = Some(Tensor::zeros(dims(whole), dtype, &self.network.device)?);
+    /// A part's gradient as one of the tensor that it is a part of, by the ops' own rules, and the bytes that this takes
+    /// at most.
+    fn whole(&self, part: Outlet, gradient: Tensor, owner: Outlet) -> Result<(Tensor, u64), Fault> {
+        let graph = self.network.graph;
+        let (mut at, mut gradient, mut taken) = (part, gradient, 0);
+        while at != owner {
+            let node = graph.node(at.node);
+            let types = graph.input_types(node);
+            let io = Io { inputs: &types, outputs: &node.outputs };
+            let mut gradients = vec![None; node.outputs.len()];
+            gradients[at.port as usize] = Some(gradient);
+            let wanted: Vec<bool> = (0..node.inputs.len()).map(|input| input == 0).collect();
+            let call = BackwardCall {
+                io,
+                inputs: &[],
+                outputs: &[],
+                kept: &[],
+                stored: self.network.stored(at.node),
+                gradients: &gradients,
+                wanted: &wanted,
+                mode: Mode::Train,
+            };
+            let of_input = node.op.gradients(&call)?.inputs.into_iter().next().flatten();
+            gradient = of_input.ok_or(Fault::Internal("a view without a gradient"))?;
+            taken = sum([taken, bytes(&gradient), node.op.workspace(io, Pass::Backward)?])?;
+            at = *node.inputs.first().ok_or(Fault::Internal("a view of nothing"))?;
         }
-        let Some(buffer) = self.buffers[block].clone() else { return Ok(()) };
+        Ok((gradient, taken))
+    }
+
+    /// Adds to a tensor's gradient; gives the bytes that were in memory only until they were added. `read` are tensors
+    /// whose memory it may not take.
+    fn add(&mut self, outlet: Outlet, gradient: Tensor, read: &[Option<Tensor>]) -> Result<u64, Fault> {
+        let is_shared = read.iter().flatten().any(|other| share_memory(other, &gradient));
+        // A copy of what has gaps, and the gradient itself unless it is another's.
+        let copy = if gradient.is_contiguous() { 0 } else { bytes(&gradient) };
+        let own = if is_shared { 0 } else { bytes(&gradient) };
+        let (there, owner) = match self.layout.block(outlet) {
+            None => (&mut self.loose[self.network.tensor(outlet)], outlet),
+            Some(block) => (&mut self.buffers[block], self.layout.blocks[block].owner),
+        };
+        if outlet == owner {
+            if let Some(sum) = there {
+                add_to(sum, &gradient)?;
+                return Ok(own + copy);
+            }
+            *there = Some(if is_shared { gradient.copy()? } else { gradient.contiguous()? });
+            return Ok(if is_shared { 0 } else { copy });
+        }
+        let mut buffer = match there.take() {
+            Some(buffer) => buffer,
+            None => {
+                let whole = self.network.graph.tensor(owner);
+                let dtype = dtype(whole.dtype).ok_or(Fault::Internal("a gradient without element type"))?;
+                Tensor::zeros(dims(whole), dtype, &self.network.device)?
+            }
+        };
         let mut part = self.part(outlet, &buffer, owner)?;
-        if outlet == owner && !buffer.device().is_cpu() {
-            // Elsewhere sums are not made in place.
-            drop(buffer);
+        let taken = if buffer.device().is_cpu() && share_memory(&part, &buffer) {
             add_to(&mut part, &gradient)?;
-            self.buffers[block] = Some(part);
-            return Ok(());
+            copy
+        } else {
+            // Sums are not made in place on a device, and not every part is a view: every second row is a copy.
+            drop(part);
+            let (whole, taken) = self.whole(outlet, gradient, owner)?;
+            add_to(&mut buffer, &whole)?;
+            taken
+        };
+        if let Some(block) = self.layout.block(outlet) {
+            self.buffers[block] = Some(buffer);
         }
-        if !buffer.device().is_cpu() {
-            return Err(Fault::unrunnable("gradients of parts of tensors are only run on the CPU"));
-        }
-        add_to(&mut part, &gradient)
+        Ok(own + taken)
     }
 
     /// Drops the gradients of tensors that a node writes.
@@ -186,7 +226,6 @@ impl Network<'_> {
             }
             observer.ran(step, &live.outputs(id));
             live.drop_dead(index);
-            observer.dropped(step);
         }
         Ok((kept, live))
     }
@@ -222,7 +261,6 @@ impl Network<'_> {
             drop(memory);
             flowing.drop_of(id, graph.node(id));
             held = None;
-            observer.dropped(step);
         }
         drop(held);
         Ok(learned)
@@ -316,21 +354,25 @@ impl Network<'_> {
                         "a gradient has another shape than its tensor",
                     )));
                 }
-                flowing.add(input, gradient, &gradients).map_err(RunFault::at(id))?;
+                observer.added(flowing.add(input, gradient, &gradients).map_err(RunFault::at(id))?);
             }
         }
         // Shared tensors learn where they are stored.
         let own = &mut learned[node.shares.unwrap_or(id).index()];
-        let mut bytes = 0;
+        let mut new = 0;
         for (name, gradient) in made.stored {
+            let bytes = bytes(&gradient);
             match own.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, sum)) => add_to(sum, &gradient)?,
+                Some((_, sum)) => {
+                    add_to(sum, &gradient)?;
+                    observer.added(bytes);
+                }
                 None => {
-                    bytes += (gradient.elem_count() * gradient.dtype().size_in_bytes()) as u64;
+                    new += bytes;
                     own.push((name, gradient));
                 }
             }
         }
-        Ok(bytes)
+        Ok(new)
     }
 }

@@ -14,7 +14,7 @@ use crate::analysis::schedule::Schedule;
 use crate::cli::{Format, MeasureArgs, Order, RunsOn};
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::executor::measure::{Options, measure};
-use crate::executor::{Network, RunFault, seeded};
+use crate::executor::{RunFault, seeded};
 use crate::frontend::values::{self, Reading, Values};
 use crate::frontend::{LoadOptions, Loaded, open_beside};
 use crate::graph::{Graph, NodeId, StoredTensor};
@@ -95,7 +95,6 @@ fn measured(
         Some(values) => values.get(id, one.weight.name).cloned().map_err(Fault::unrunnable),
         None => seeded::stored(graph, id, one, args.seed, device),
     };
-    let network = Network::new(graph, device, &mut values)?;
     let options = Options {
         samples: usize::from(args.samples),
         warm_up: usize::from(args.warm_up),
@@ -105,7 +104,7 @@ fn measured(
         products: u64::from(args.sources) * 1_000_000_000,
     };
     let provenance = provenance(args, graph, device, of_file.is_some());
-    measure(&network, &profile.analysis, schedule, provenance, &options)
+    measure(graph, device, &mut values, &profile.analysis, schedule, provenance, &options)
 }
 
 /// The device that the command line names.
@@ -197,15 +196,30 @@ fn values(
     }
 }
 
+/// What runs the ops. Cargo.toml wants exactly this version of it.
+const LIBRARY: &str = "candle 0.11.1";
+
+/// The name of a card, by its driver; `None` of the processor.
+#[cfg(feature = "cuda")]
+fn card(device: &Device) -> Option<String> {
+    let card = device.as_cuda_device().ok()?;
+    Some(card.cuda_stream().context().name().unwrap_or_else(|_| "the first CUDA device".into()))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn card(_: &Device) -> Option<String> {
+    None
+}
+
 fn provenance(args: &MeasureArgs, graph: &Graph, device: &Device, of_file: bool) -> Provenance {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let processor = || line("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.into());
     let load = line("/proc/loadavg", "").and_then(|line| line.split(' ').next()?.parse().ok());
     let dtype = graph.inputs().first().map_or("none", |&id| graph.node(id).outputs[0].dtype.name());
     Provenance {
-        device: if device.is_cpu() { processor() } else { "the first CUDA device".into() },
+        device: card(device).unwrap_or_else(processor),
         driver: line("/proc/driver/nvidia/version", "NVRM version").filter(|_| !device.is_cpu()),
-        library: "candle 0.11.1",
+        library: LIBRARY,
         threads: usize::from(args.threads),
         dtype,
         batch: graph.batch,
@@ -219,8 +233,20 @@ fn provenance(args: &MeasureArgs, graph: &Graph, device: &Device, of_file: bool)
             Order::Lowered => "lowered",
         },
         samples: usize::from(args.samples),
-        warm_up: usize::from(args.warm_up),
+        // Until they are counted.
+        warm_up: 0,
         load,
         processors,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// The program cannot ask its library for a version.
+    #[test]
+    fn the_library_is_the_one_that_is_built_in() {
+        let (name, version) = super::LIBRARY.split_once(' ').unwrap();
+        let wanted = format!("\n{name}-core = {{ version = \"={version}\", optional = true }}\n");
+        assert!(include_str!("../../../Cargo.toml").contains(&wanted), "{wanted}");
     }
 }

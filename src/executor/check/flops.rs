@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::Comparison;
+use super::Subject;
 use crate::graph::{Graph, StoredTensor};
 use crate::measurement::{Check, Difference, Unit, Verdict};
 use crate::ops::cost::{Elementary, Kind};
@@ -14,6 +14,10 @@ use crate::ops::execute::{Call, Execute, Fault, Mode, Stored, dims, dtype};
 use crate::ops::{Io, Op, Operator};
 use crate::tensor::TensorType;
 use crate::units::Overflow;
+
+/// The check.
+pub const FLOPS: Subject =
+    Subject::new("flops", "elementary operations, counted as they happen", Unit::Flops);
 
 /// Ops with more operations than this are not run on counted numbers: one takes a few nanoseconds.
 pub const LIMIT: u64 = 300_000_000;
@@ -68,8 +72,7 @@ fn kinds(counts: &Elementary) -> String {
 /// # Errors
 /// When a count does not fit in 64 bits.
 pub fn check(graph: &Graph) -> Result<Check, Overflow> {
-    let what = "elementary operations, counted as they happen";
-    let mut comparison = Comparison::new("flops", what, Unit::Flops);
+    let mut comparison = FLOPS.comparison();
     type Key = (*const Op, Vec<TensorType>);
     let mut seen: HashMap<Key, Result<Option<Elementary>, String>> = HashMap::new();
     let (mut large, mut failed, mut products) = (0usize, Vec::new(), 0usize);

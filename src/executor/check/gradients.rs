@@ -11,23 +11,43 @@ mod shadow;
 mod sources;
 mod step;
 
-use super::Comparison;
+use super::Subject;
 use crate::analysis::gradient::Gradient;
 use crate::analysis::provenance::Refusal;
 use crate::analysis::schedule::Schedule;
 use crate::executor::run::{Network, RunFault};
-use crate::measurement::{Check, Unit, Verdict};
+use crate::measurement::{Check, Unit};
 
 use step::Step;
 
-/// Multiply-accumulates that sources may take: some producers of a large network, all of a small one.
-pub const PRODUCTS: u64 = 5_000_000_000;
+/// The four checks, in their order.
+pub const SUBJECTS: [Subject; 4] = [
+    Subject::new(
+        "gradient_edges",
+        "ways from layer to layer without weights, by running one layer's channels after another",
+        Unit::Pairs,
+    ),
+    Subject::new(
+        "gradient_paths",
+        "gradient paths to every layer, by running a network of ones",
+        Unit::Paths,
+    ),
+    Subject::new(
+        "gradient_sources",
+        "weight gradients that change with one producer's stored features",
+        Unit::Pairs,
+    ),
+    Subject::new(
+        "gradient_copies",
+        "different gradients of operands and results of adds, bit for bit",
+        Unit::Tensors,
+    ),
+];
 
 /// Where there is too much to follow, nothing was predicted.
-pub fn refused(why: Refusal) -> Check {
-    let mut check = Comparison::new("gradients", "gradient paths and sources", Unit::Paths).exact();
-    check.verdict = Verdict::Unchecked(why.to_string());
-    check
+pub fn refused(why: Refusal) -> [Check; 4] {
+    let why = why.to_string();
+    SUBJECTS.map(|subject| subject.unchecked(&*why))
 }
 
 /// Edges, path counts, sources and copies. `products` bounds the work on sources: multiply-accumulates.

@@ -2,6 +2,7 @@
 //!
 //! With ones in, ones stored and ones beside the map, the sum of what comes out is the number of multiply-accumulates
 //! that happened; the sum of an input's gradient is the number of those backward, and that of the kernel's likewise.
+//! Single precision has every whole number up to 2^24: where an element is larger, the pass is run again in double.
 //! With zeros beside the map the sum is the number of products that are not by a zero of the padding: its own figure.
 
 use std::collections::HashMap;
@@ -10,14 +11,24 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use smallvec::SmallVec;
 
-use super::{Comparison, ones};
+use super::{Subject, ones};
 use crate::executor::run::Network;
 use crate::measurement::{Check, Unit, Verdict};
-use crate::ops::execute::kernel::reduce::{Sum, reduce};
+use crate::ops::execute::kernel::reduce::{Max, Sum, reduce};
 use crate::ops::execute::{BackwardCall, Call, Execute, Fault, Mode, Stored, dtype, probe};
 use crate::ops::{Family, Io, KeptInputs, Op, Operator, Role};
-use crate::tensor::TensorType;
+use crate::tensor::{self, TensorType};
 use crate::units::grouped;
+
+/// Of the forward pass.
+pub const FORWARD: Subject =
+    Subject::new("macs", "multiply-accumulates forward, as the sum of ones", Unit::Macs);
+/// Of the gradients of inputs.
+pub const GRAD_INPUT: Subject =
+    Subject::new("macs_grad_input", "multiply-accumulates of inputs' gradients, likewise", Unit::Macs);
+/// Of the gradients of kernels.
+pub const GRAD_WEIGHT: Subject =
+    Subject::new("macs_grad_weight", "multiply-accumulates of kernels' gradients, likewise", Unit::Macs);
 
 /// What one node's probe counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,36 +40,71 @@ struct Counted {
     grad_weight: u64,
 }
 
-/// The sum in f64. Each element is a whole number below 2^24, exact in f32; halves are run in f32.
-fn total(of: &Tensor) -> Result<u64, Fault> {
+/// Why a pass has no count.
+enum Failed {
+    /// An element is so large that its type does not have every whole number below.
+    Rounded,
+    Fault(Fault),
+}
+
+impl<F: Into<Fault>> From<F> for Failed {
+    fn from(fault: F) -> Self {
+        Self::Fault(fault.into())
+    }
+}
+
+/// The sum of sums of ones, in f64. While an element is below the limit all that were added to it were, so none was
+/// rounded.
+fn total(of: &Tensor) -> Result<u64, Failed> {
     let axes: Vec<usize> = (0..of.rank()).collect();
-    let whole = reduce(&of.to_dtype(DType::F64)?, &axes, &Sum)?.flatten_all()?.to_vec1::<f64>()?;
-    let sum = whole.first().copied().unwrap_or(0.0);
+    let doubles = of.to_dtype(DType::F64)?;
+    let first = |of: Tensor| Ok::<_, Fault>(of.flatten_all()?.to_vec1::<f64>()?.first().copied());
+    let limit = if of.dtype() == DType::F64 { 9_007_199_254_740_992.0 } else { 16_777_216.0 };
+    if of.elem_count() > 0 && first(reduce(&doubles, &axes, &Max)?)?.is_some_and(|most| most >= limit) {
+        return Err(Failed::Rounded);
+    }
+    let sum = first(reduce(&doubles, &axes, &Sum)?)?.unwrap_or(0.0);
     if sum < 0.0 || sum.fract() != 0.0 || sum >= 9e15 {
-        return Err(Fault::unrunnable(format!("the sum of ones is {sum}")));
+        return Err(Fault::unrunnable(format!("the sum of ones is {sum}")).into());
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number below 2^53")]
     Ok(sum as u64)
 }
 
 /// Ones for kernels and matrices, zeros for what is added.
-fn stored_ones(op: &Op, inputs: &[&TensorType], device: &Device) -> Result<Stored, Fault> {
+fn stored_ones(op: &Op, inputs: &[&TensorType], of: tensor::DType, device: &Device) -> Result<Stored, Fault> {
     let tensors = op.weights(inputs).into_iter().map(|weight| {
-        let of = TensorType::new(weight.shape.axes(), crate::tensor::DType::F32);
-        let ones = ones(&of, DType::F32, device)?;
+        let of = TensorType::new(weight.shape.axes(), of);
+        let ones = ones(&of, dtype(of.dtype).unwrap_or(DType::F32), device)?;
         Ok((weight.name, if weight.role == Role::Weight { ones } else { ones.zeros_like()? }))
     });
     Ok(Stored(tensors.collect::<Result<SmallVec<_>, Fault>>()?))
 }
 
-fn single(of: &TensorType) -> TensorType {
-    let dtype = if of.dtype.is_float() { crate::tensor::DType::F32 } else { of.dtype };
-    TensorType { dtype, ..of.clone() }
+/// One forward and one backward pass of ones, in the least precision that holds their sums.
+fn pass(op: &Op, inputs: &[TensorType], backward: bool, device: &Device) -> Result<Counted, Fault> {
+    for precision in [tensor::DType::F32, tensor::DType::F64] {
+        match pass_in(precision, op, inputs, backward, device) {
+            Ok(counted) => return Ok(counted),
+            Err(Failed::Rounded) => {}
+            Err(Failed::Fault(fault)) => return Err(fault),
+        }
+    }
+    Err(Fault::unrunnable("a sum of ones is above 2^53"))
 }
 
-/// One forward and one backward pass of ones.
-fn pass(op: &Op, inputs: &[TensorType], backward: bool, device: &Device) -> Result<Counted, Fault> {
-    let types: Vec<TensorType> = inputs.iter().map(single).collect();
+fn pass_in(
+    precision: tensor::DType,
+    op: &Op,
+    inputs: &[TensorType],
+    backward: bool,
+    device: &Device,
+) -> Result<Counted, Failed> {
+    let of = |of: &TensorType| TensorType {
+        dtype: if of.dtype.is_float() { precision } else { of.dtype },
+        ..of.clone()
+    };
+    let types: Vec<TensorType> = inputs.iter().map(of).collect();
     let types: Vec<&TensorType> = types.iter().collect();
     let outputs = op.infer(&types).map_err(|mismatch| Fault::unrunnable(mismatch.message))?;
     let io = Io { inputs: &types, outputs: &outputs };
@@ -66,7 +112,7 @@ fn pass(op: &Op, inputs: &[TensorType], backward: bool, device: &Device) -> Resu
         .iter()
         .map(|&of| ones(of, dtype(of.dtype).unwrap_or(DType::F32), device))
         .collect::<Result<Vec<_>, _>>()?;
-    let stored = stored_ones(op, &types, device)?;
+    let stored = stored_ones(op, &types, precision, device)?;
     let call = Call { io, inputs: &tensors, stored: &stored, mode: Mode::Train };
     let made = op.forward(&call)?;
     let mut counted = Counted { forward: total(&made.outputs[0])?, ..Counted::default() };
@@ -116,14 +162,7 @@ fn probed(op: &Op, io: Io<'_>, device: &Device) -> Result<Counted, Fault> {
 /// When a count does not fit in 64 bits.
 pub fn check(network: &Network<'_>) -> Result<Vec<Check>, crate::units::Overflow> {
     let graph = network.graph;
-    let mut forward = Comparison::new("macs", "multiply-accumulates forward, as the sum of ones", Unit::Macs);
-    let mut input =
-        Comparison::new("macs_grad_input", "multiply-accumulates of inputs' gradients, likewise", Unit::Macs);
-    let mut weight = Comparison::new(
-        "macs_grad_weight",
-        "multiply-accumulates of kernels' gradients, likewise",
-        Unit::Macs,
-    );
+    let [mut forward, mut input, mut weight] = [FORWARD, GRAD_INPUT, GRAD_WEIGHT].map(Subject::comparison);
     let mut valid = 0u64;
     type Key = (*const Op, Vec<TensorType>);
     let mut seen: HashMap<Key, Result<Counted, String>> = HashMap::new();
@@ -170,4 +209,30 @@ pub fn check(network: &Network<'_>) -> Result<Vec<Check>, crate::units::Overflow
         }
     }
     Ok(checks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::Linear;
+
+    #[test]
+    fn sums_that_single_precision_rounds_are_made_in_double() {
+        // Odd and above 2^24.
+        let features = (1 << 24) + 1;
+        let op = Op::from(Linear { out_features: std::num::NonZeroU64::MIN, bias: false, dtype: None });
+        let inputs = [TensorType::new([1, features], tensor::DType::F32)];
+        let of = |precision| pass_in(precision, &op, &inputs, false, &Device::Cpu);
+        assert!(matches!(of(tensor::DType::F32), Err(Failed::Rounded)));
+        assert_eq!(pass(&op, &inputs, false, &Device::Cpu).unwrap().forward, features);
+    }
+
+    #[test]
+    fn the_largest_element_decides() {
+        let of = |most: f64, dtype| total(&Tensor::new(&[1.0, most, 3.0], &Device::Cpu)?.to_dtype(dtype)?);
+        assert!(matches!(of(16_777_215.0, DType::F32), Ok(16_777_219)));
+        assert!(matches!(of(16_777_216.0, DType::F32), Err(Failed::Rounded)));
+        assert!(matches!(of(16_777_216.0, DType::F64), Ok(16_777_220)));
+        assert!(matches!(of(9_007_199_254_740_992.0, DType::F64), Err(Failed::Rounded)));
+    }
 }

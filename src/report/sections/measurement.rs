@@ -37,8 +37,24 @@ pub fn checks(measured: &Measured<'_>) -> Sheet {
         title: "Measured beside predicted".into(),
         columns: vec!["check", "predicted", "measured", "unit", "verdict", "compared"],
         rows: rows.collect(),
-        notes: checks.iter().filter_map(|check| remark(measured, check)).collect(),
+        notes: remarks(measured),
     }
+}
+
+/// What is to be said of the checks; once, with their names, where neighbours have the same to say.
+fn remarks(measured: &Measured<'_>) -> Vec<String> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for check in &measured.measurement.checks {
+        let Some(remark) = remark(measured, check) else { continue };
+        match found.last_mut() {
+            Some((names, other)) if *other == remark => {
+                names.push_str(", ");
+                names.push_str(check.name);
+            }
+            _ => found.push((check.name.to_owned(), remark)),
+        }
+    }
+    found.into_iter().map(|(names, remark)| format!("{names}: {remark}")).collect()
 }
 
 /// What is to be said of a check: why it allows a difference, where it is off, what it left out.
@@ -58,7 +74,7 @@ fn remark(measured: &Measured<'_>, check: &Check) -> Option<String> {
         parts.push(format!("off at {}: {named}{more}", plural(check.off.len() as u64, "node")));
     }
     parts.extend(check.note.clone());
-    (!parts.is_empty()).then(|| format!("{}: {}", check.name, parts.join("; ")))
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 fn maybe(value: Option<f64>, cell: fn(f64) -> Cell) -> Cell {

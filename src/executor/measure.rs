@@ -127,7 +127,7 @@ pub fn measure(
             nodes: Vec::new(),
         });
     }
-    checks.push(stored::check(network, analysis)?);
+    checks.push(stored::check(network, analysis, schedule, &mut inputs)?);
     checks.extend(macs::check(network)?);
     checks.push(flops::check(graph)?);
     let (check, curve) = memory::inference(network, schedule, &mut inputs)?;

@@ -47,8 +47,7 @@ fn counted(op: &Op, io: Io<'_>, listed: &[StoredTensor]) -> Result<Option<Elemen
                 filled(&TensorType::new(one.weight.shape.axes(), crate::tensor::DType::F64))?,
             ))
         })
-        .collect::<Result<_, Fault>>()?;
-    let stored = Stored(stored);
+        .collect::<Result<Stored, Fault>>()?;
     let io = Io { inputs: &types, outputs: &outputs };
     let call = Call { io, inputs: &inputs, stored: &stored, mode: Mode::Evaluate };
     let (made, counts) = count(|| op.forward(&call));

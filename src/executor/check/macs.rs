@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use smallvec::SmallVec;
 
 use super::{Comparison, ones};
 use crate::executor::run::Network;
@@ -48,7 +47,7 @@ fn stored_ones(op: &Op, inputs: &[&TensorType], device: &Device) -> Result<Store
         let ones = ones(&of, DType::F32, device)?;
         Ok((weight.name, if weight.role == Role::Weight { ones } else { ones.zeros_like()? }))
     });
-    Ok(Stored(tensors.collect::<Result<SmallVec<_>, Fault>>()?))
+    tensors.collect()
 }
 
 fn single(of: &TensorType) -> TensorType {

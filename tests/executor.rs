@@ -169,7 +169,7 @@ const STORING: &str = r#"{
     {"op": "conv2d", "name": "a", "out_channels": 4, "kernel": 3, "padding": 1, "groups": 2},
     {"op": "batch_norm"},
     {"op": "conv2d", "name": "b", "out_channels": 4, "kernel": 3, "padding": 1, "groups": 2, "share": "a"},
-    {"op": "constant", "name": "offset", "shape": [4, 1, 1], "trainable": true},
+    {"op": "constant", "name": "offset", "shape": [4, 1, 1], "dtype": "f64", "trainable": true},
     {"op": "add", "inputs": ["b", "offset"]}
   ]
 }"#;

@@ -189,11 +189,13 @@ impl Search<'_, '_> {
                 let input = h.node(reader).map(|id| graph.node(id).inputs[0].node);
                 let ways = input.map_or_else(Ways::default, |id| ways[id.index()]);
                 crosses |= ways.crosses;
-                // Where the channel axis was lost, a source is an upper bound.
-                let must_change =
-                    |placed: &Placed| !ways.are_shut() && !(placed.whole && self.gradient.h.approximate);
                 let row = h.reads.row(reader as usize).iter().filter(|placed| placed.read.vertex == producer);
-                blocks.extend(row.map(|&placed| Block { placed, must_change: must_change(&placed) }));
+                blocks.extend(row.map(|&placed| Block {
+                    placed,
+                    is_shut: ways.are_shut(),
+                    // Where the channel axis was lost, a source is an upper bound.
+                    must_change: !ways.are_shut() && !(placed.whole && h.approximate),
+                }));
             }
             let mut changed = vec![false; columns.inputs];
             let is_changed =
@@ -213,13 +215,14 @@ impl Search<'_, '_> {
             let mut others = changed.clone();
             blocks.iter().for_each(|block| others[ends(changed.len(), &block.placed)].fill(false));
             let first = others.iter().position(|&other| other).filter(|_| !crosses);
-            let same: Vec<&Block> = blocks.iter().filter(|block| !is_changed(&changed, block)).collect();
-            let seen = blocks.len() - same.len();
+            let is_seen = |block: &&Block| !block.is_shut && is_changed(&changed, block);
+            let seen = blocks.iter().filter(is_seen).count();
+            let faults =
+                blocks.iter().filter(|block| block.must_change && !is_changed(&changed, block)).count();
             // Where nothing arrives at a layer, nothing can change.
-            let faults = same.iter().filter(|block| block.must_change).count();
             let faults = if faults > 0 && is_zero(before)? { 0 } else { faults };
             found.seen += seen;
-            found.silent += same.len() - faults;
+            found.silent += blocks.len() - seen - faults;
             found.crossed += usize::from(crosses);
             if !blocks.is_empty() && seen + faults == 0 && first.is_none() {
                 continue;
@@ -290,7 +293,9 @@ fn features(of: &Tensor, seed: u64, trial: usize) -> Result<Tensor, Fault> {
 /// A predicted run of channels.
 struct Block {
     placed: Placed,
-    /// Whether it changes with its source: some are upper bounds, or behind what no feature passes.
+    /// Whether it is behind what no feature passes: what changes there is rounding.
+    is_shut: bool,
+    /// Whether it changes with its source.
     must_change: bool,
 }
 
@@ -319,10 +324,7 @@ impl Found {
             notes.push(format!("{producers} of {all} producers, chosen by the seed"));
         }
         if self.silent > 0 {
-            notes.push(format!(
-                "{} blocks stayed as they were: dead features, or dead gradients",
-                self.silent
-            ));
+            notes.push(format!("{} blocks tell nothing: dead features, or dead gradients", self.silent));
         }
         if self.crossed > 0 {
             notes.push(format!(

@@ -11,10 +11,10 @@ use crate::analysis::schedule::Schedule;
 use crate::executor::allocator;
 use crate::executor::run::{Network, Observer, RunFault, Step};
 use crate::executor::train::Loss;
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, NodeId, StoredTensor};
 use crate::measurement::{self, Check, Curve, Difference, Unit, Verdict};
-use crate::ops::Io;
 use crate::ops::execute::{Execute, Fault, Pass, dtype};
+use crate::ops::{Io, Role};
 use crate::units::{Overflow, grouped, sum};
 
 /// The alignment of masks, a byte an element.
@@ -101,6 +101,20 @@ fn workspace(graph: &Graph, id: NodeId, pass: Pass) -> Result<u64, Overflow> {
         // A gradient that is added to one that is there.
         Pass::Backward => sum([own, sum(types.iter().map(|of| of.bytes().get()))?]),
     }
+}
+
+/// By node, bytes of gradients of stored tensors that it adds to those that a later layer, which shares them, has made.
+fn second_gradients(graph: &Graph, schedule: &Schedule) -> Result<Vec<u64>, Overflow> {
+    let (mut made, mut bytes) = (vec![false; graph.len()], vec![0; graph.len()]);
+    for &id in schedule.order().iter().rev() {
+        let node = graph.node(id);
+        if std::mem::replace(&mut made[node.shares.unwrap_or(id).index()], true) {
+            let stored = graph.stored_by_op(node, &graph.input_types(node));
+            let learned = stored.iter().filter(|one| one.weight.role != Role::Buffer);
+            bytes[id.index()] = sum(learned.map(StoredTensor::bytes).collect::<Result<Vec<_>, _>>()?)?;
+        }
+    }
+    Ok(bytes)
 }
 
 /// The steps as reports show them.
@@ -205,13 +219,18 @@ pub fn training(
     let forward = schedule.order().iter().map(|&id| (id, Pass::Forward));
     let backward = schedule.order().iter().rev().map(|&id| (id, Pass::Backward));
     let steps: Vec<(NodeId, Pass)> = forward.chain(backward).collect();
+    let second = second_gradients(graph, schedule)?;
+    let all = |&(id, pass): &(NodeId, Pass)| {
+        let own = workspace(graph, id, pass)?;
+        if pass == Pass::Backward { sum([own, second[id.index()]]) } else { Ok(own) }
+    };
     let curve = Curve {
         name: "training",
         steps: shown(&steps),
         predicted: training::curve_of(graph, schedule, Profile::Minimal)?,
         measured: watch.measured,
         peak: watch.peak,
-        workspace: steps.iter().map(|&(id, pass)| workspace(graph, id, pass)).collect::<Result<_, _>>()?,
+        workspace: steps.iter().map(all).collect::<Result<_, _>>()?,
     };
     Ok((judge(&steps, &curve, name, what), Some(curve)))
 }

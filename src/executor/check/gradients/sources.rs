@@ -194,7 +194,7 @@ impl Search<'_, '_> {
                     placed,
                     is_shut: ways.are_shut(),
                     // Where the channel axis was lost, a source is an upper bound.
-                    must_change: !ways.are_shut() && !(placed.whole && h.approximate),
+                    must_change: !(ways.are_shut() || placed.whole && h.approximate),
                 }));
             }
             let mut changed = vec![false; columns.inputs];

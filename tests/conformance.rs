@@ -75,11 +75,10 @@ fn run(graph: &Graph, values: &Values) -> Run {
             if let Some(reason) = node.given.as_ref().and_then(|given| given.unrunnable.as_deref()) {
                 return Err(Fault::unrunnable(reason));
             }
-            let mut stored = Stored::default();
-            for weight in node.op.weights(&types) {
-                let value = values.get(id, weight.name).map_err(Fault::unrunnable)?;
-                stored.0.push((weight.name, value.clone()));
-            }
+            let value = |name| values.get(id, name).cloned().map_err(Fault::unrunnable);
+            let weights = node.op.weights(&types).into_iter();
+            let stored: Stored =
+                weights.map(|weight| Ok((weight.name, value(weight.name)?))).collect::<Result<_, Fault>>()?;
             let io = Io { inputs: &types, outputs: &node.outputs };
             node.op.forward(&Call { io, inputs: &read, stored: &stored, mode: Mode::Evaluate })
         };

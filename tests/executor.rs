@@ -11,10 +11,15 @@ use std::process::Command;
 
 use candle_core::{Device, Tensor};
 use csp_profile::analysis::schedule::Schedule;
+use csp_profile::analysis::{Analysis, analyze};
 use csp_profile::diagnostic::Sink;
+use csp_profile::executor::check::stored;
 use csp_profile::executor::{Network, seeded};
 use csp_profile::frontend::{LoadOptions, load_bytes};
-use csp_profile::graph::Graph;
+use csp_profile::graph::{Graph, NodeId, StoredTensor};
+use csp_profile::measurement::Verdict;
+use csp_profile::ops::Io;
+use csp_profile::ops::execute::{Call, Execute, Mode, Stored};
 use csp_profile::source::SourceMap;
 
 /// What `measure` says of a shipped network, timing nothing.
@@ -247,6 +252,78 @@ fn what_is_not_run_is_said_to_be_unchecked() {
         "gradient_copies",
     ];
     assert_eq!((checks.len(), names), (14, training.to_vec()));
+}
+
+/// A kernel that two layers use, a norm with its buffers, and a constant.
+const STORING: &str = r#"{
+  "inputs": {"image": [4, 5, 5]},
+  "layers": [
+    {"op": "conv2d", "name": "a", "out_channels": 4, "kernel": 3, "padding": 1, "groups": 2},
+    {"op": "batch_norm"},
+    {"op": "conv2d", "name": "b", "out_channels": 4, "kernel": 3, "padding": 1, "groups": 2, "share": "a"},
+    {"op": "constant", "name": "offset", "shape": [4, 1, 1], "dtype": "f64", "trainable": true},
+    {"op": "add", "inputs": ["b", "offset"]}
+  ]
+}"#;
+
+#[test]
+fn stored_tensors_are_those_that_ops_read() {
+    let graph = graph(STORING);
+    let mut values = |id, one: &_| seeded::stored(&graph, id, one, 1, &Device::Cpu);
+    let network = Network::new(&graph, &Device::Cpu, &mut values).unwrap();
+    let schedule = Schedule::as_written(&graph);
+    let checked = |change: &dyn Fn(&mut Analysis)| {
+        let mut analysis = analyze(&graph).unwrap();
+        change(&mut analysis);
+        let mut inputs = || seeded::inputs(&graph, 1, &Device::Cpu);
+        stored::check(&network, &analysis, &schedule, &mut inputs).map_err(|fault| fault.fault).unwrap()
+    };
+    // 4·2·9 and 4, once; 4·4; 4.
+    let right = checked(&|_| {});
+    assert_eq!((right.verdict, right.measured), (Verdict::Exact, Some(76 + 16 + 4)));
+    // Counted again where it is shared; at a node and in all; in all alone.
+    let wrong = checked(&|analysis| analysis.nodes[3].stored.weights += 72);
+    assert_eq!((wrong.verdict, wrong.off.len()), (Verdict::Off, 1));
+    let wrong = checked(&|analysis| analysis.total.stored.buffers -= 8);
+    assert_eq!((wrong.verdict, wrong.predicted), (Verdict::Off, Some(88)));
+}
+
+/// What an op leaves unread is not counted, and told.
+#[test]
+fn what_is_not_read_is_told() {
+    let stored: Stored = [("weight", 3), ("bias", 2)]
+        .map(|(name, count)| (name, Tensor::zeros(count, candle_core::DType::F32, &Device::Cpu).unwrap()))
+        .into_iter()
+        .collect();
+    let read = |stored: &Stored| stored.reads().filter(|(.., is_read)| *is_read).count();
+    assert_eq!(read(&stored), 0);
+    assert!(stored.get_if(false, "bias").unwrap().is_none() && stored.find("other").is_none());
+    assert_eq!(read(&stored), 0);
+    stored.get("weight").unwrap();
+    assert_eq!((read(&stored), read(&stored.clone())), (1, 0));
+    stored.forget();
+    assert_eq!(read(&stored), 0);
+    assert!(stored.get_if(true, "other").is_err());
+}
+
+#[test]
+fn values_of_another_size_are_refused() {
+    let graph = graph(STORING);
+    let mut values = |id: NodeId, one: &StoredTensor| {
+        let values = seeded::stored(&graph, id, one, 1, &Device::Cpu)?;
+        // As without groups.
+        Ok(if &*graph.node(id).name == "a" { Tensor::cat(&[&values, &values], 0)? } else { values })
+    };
+    let Err(fault) = Network::new(&graph, &Device::Cpu, &mut values) else { panic!("it is taken") };
+    assert!(fault.fault.to_string().contains("`weight` is 4x2x3x3"), "{}", fault.fault);
+    // An op that is handed such a kernel by itself does not take a part of it for the whole.
+    let conv = graph.node(graph.nodes().nth(1).unwrap().0);
+    let types = graph.input_types(conv);
+    let ones = |dims: &[usize]| Tensor::ones(dims, candle_core::DType::F64, &Device::Cpu).unwrap();
+    let stored: Stored = [("weight", ones(&[4, 4, 3, 3])), ("bias", ones(&[4]))].into_iter().collect();
+    let (io, inputs) = (Io { inputs: &types, outputs: &conv.outputs }, [ones(&[2, 4, 5, 5])]);
+    let call = Call { io, inputs: &inputs, stored: &stored, mode: Mode::Evaluate };
+    assert!(conv.op.forward(&call).is_err_and(|fault| fault.to_string().contains("is read")));
 }
 
 #[test]

@@ -87,7 +87,98 @@ fn sums_groups_and_shuffles() {
     let checks = holds(&graph(&text("residual.json"), &[]));
     // Three residual blocks, and one tensor added to itself.
     assert_eq!(checks["gradient_paths"].measured, Some(16));
-    assert!(checks["gradient_copies"].compared >= 8);
+    // Of the blocks the stem and three times an operand and the sum, of which the operand has a copy; the tensor and its
+    // double have gradients of their own.
+    let copies = &checks["gradient_copies"];
+    assert_eq!((copies.compared, copies.measured), (1 + 3 * 2 + 2, Some(3)));
+}
+
+/// What passes a gradient on unchanged joins no classes, and is no fault either.
+#[test]
+fn classes_may_have_equal_gradients() {
+    for between in ["dropout", "identity", "relu6", "flatten"] {
+        let text = r#"{"inputs": {"x": [4]}, "batch": 2, "layers": [
+            {"op": "linear", "name": "stem", "out_features": 4},
+            {"op": "sigmoid", "name": "a"},
+            {"op": "linear", "inputs": "stem", "out_features": 4},
+            {"op": "sigmoid", "name": "b"},
+            {"op": "add", "name": "first", "inputs": ["a", "b"]},
+            {"op": "BETWEEN", "name": "between"},
+            {"op": "linear", "inputs": "stem", "name": "c", "out_features": 4},
+            {"op": "add", "inputs": ["between", "c"]},
+            {"op": "linear", "out_features": 3}
+        ]}"#;
+        let graph = graph(&text.replace("BETWEEN", between), &[]);
+        let copies = &checks(&graph, &Gradient::new(&graph).unwrap())["gradient_copies"];
+        assert_eq!(copies.verdict, Verdict::Exact, "{between}: {copies:?}");
+        // Two of three, and one of the two or three whose gradient is not a view.
+        assert!(matches!(copies.measured, Some(3 | 4)), "{between}: {copies:?}");
+        assert_eq!(copies.predicted, copies.measured, "{between}");
+    }
+}
+
+/// A norm with one element for each mean makes constants: no gradient passes it, and no feature.
+#[test]
+fn nothing_is_exact_where_nothing_changes() {
+    for (norm, batch) in [("batch_norm", "1"), ("instance_norm", "3")] {
+        let text = r#"{"inputs": {"x": [3, 1, 1]}, "batch": BATCH, "layers": [
+            {"op": "conv2d", "out_channels": 4, "kernel": 1},
+            {"op": "NORM", "affine": true},
+            {"op": "conv2d", "out_channels": 2, "kernel": 1}
+        ]}"#;
+        let graph = graph(&text.replace("NORM", norm).replace("BATCH", batch), &[]);
+        let sources = &checks(&graph, &Gradient::new(&graph).unwrap())["gradient_sources"];
+        let Verdict::Unchecked(why) = &sources.verdict else { panic!("{norm}: {sources:?}") };
+        assert!(why.contains("no block"), "{norm}: {why}");
+        assert!(sources.note.as_ref().unwrap().contains("2 blocks tell nothing"), "{sources:?}");
+        assert_eq!(sources.predicted, sources.measured);
+    }
+}
+
+/// Two features in one concat, and beside them a norm of one element.
+fn concat_beside_a_dead_norm(order: &str) -> Graph {
+    let text = r#"{"inputs": {"x": [3, 4, 4]}, "batch": 1, "outputs": ["head", "classes"], "layers": [
+        {"op": "conv2d", "name": "a", "out_channels": 4, "kernel": 1},
+        {"op": "conv2d", "name": "b", "inputs": "x", "out_channels": 4, "kernel": 1},
+        {"op": "concat", "inputs": [ORDER]},
+        {"op": "conv2d", "name": "head", "out_channels": 2, "kernel": 1},
+        {"op": "global_avg_pool", "inputs": "a"},
+        {"op": "batch_norm"},
+        {"op": "flatten"},
+        {"op": "linear", "name": "classes", "out_features": 2}
+    ]}"#;
+    graph(&text.replace("ORDER", order), &[])
+}
+
+/// What changes and was not predicted is off, whatever else is dead.
+#[test]
+fn a_dead_norm_hides_no_wrong_source() {
+    let real = concat_beside_a_dead_norm(r#""a", "b""#);
+    let sources = &checks(&real, &Gradient::new(&real).unwrap())["gradient_sources"];
+    assert_eq!(sources.verdict, Verdict::Exact, "{sources:?}");
+    assert!(sources.note.as_ref().unwrap().contains("1 blocks tell nothing"), "{sources:?}");
+    for (order, what) in [(r#""b", "a""#, "4 more channels change"), (r#""a", "b", "a""#, "do not change")] {
+        let wrong = Gradient::new(&concat_beside_a_dead_norm(order)).unwrap();
+        let sources = &checks(&real, &wrong)["gradient_sources"];
+        assert_eq!(sources.verdict, Verdict::Off, "{order}: {sources:?}");
+        assert!(sources.off.iter().any(|off| off.measured.contains(what)), "{order}: {:?}", sources.off);
+    }
+}
+
+/// A layer that the loss does not depend on has no gradient to look at, and that is said.
+#[test]
+fn layers_without_gradients_are_counted() {
+    let graph = graph(
+        r#"{"inputs": {"x": [3, 4, 4]}, "batch": 1, "outputs": ["head"], "layers": [
+            {"op": "conv2d", "name": "head", "out_channels": 4, "kernel": 1},
+            {"op": "conv2d", "name": "idle", "out_channels": 4, "kernel": 1},
+            {"op": "conv2d", "name": "idle_too", "out_channels": 4, "kernel": 1}
+        ]}"#,
+        &[],
+    );
+    let sources = &checks(&graph, &Gradient::new(&graph).unwrap())["gradient_sources"];
+    assert_eq!(sources.verdict, Verdict::Exact, "{sources:?}");
+    assert!(sources.note.as_ref().unwrap().contains("2 layers' kernels get no gradient"), "{sources:?}");
 }
 
 #[test]

@@ -69,6 +69,62 @@ const MISTAKES: &[Mistake] = &[
         "one(input.reshaped([input.shape.axes()[0], input.channels(), height, width - 1]))",
         "shapes",
     ),
+    (
+        "a_bias_that_is_not_there",
+        "src/ops/conv2d.rs",
+        "self.bias.then(|| Weight::new(\"bias\", [out], Role::Bias))",
+        "Some(Weight::new(\"bias\", [out], Role::Bias))",
+        "parameters",
+    ),
+    (
+        "shared_tensors_count_twice",
+        "src/analysis/cost.rs",
+        "stored(tensors.iter().filter(|tensor| !tensor.shared))",
+        "stored(tensors.iter())",
+        "parameters",
+    ),
+    (
+        "buffers_are_left_out_of_sums",
+        "src/analysis/cost.rs",
+        "add(&mut self.buffers, other.buffers)",
+        "add(&mut self.buffers, 0)",
+        "parameters",
+    ),
+    (
+        "edges_without_multiplicity",
+        "src/analysis/gradient/weight_graph.rs",
+        "edges.push(Edge { vertex: producer, multiplicity })",
+        "edges.push(Edge { vertex: producer, multiplicity: 1 })",
+        "gradient_edges",
+    ),
+    (
+        "paths_without_multiplicity",
+        "src/analysis/gradient/paths.rs",
+        "count += term * multiplicity",
+        "count += term",
+        "gradient_paths",
+    ),
+    (
+        "features_in_other_places",
+        "src/analysis/gradient/weight_graph.rs",
+        "at += segment.channels",
+        "at += segment.channels / 2",
+        "gradient_sources",
+    ),
+    (
+        "a_sum_of_gradients_is_a_copy",
+        "src/analysis/gradient/copies.rs",
+        "readers[index(operand)] == 1",
+        "readers[index(operand)] > 0",
+        "gradient_copies",
+    ),
+    (
+        "no_copies",
+        "src/analysis/gradient/copies.rs",
+        "graph.tensor(operand).shape == graph.tensor(sum).shape",
+        "graph.tensor(operand).shape != graph.tensor(sum).shape",
+        "gradient_copies",
+    ),
 ];
 
 const NETWORK: &str = r#"{
@@ -79,7 +135,11 @@ const NETWORK: &str = r#"{
     {"op": "relu", "name": "a"},
     {"op": "conv2d", "out_channels": 8, "kernel": 3, "padding": 1, "groups": 4, "name": "b"},
     {"op": "concat", "inputs": ["a", "b"]},
-    {"op": "max_pool2d", "kernel": 2},
+    {"op": "max_pool2d", "kernel": 2, "name": "x"},
+    {"op": "conv2d", "out_channels": 16, "kernel": 1, "bias": false, "name": "c"},
+    {"op": "add", "inputs": ["x", "c"]},
+    {"op": "conv2d", "out_channels": 16, "kernel": 1, "bias": false, "share": "c", "name": "d"},
+    {"op": "add", "inputs": ["d", "d"]},
     {"op": "flatten"},
     {"op": "linear", "out_features": 5}
   ]

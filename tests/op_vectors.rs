@@ -294,15 +294,19 @@ fn differences(case: &Case) -> Result<(), String> {
         for direction in 0..3u64 {
             let moved = |by: f64| -> Result<(f64, Vec<f64>), String> {
                 let mut run = Run::new(case, DType::F64)?;
-                let stored = place.checked_sub(case.inputs.len());
+                let stored = place.checked_sub(case.inputs.len()).map(|index| &*case.weights[index].0);
                 let tensor = match stored {
-                    Some(index) => &mut run.stored.0[index].1,
-                    None => &mut run.inputs[place],
+                    Some(name) => run.stored.get(name).map_err(|fault| fault.to_string())?,
+                    None => &run.inputs[place],
                 };
                 let signs: Vec<f64> = (0..tensor.elem_count() as u64).map(|at| sign(at, direction)).collect();
                 let step = Tensor::from_slice(&signs, tensor.dims(), tensor.device());
-                let step = step.and_then(|step| step * by).and_then(|step| &*tensor + step);
-                *tensor = step.map_err(|error| error.to_string())?;
+                let step = step.and_then(|step| step * by).and_then(|step| tensor + step);
+                let tensor = step.map_err(|error| error.to_string())?;
+                match stored {
+                    Some(name) => run.stored.put(name, &tensor),
+                    None => run.inputs[place] = tensor,
+                }
                 Ok((weighed(case, &run.forward(mode)?.outputs)?, signs))
             };
             let ((above, signs), (below, _)) = (moved(length)?, moved(-length)?);

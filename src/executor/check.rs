@@ -62,7 +62,7 @@ pub const SUBJECTS: [Subject; 14] = [
 /// Of every tensor of a forward pass.
 pub const SHAPES: Subject = Subject::new("shapes", "shapes and element types of all tensors", Unit::Tensors);
 const PARAMETERS: Subject =
-    Subject::new("parameters", "elements of stored tensors, allocated", Unit::Elements);
+    Subject::new("parameters", "elements of stored tensors that ops read", Unit::Elements);
 
 /// Ones in the shape of a tensor.
 fn ones(of: &TensorType, dtype: DType, device: &Device) -> Result<Tensor, Fault> {

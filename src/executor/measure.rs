@@ -160,7 +160,7 @@ fn check(
     let mut inputs = || seeded::inputs(graph, options.seed, &network.device);
     let Measurement { checks, memory, .. } = made;
     shapes(network, schedule, inputs()?, checks)?;
-    checks.push(stored::check(network, analysis)?);
+    checks.push(stored::check(network, analysis, schedule, &mut inputs)?);
     checks.extend(macs::check(network)?);
     checks.push(flops::check(graph)?);
     let (made, curve) = memory::inference(network, schedule, &mut inputs)?;

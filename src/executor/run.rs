@@ -10,6 +10,7 @@ use crate::analysis::schedule::Schedule;
 use crate::graph::{Graph, Node, NodeId, Outlet, StoredTensor};
 use crate::ops::execute::{Call, Execute, Fault, Made, Mode, Pass, Stored, Tensors, dims, dtype};
 use crate::ops::{Io, Operator, Role, Storage};
+use crate::tensor::TensorType;
 use crate::units::Overflow;
 
 /// Why a network cannot be run, and where.
@@ -106,6 +107,20 @@ pub struct Network<'g> {
     first: Vec<u32>,
 }
 
+/// Values of a stored tensor, if they are as many as it has.
+fn sized(values: Tensor, of: &StoredTensor) -> Result<Tensor, Fault> {
+    let wanted = dims(&TensorType { shape: of.weight.shape.clone(), dtype: of.dtype });
+    match values.dims() == wanted {
+        true => Ok(values),
+        false => Err(Fault::unrunnable(format!(
+            "its `{}` is {}, but is given {:?}",
+            of.weight.name,
+            of.weight.shape,
+            values.dims()
+        ))),
+    }
+}
+
 /// Where the values of a stored tensor come from.
 pub type Values<'a> = dyn FnMut(NodeId, &StoredTensor) -> Result<Tensor, Fault> + 'a;
 
@@ -126,8 +141,8 @@ impl<'g> Network<'g> {
             let own: Stored = match node.shares {
                 Some(other) => Stored::clone(&stored[other.index()]),
                 None => {
-                    let made = listed.iter().map(|one| Ok((one.weight.name, values(id, one)?)));
-                    Stored(made.collect::<Result<_, Fault>>().map_err(RunFault::at(id))?)
+                    let made = listed.iter().map(|one| Ok((one.weight.name, sized(values(id, one)?, one)?)));
+                    made.collect::<Result<_, Fault>>().map_err(RunFault::at(id))?
                 }
             };
             let learned = listed.iter().any(|one| one.weight.role != Role::Buffer);
@@ -188,11 +203,7 @@ impl<'g> Network<'g> {
 
     /// Other values for a node's stored tensors: after a step of training.
     pub fn store(&mut self, id: NodeId, name: &str, value: &Tensor) {
-        for (other, tensor) in &mut self.stored[id.index()].0 {
-            if *other == name {
-                *tensor = value.clone();
-            }
-        }
+        self.stored[id.index()].put(name, value);
     }
 
     /// Runs one node and holds what it made against its types.

@@ -296,6 +296,13 @@ impl Network<'_> {
         Ok(memory)
     }
 
+    /// Whether a node's outputs get gradients of their own: a view's is a part of its input's already.
+    pub(super) fn has_gradients(&self, id: NodeId) -> bool {
+        let is_view = self.training.views[id.index()]
+            && self.training.layout.block(Outlet { node: id, port: 0 }).is_some();
+        self.learns(id) && !self.graph.node(id).is_input() && !is_view
+    }
+
     /// Runs a node backward; gives the bytes of new gradients of stored tensors.
     fn backward(
         &self,
@@ -307,10 +314,7 @@ impl Network<'_> {
     ) -> Result<u64, RunFault> {
         let graph = self.graph;
         let node = graph.node(id);
-        // A view's gradient is a part of its input's already.
-        let is_view =
-            self.training.views[id.index()] && flowing.layout.block(Outlet { node: id, port: 0 }).is_some();
-        if !self.learns(id) || node.is_input() || is_view {
+        if !self.has_gradients(id) {
             return Ok(0);
         }
         let ports = (0u32..).take(node.outputs.len());

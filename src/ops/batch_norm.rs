@@ -102,11 +102,11 @@ mod execute {
     impl Execute for BatchNorm {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
             if self.track_running_stats && call.mode == Mode::Evaluate {
-                return norm::running_forward(call, self.epsilon);
+                return norm::running_forward(call, self.epsilon, self.affine);
             }
             let x = &call.inputs[0];
             let [mean, inverse] = moments(x, &norm::all_but_channels(x), self.epsilon)?;
-            let [scale, shift] = norm::scale_and_shift(call.stored, [&mean, &inverse])?;
+            let [scale, shift] = norm::scale_and_shift(call.stored, [&mean, &inverse], self.affine)?;
             let y = map(&[x, &scale, &shift], x.dims(), &function!(|x, a, b| x * a + b))?;
             let mut made = Made::from(y);
             if call.mode == Mode::Train {

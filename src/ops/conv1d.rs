@@ -152,7 +152,8 @@ mod execute {
             let (slide, groups) = self.slide(call.io)?;
             let kernel = call.inputs.get(1).map_or_else(|| call.stored.get("weight"), Ok)?;
             let (x, kernel) = (map_of(&call.inputs[0])?, map_of(kernel)?);
-            let y = convolution::forward(&x, &kernel, call.stored.find("bias"), &slide, groups)?;
+            let y =
+                convolution::forward(&x, &kernel, call.stored.get_if(self.bias, "bias")?, &slide, groups)?;
             Ok(y.squeeze(2)?.into())
         }
 
@@ -174,7 +175,7 @@ mod execute {
             } else {
                 gradients.stored.push(("weight", of_kernel()?));
             }
-            if call.stored.find("bias").is_some() {
+            if self.bias {
                 gradients.stored.push(("bias", reduce(&gradient, &[0, 2, 3], &Sum)?.flatten_all()?));
             }
             Ok(gradients)

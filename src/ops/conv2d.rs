@@ -161,7 +161,7 @@ mod execute {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
             let (slide, groups) = self.slide(call.io)?;
             let kernel = call.inputs.get(1).map_or_else(|| call.stored.get("weight"), Ok)?;
-            let bias = call.stored.find("bias");
+            let bias = call.stored.get_if(self.bias, "bias")?;
             Ok(convolution::forward(&call.inputs[0], kernel, bias, &slide, groups)?.into())
         }
 
@@ -178,7 +178,7 @@ mod execute {
             } else {
                 gradients.stored.push(("weight", of_kernel()?));
             }
-            if call.stored.find("bias").is_some() {
+            if self.bias {
                 gradients.stored.push(("bias", reduce(gradient, &[0, 2, 3], &Sum)?.flatten_all()?));
             }
             Ok(gradients)

@@ -170,7 +170,7 @@ mod execute {
             let (slide, groups) = self.slide(call.io)?;
             let kernel = call.inputs.get(1).map_or_else(|| call.stored.get("weight"), Ok)?.contiguous()?;
             let y = convolution::grad_input(&call.inputs[0].contiguous()?, &kernel, &slide, groups)?;
-            let Some(bias) = call.stored.find("bias") else { return Ok(y.into()) };
+            let Some(bias) = call.stored.get_if(self.bias, "bias")? else { return Ok(y.into()) };
             let bias = bias.reshape((1, bias.elem_count(), 1, 1))?;
             Ok(map(&[&y, &bias], y.dims(), &function!(|y, b| y + b))?.into())
         }
@@ -190,7 +190,7 @@ mod execute {
             } else {
                 gradients.stored.push(("weight", of_kernel()?));
             }
-            if call.stored.find("bias").is_some() {
+            if self.bias {
                 gradients.stored.push(("bias", reduce(&gradient, &[0, 2, 3], &Sum)?.flatten_all()?));
             }
             Ok(gradients)

@@ -11,6 +11,7 @@ pub mod scalar;
 mod single;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::{DType, Tensor};
 use smallvec::SmallVec;
@@ -104,14 +105,37 @@ pub enum Mode {
     Train,
 }
 
-/// The stored tensors of a layer, by their names within it.
-#[derive(Clone, Debug, Default)]
-pub struct Stored(pub SmallVec<[(&'static str, Tensor); 2]>);
+/// The stored tensors of a layer, by their names within it. Which of them an op asks for is noted.
+#[derive(Debug, Default)]
+pub struct Stored(SmallVec<[Entry; 2]>);
+
+#[derive(Debug)]
+struct Entry {
+    name: &'static str,
+    tensor: Tensor,
+    is_read: AtomicBool,
+}
+
+impl Clone for Stored {
+    /// The same tensors, of which nothing was read yet.
+    fn clone(&self) -> Self {
+        self.0.iter().map(|entry| (entry.name, entry.tensor.clone())).collect()
+    }
+}
+
+impl FromIterator<(&'static str, Tensor)> for Stored {
+    fn from_iter<I: IntoIterator<Item = (&'static str, Tensor)>>(tensors: I) -> Self {
+        let entry = |(name, tensor)| Entry { name, tensor, is_read: AtomicBool::new(false) };
+        Self(tensors.into_iter().map(entry).collect())
+    }
+}
 
 impl Stored {
     /// One that may be missing.
     pub fn find(&self, name: &str) -> Option<&Tensor> {
-        self.0.iter().find(|(other, _)| *other == name).map(|(_, tensor)| tensor)
+        let entry = self.0.iter().find(|entry| entry.name == name)?;
+        entry.is_read.store(true, Ordering::Relaxed);
+        Some(&entry.tensor)
     }
 
     /// One that must be there.
@@ -120,6 +144,31 @@ impl Stored {
     /// Where it is not.
     pub fn get(&self, name: &str) -> Result<&Tensor, Fault> {
         self.find(name).ok_or_else(|| Fault::unrunnable(format!("its stored tensor `{name}` has no values")))
+    }
+
+    /// One that must be there if the op has it.
+    ///
+    /// # Errors
+    /// Where it has it, and it is not.
+    pub fn get_if(&self, has: bool, name: &str) -> Result<Option<&Tensor>, Fault> {
+        has.then(|| self.get(name)).transpose()
+    }
+
+    /// Puts another tensor in the place of one that is there.
+    pub fn put(&mut self, name: &str, tensor: &Tensor) {
+        for entry in self.0.iter_mut().filter(|entry| entry.name == name) {
+            entry.tensor = tensor.clone();
+        }
+    }
+
+    /// All of them, and whether each was asked for since [`Self::forget`].
+    pub fn reads(&self) -> impl Iterator<Item = (&'static str, &Tensor, bool)> {
+        self.0.iter().map(|entry| (entry.name, &entry.tensor, entry.is_read.load(Ordering::Relaxed)))
+    }
+
+    /// From here on nothing was asked for.
+    pub fn forget(&self) {
+        self.0.iter().for_each(|entry| entry.is_read.store(false, Ordering::Relaxed));
     }
 }
 

@@ -98,7 +98,7 @@ mod execute {
 
     impl Execute for GroupNorm {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
-            norm::channels_forward(self.how(call.io.inputs[0])?, call)
+            norm::channels_forward(self.how(call.io.inputs[0])?, call, self.affine)
         }
 
         fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {

@@ -102,9 +102,9 @@ mod execute {
     impl Execute for InstanceNorm {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
             if self.track_running_stats && call.mode == Mode::Evaluate {
-                return norm::running_forward(call, self.epsilon);
+                return norm::running_forward(call, self.epsilon, self.affine);
             }
-            norm::channels_forward(self.how(call.io.inputs[0])?, call)
+            norm::channels_forward(self.how(call.io.inputs[0])?, call, self.affine)
         }
 
         fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {

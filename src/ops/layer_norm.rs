@@ -97,7 +97,7 @@ mod execute {
 
     impl Execute for LayerNorm {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
-            norm::rows_forward(self.how(call.io.inputs[0])?, call)
+            norm::rows_forward(self.how(call.io.inputs[0])?, call, [self.affine, self.affine && self.bias])
         }
 
         fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {

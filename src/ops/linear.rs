@@ -93,7 +93,7 @@ mod execute {
             let (x, weight) = (&call.inputs[0], call.stored.get("weight")?);
             let rows = x.elem_count() / weight.dims()[1].max(1);
             let y = x.contiguous()?.reshape((rows, weight.dims()[1]))?.matmul(&weight.t()?)?;
-            let y = match call.stored.find("bias") {
+            let y = match call.stored.get_if(self.bias, "bias")? {
                 None => y,
                 Some(bias) => map(&[&y, bias], y.dims(), &function!(|y, b| y + b))?,
             };
@@ -110,7 +110,7 @@ mod execute {
             gradients.inputs.push(of_input.transpose()?);
             let x = call.input(0)?.contiguous()?.reshape((rows, features))?;
             gradients.stored.push(("weight", gradient.t()?.matmul(&x)?));
-            if call.stored.find("bias").is_some() {
+            if self.bias {
                 gradients.stored.push(("bias", reduce(&gradient, &[0], &Sum)?.flatten_all()?));
             }
             Ok(gradients)

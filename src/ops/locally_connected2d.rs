@@ -173,7 +173,7 @@ mod execute {
                 images.push(multiply(&matrices, &columns)?.squeeze(2)?.t()?.contiguous()?);
             }
             let y = Tensor::stack(&images, 0)?.reshape(shape)?;
-            let Some(bias) = call.stored.find("bias") else { return Ok(y.into()) };
+            let Some(bias) = call.stored.get_if(self.bias, "bias")? else { return Ok(y.into()) };
             Ok(map(&[&y, bias], y.dims(), &function!(|y, b| y + b))?.into())
         }
 
@@ -199,7 +199,7 @@ mod execute {
             let mut gradients = Gradients::default();
             gradients.inputs.push(call.wants(0).then(|| Tensor::stack(&of_input, 0)).transpose()?);
             gradients.stored.push(("weight", of_weight.reshape(weight.dims())?));
-            if call.stored.find("bias").is_some() {
+            if self.bias {
                 gradients.stored.push(("bias", reduce(gradient, &[0], &Sum)?.squeeze(0)?));
             }
             Ok(gradients)

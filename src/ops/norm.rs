@@ -112,9 +112,13 @@ pub(super) mod execute {
     use super::Rows;
     use crate::tensor::TensorType;
 
-    /// Rows standardized, each place scaled and shifted by itself.
-    pub(in crate::ops) fn rows_forward(how: Standardize, call: &Call<'_>) -> Result<Made, Fault> {
-        let (scale, shift) = (call.stored.find("weight"), call.stored.find("bias"));
+    /// Rows standardized, each place scaled and shifted by itself, if it is.
+    pub(in crate::ops) fn rows_forward(
+        how: Standardize,
+        call: &Call<'_>,
+        [scaled, shifted]: [bool; 2],
+    ) -> Result<Made, Fault> {
+        let (scale, shift) = (call.stored.get_if(scaled, "weight")?, call.stored.get_if(shifted, "bias")?);
         let made = how.forward(&call.inputs[0], scale, shift)?;
         Ok(keeping(how, made.rows, made.statistics, call.mode))
     }
@@ -174,11 +178,16 @@ pub(super) mod execute {
         }
     }
 
-    /// Rows standardized, each channel scaled and shifted.
-    pub(in crate::ops) fn channels_forward(how: Standardize, call: &Call<'_>) -> Result<Made, Fault> {
+    /// Rows standardized, each channel scaled and shifted if it is.
+    pub(in crate::ops) fn channels_forward(
+        how: Standardize,
+        call: &Call<'_>,
+        affine: bool,
+    ) -> Result<Made, Fault> {
         let x = &call.inputs[0];
         let mut made = how.forward(x, None, None)?;
-        if let (Some(scale), Some(shift)) = (call.stored.find("weight"), call.stored.find("bias")) {
+        if affine {
+            let (scale, shift) = (call.stored.get("weight")?, call.stored.get("bias")?);
             let (scale, shift) = (per_channel(scale, x.rank())?, per_channel(shift, x.rank())?);
             made.rows = map(&[&made.rows, &scale, &shift], x.dims(), &function!(|y, a, b| y * a + b))?;
         }
@@ -239,13 +248,14 @@ pub(super) mod execute {
     pub(in crate::ops) fn scale_and_shift(
         stored: &Stored,
         [mean, inverse]: [&Tensor; 2],
+        affine: bool,
     ) -> Result<[Tensor; 2], Fault> {
         let (rank, shape) = (mean.rank(), mean.dims());
-        let scale = match stored.find("weight") {
+        let scale = match stored.get_if(affine, "weight")? {
             Some(scale) => map(&[inverse, &per_channel(scale, rank)?], shape, &function!(|i, s| i * s))?,
             None => inverse.clone(),
         };
-        let shift = match stored.find("bias") {
+        let shift = match stored.get_if(affine, "bias")? {
             Some(shift) => {
                 map(&[mean, &scale, &per_channel(shift, rank)?], shape, &function!(|m, a, b| b - m * a))?
             }
@@ -255,10 +265,14 @@ pub(super) mod execute {
     }
 
     /// By stored statistics: the two numbers of each channel are known before the first image.
-    pub(in crate::ops) fn running_forward(call: &Call<'_>, epsilon: f64) -> Result<Made, Fault> {
+    pub(in crate::ops) fn running_forward(
+        call: &Call<'_>,
+        epsilon: f64,
+        affine: bool,
+    ) -> Result<Made, Fault> {
         let x = &call.inputs[0];
         let [mean, inverse] = running(call.stored, x.rank(), epsilon)?;
-        let [scale, shift] = uncounted(|| scale_and_shift(call.stored, [&mean, &inverse]))?;
+        let [scale, shift] = uncounted(|| scale_and_shift(call.stored, [&mean, &inverse], affine))?;
         Ok(map(&[x, &scale, &shift], x.dims(), &function!(|x, a, b| x * a + b))?.into())
     }
 

@@ -102,7 +102,7 @@ mod execute {
 
     impl Execute for RmsNorm {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
-            norm::rows_forward(self.how(call.io.inputs[0])?, call)
+            norm::rows_forward(self.how(call.io.inputs[0])?, call, [self.affine, false])
         }
 
         fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {

@@ -130,6 +130,9 @@ mod execute {
             let shape = call.shape(0);
             let fitted = self.add().fitted(call.inputs, &shape)?;
             let factors = uncounted(|| self.factors(call.stored))?;
+            if factors.dims()[0] != fitted.len() {
+                return Err(Fault::Internal("a weighted add has other weights than inputs"));
+            }
             let factors: Vec<Tensor> = (0..fitted.len())
                 .map(|input| self.factor(&factors, input, shape.len()))
                 .collect::<Result<_, _>>()?;

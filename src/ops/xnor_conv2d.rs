@@ -121,7 +121,7 @@ mod execute {
     impl Execute for XnorConv2d {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
             let (x, weight) = (signs(&call.inputs[0])?, scaled(call.stored.get("weight")?)?);
-            let bias = call.stored.find("bias");
+            let bias = call.stored.get_if(self.bias, "bias")?;
             Ok(convolution::forward(&x, &weight, bias, &self.slide(call.io)?, 1)?.into())
         }
 
@@ -137,7 +137,7 @@ mod execute {
             });
             gradients.inputs.push(of_input.transpose()?);
             gradients.stored.push(("weight", convolution::grad_kernel(&signs(x)?, gradient, &slide, 1)?));
-            if call.stored.find("bias").is_some() {
+            if self.bias {
                 gradients.stored.push(("bias", reduce(gradient, &[0, 2, 3], &Sum)?.flatten_all()?));
             }
             Ok(gradients)

@@ -33,14 +33,15 @@ impl<'a> Run<'a> {
         let outputs = case.op.infer(&read).map_err(|mismatch| mismatch.message)?;
         let inputs = case.inputs.iter().map(|input| tensor(input, float)).collect::<Result<_, _>>()?;
         let declared = case.op.weights(&read);
-        let mut stored = Stored::default();
+        let mut stored = Vec::new();
         for (name, values) in &case.weights {
             // What a file lists for ops that store nothing themselves.
             let listed = ["scale", "zero_point"].into_iter().find(|listed| listed == name);
             let own = declared.iter().map(|weight| weight.name).find(|own| own == name);
             let own = own.or(listed).ok_or_else(|| format!("the op stores no `{name}`"))?;
-            stored.0.push((own, tensor(values, float)?));
+            stored.push((own, tensor(values, float)?));
         }
+        let stored = stored.into_iter().collect();
         Ok(Self { case, float, types, outputs, inputs, stored })
     }
 

@@ -5,6 +5,9 @@
 //! but different sources"). An operand belongs to its sum's class where the sum alone reads it and nothing is broadcast:
 //! else its gradient is a sum itself.
 //!
+//! A class is of additions alone: what else passes a gradient on unchanged (dropout in evaluation, a ReLU of what is
+//! above 0) is the numbers' doing, and joins no classes.
+//!
 //! R_copy = 1 − classes / tensors over the operands and results of adds; 0 without adds. O(V α(V)).
 
 use crate::graph::{Graph, Node, Outlet};
@@ -15,7 +18,7 @@ use crate::ops::{Family, Io, Kept, Kind, Operator};
 pub struct Copies {
     /// Operands and results of adds.
     pub tensors: u64,
-    /// Different gradients among them.
+    /// Classes of them: additions give all members of one the same gradient.
     pub classes: u64,
 }
 

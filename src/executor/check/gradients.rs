@@ -10,6 +10,7 @@ mod paths;
 mod shadow;
 mod sources;
 mod step;
+mod ways;
 
 use super::Subject;
 use crate::analysis::gradient::Gradient;
@@ -67,6 +68,6 @@ pub fn check(
     let mut checks = paths::check(graph, gradient).to_vec();
     let step = Step::new(network, schedule, &is_layer, seed)?;
     checks.push(sources::check(network, gradient, schedule, &is_layer, &step, seed, products)?);
-    checks.push(copies::check(graph, &step.prints));
+    checks.push(copies::check(network, &step.prints));
     Ok(checks)
 }

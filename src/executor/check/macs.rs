@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use smallvec::SmallVec;
 
 use super::{Subject, ones};
 use crate::executor::run::Network;
@@ -78,7 +77,7 @@ fn stored_ones(op: &Op, inputs: &[&TensorType], of: tensor::DType, device: &Devi
         let ones = ones(&of, dtype(of.dtype).unwrap_or(DType::F32), device)?;
         Ok((weight.name, if weight.role == Role::Weight { ones } else { ones.zeros_like()? }))
     });
-    Ok(Stored(tensors.collect::<Result<SmallVec<_>, Fault>>()?))
+    tensors.collect()
 }
 
 /// One forward and one backward pass of ones, in the least precision that holds their sums.

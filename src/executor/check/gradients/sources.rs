@@ -7,13 +7,14 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::step::Step;
+use super::ways::{Ways, ways};
 use crate::analysis::gradient::Gradient;
 use crate::analysis::gradient::weight_graph::{Placed, Vertex};
 use crate::analysis::schedule::Schedule;
 use crate::executor::run::{Network, RunFault};
 use crate::executor::seeded::{self, Range};
 use crate::executor::train::Learned;
-use crate::graph::{Graph, Node, NodeId};
+use crate::graph::{Graph, NodeId};
 use crate::measurement::{Check, Difference, Unit, Verdict};
 use crate::ops::execute::Fault;
 use crate::ops::{Op, Operator};
@@ -82,13 +83,17 @@ impl Columns {
 /// What was found so far.
 #[derive(Default)]
 struct Found {
-    /// Pairs of producer and layer.
+    /// Pairs of producer and layer that were told apart.
     pairs: usize,
     /// Of them, those with an edge; and those whose gradient changed.
     predicted: u64,
     changed: u64,
-    /// Blocks that could not change: the features had no part in what was stored.
+    /// Blocks that were predicted and changed.
+    seen: usize,
+    /// Blocks that could not change: the features had no part in what was stored, or nothing arrived.
     silent: usize,
+    /// Pairs in which other channels may change too.
+    crossed: usize,
     off: Vec<Difference>,
 }
 
@@ -100,38 +105,6 @@ struct Search<'a, 'g> {
     step: &'a Step,
     /// By layer: how its kernel lies.
     columns: Vec<Option<Columns>>,
-    /// Whether what acts across channels may change others too.
-    leaks: bool,
-    /// Whether a norm has one element a channel: nothing passes it.
-    is_dead: bool,
-}
-
-/// Ops with statistics over several channels: their gradients run channel by channel only in the analysis.
-fn crosses_channels(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::GroupNorm(_)
-            | Op::LayerNorm(_)
-            | Op::RmsNorm(_)
-            | Op::Lrn(_)
-            | Op::Softmax(_)
-            | Op::LogSoftmax(_)
-            | Op::Attention(_)
-            | Op::Matmul(_)
-    )
-}
-
-/// Whether such an op stands before a weight layer.
-fn leaks(graph: &Graph, is_layer: &[bool]) -> bool {
-    let mut crossed = vec![false; graph.len()];
-    for (id, node) in graph.nodes() {
-        let before = node.inputs.iter().any(|input| crossed[input.node.index()]);
-        if before && is_layer[id.index()] {
-            return true;
-        }
-        crossed[id.index()] = before || crosses_channels(&node.op);
-    }
-    false
 }
 
 /// Every pair of a producer and a layer; where that takes more than `products` multiply-accumulates, of some producers.
@@ -148,13 +121,7 @@ pub(super) fn check(
     let columns: Vec<Option<Columns>> = (0..h.loss())
         .map(|vertex| Columns::new(graph, h.node(vertex).filter(|_| h.layers().contains(&vertex))?))
         .collect();
-    let leaks = leaks(graph, is_layer);
-    let is_dead = graph.nodes().any(|(_, node)| {
-        let of = |node: &Node| graph.tensor(node.inputs[0]).clone();
-        matches!(*node.op, Op::BatchNorm(_) | Op::InstanceNorm(_))
-            && of(node).shape.elements().is_ok_and(|elements| elements == of(node).channels())
-    });
-    let search = Search { network, gradient, schedule, is_layer, step, columns, leaks, is_dead };
+    let search = Search { network, gradient, schedule, is_layer, step, columns };
     let mut order: Vec<Vertex> = (0..h.loss()).collect();
     let all = order.len();
     let chance = seeded::values("producers", seed, Range { low: 0.0, high: 1.0 }, all);
@@ -209,23 +176,30 @@ impl Search<'_, '_> {
     }
 
     fn producer(&self, producer: Vertex, seed: u64, found: &mut Found) -> Result<(), RunFault> {
+        let (graph, h) = (self.network.graph, &self.gradient.h);
+        let Some(from) = h.node(producer) else { return Ok(()) };
+        let ways = ways(graph, from, self.is_layer);
         // Zeros may be what was there, or may be what an activation makes of all; then other features are tried.
         let mut tried: Vec<Vec<Learned>> = vec![self.without(producer, &|of| Ok(of.zeros_like()?))?];
         for (owner, readers) in self.readers() {
             let Some(columns) = self.columns[readers[0] as usize] else { continue };
             let Some(before) = weight(&self.step.learned, owner) else { continue };
-            let mut blocks: Vec<Placed> = Vec::new();
+            let (mut blocks, mut crosses): (Vec<Block>, bool) = (Vec::new(), false);
             for &reader in &readers {
-                let row = self.gradient.h.reads.row(reader as usize).iter();
-                blocks.extend(row.filter(|placed| placed.read.vertex == producer));
+                let input = h.node(reader).map(|id| graph.node(id).inputs[0].node);
+                let ways = input.map_or_else(Ways::default, |id| ways[id.index()]);
+                crosses |= ways.crosses;
+                let row = h.reads.row(reader as usize).iter().filter(|placed| placed.read.vertex == producer);
+                blocks.extend(row.map(|&placed| Block {
+                    placed,
+                    is_shut: ways.are_shut(),
+                    // Where the channel axis was lost, a source is an upper bound.
+                    must_change: !(ways.are_shut() || placed.whole && h.approximate),
+                }));
             }
             let mut changed = vec![false; columns.inputs];
-            // Where the channel axis was lost, a source is an upper bound.
-            let is_sure = |block: &&Placed| !(block.whole && self.gradient.h.approximate);
-            let unchanged = |changed: &[bool]| {
-                let sure = blocks.iter().filter(is_sure);
-                sure.filter(|block| !changed[ends(changed.len(), block)].contains(&true)).count()
-            };
+            let is_changed =
+                |changed: &[bool], block: &Block| changed[ends(changed.len(), &block.placed)].contains(&true);
             for trial in 0..=TRIALS {
                 if trial == tried.len() {
                     tried.push(self.without(producer, &|of| features(of, seed, trial))?);
@@ -234,30 +208,40 @@ impl Search<'_, '_> {
                     let more = columns.changed(before, after)?;
                     changed.iter_mut().zip(more).for_each(|(one, more)| *one |= more);
                 }
-                if unchanged(&changed) == 0 {
+                if blocks.iter().all(|block| !block.must_change || is_changed(&changed, block)) {
                     break;
                 }
             }
+            let mut others = changed.clone();
+            blocks.iter().for_each(|block| others[ends(changed.len(), &block.placed)].fill(false));
+            let first = others.iter().position(|&other| other).filter(|_| !crosses);
+            let is_seen = |block: &&Block| !block.is_shut && is_changed(&changed, block);
+            let seen = blocks.iter().filter(is_seen).count();
+            let faults =
+                blocks.iter().filter(|block| block.must_change && !is_changed(&changed, block)).count();
+            // Where nothing arrives at a layer, nothing can change.
+            let faults = if faults > 0 && is_zero(before)? { 0 } else { faults };
+            found.seen += seen;
+            found.silent += blocks.len() - seen - faults;
+            found.crossed += usize::from(crosses);
+            if !blocks.is_empty() && seen + faults == 0 && first.is_none() {
+                continue;
+            }
             found.pairs += 1;
             found.predicted += u64::from(!blocks.is_empty());
-            found.changed += u64::from(changed.contains(&true));
-            let mut allowed = vec![false; changed.len()];
-            blocks.iter().for_each(|block| allowed[ends(changed.len(), block)].fill(true));
-            let extra: Vec<usize> = (0..changed.len()).filter(|&at| changed[at] && !allowed[at]).collect();
-            let off = match (unchanged(&changed), extra.first()) {
-                (0, None) => continue,
-                (0, Some(_)) if self.leaks => continue,
-                (0, Some(first)) => format!("{} more channels change, the first is {first}", extra.len()),
-                (same, _) if self.is_dead || is_zero(before)? => {
-                    found.silent += same;
-                    continue;
+            found.changed += u64::from(seen > 0 || first.is_some());
+            let measured = match first {
+                Some(first) => {
+                    let others = others.iter().filter(|&&other| other).count();
+                    format!("{others} more channels change, the first is {first}")
                 }
-                (same, _) => format!("{same} of these runs of channels do not change"),
+                None if faults > 0 => format!("{faults} of these runs of channels do not change"),
+                None => continue,
             };
             found.off.push(Difference {
                 node: owner,
                 predicted: format!("made with `{}` in {}", self.name(producer), shown(&blocks)),
-                measured: off,
+                measured,
             });
         }
         Ok(())
@@ -306,6 +290,15 @@ fn features(of: &Tensor, seed: u64, trial: usize) -> Result<Tensor, Fault> {
     Ok(values.broadcast_mul(&size)?.to_dtype(of.dtype())?.to_device(of.device())?)
 }
 
+/// A predicted run of channels.
+struct Block {
+    placed: Placed,
+    /// Whether it is behind what no feature passes: what changes there is rounding.
+    is_shut: bool,
+    /// Whether it changes with its source.
+    must_change: bool,
+}
+
 /// The channels of a block.
 fn ends(of: usize, block: &Placed) -> std::ops::Range<usize> {
     let [first, end] = [block.at, block.at.saturating_add(block.over)]
@@ -313,8 +306,8 @@ fn ends(of: usize, block: &Placed) -> std::ops::Range<usize> {
     first..end
 }
 
-fn shown(blocks: &[Placed]) -> String {
-    let one = |block: &Placed| format!("{}..{}", block.at, block.at + block.over);
+fn shown(blocks: &[Block]) -> String {
+    let one = |block: &Block| format!("{}..{}", block.placed.at, block.placed.at + block.placed.over);
     match blocks {
         [] => "no channels".into(),
         blocks if blocks.len() < 5 => {
@@ -331,29 +324,39 @@ impl Found {
             notes.push(format!("{producers} of {all} producers, chosen by the seed"));
         }
         if self.silent > 0 {
-            notes.push(format!(
-                "{} blocks stayed as they were: dead features, or dead gradients",
-                self.silent
-            ));
+            notes.push(format!("{} blocks tell nothing: dead features, or dead gradients", self.silent));
         }
-        if search.leaks {
-            notes.push("statistics over several channels carry features that are not called sources".into());
+        if self.crossed > 0 {
+            notes.push(format!(
+                "in {} pairs statistics over several channels carry features that are not called sources",
+                self.crossed
+            ));
         }
         let h = &search.gradient.h;
         let apart = h.layers().filter(|&layer| search.columns[layer as usize].is_none()).count();
         if apart > 0 {
             notes.push(format!("{apart} layers have no kernel of input channels"));
         }
+        let unlearned = search.readers().into_iter().filter(|(owner, readers)| {
+            search.columns[readers[0] as usize].is_some() && weight(&search.step.learned, *owner).is_none()
+        });
+        let unlearned: usize = unlearned.map(|(_, readers)| readers.len()).sum();
+        if unlearned > 0 {
+            notes.push(format!("{unlearned} layers' kernels get no gradient and were not looked at"));
+        }
         Check {
             name: "gradient_sources",
             what: "weight gradients that change with one producer's stored features",
-            verdict: match (self.pairs, self.off.is_empty()) {
-                _ if is_odd => Verdict::Unchecked("binary layers' way back reads what they stored".into()),
-                (0, _) => {
-                    Verdict::Unchecked("it has no kernel whose input channels can be told apart".into())
-                }
-                (_, true) => Verdict::Exact,
-                _ => Verdict::Off,
+            verdict: if is_odd {
+                Verdict::Unchecked("binary layers' way back reads what they stored".into())
+            } else if !self.off.is_empty() {
+                Verdict::Off
+            } else if self.seen > 0 {
+                Verdict::Exact
+            } else if apart == h.layers().len() {
+                Verdict::Unchecked("it has no kernel whose input channels can be told apart".into())
+            } else {
+                Verdict::Unchecked("no block of a gradient was seen to change with its source".into())
             },
             predicted: Some(self.predicted),
             measured: Some(self.changed),

@@ -63,6 +63,15 @@ fn check_elements(tensors: &[&Tensor]) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The loops read a kernel by other sizes than its own: where these differ, they would leave elements out.
+fn check_kernel(kernel: &Tensor, wanted: [usize; 2], slide: &Slide) -> Result<(), Fault> {
+    let wanted = [wanted[0], wanted[1], slide.kernel[0], slide.kernel[1]];
+    match kernel.dims() == wanted {
+        true => Ok(()),
+        false => Err(Fault::unrunnable(format!("its kernel is {:?}, but {wanted:?} is read", kernel.dims()))),
+    }
+}
+
 /// The elements of `[n, c, h, w]`, where images may lie apart.
 fn with_images<T: WithDType, R>(x: &Tensor, run: impl FnOnce(Images<'_, T>) -> R) -> Result<R, Fault> {
     let x = if x.get(0)?.is_contiguous() { x.clone() } else { x.contiguous()? };
@@ -88,6 +97,7 @@ pub fn forward(
     slide: &Slide,
     groups: usize,
 ) -> Result<Tensor, Fault> {
+    check_kernel(kernel, [kernel.dims()[0], x.dims()[1] / groups], slide)?;
     if !x.device().is_cpu() {
         return device::forward(x, kernel, bias, slide, groups);
     }
@@ -127,6 +137,7 @@ pub fn forward(
 /// # Errors
 /// What the device says.
 pub fn grad_input(gradient: &Tensor, kernel: &Tensor, slide: &Slide, groups: usize) -> Result<Tensor, Fault> {
+    check_kernel(kernel, [gradient.dims()[1], kernel.dims()[1]], slide)?;
     if !gradient.device().is_cpu() {
         return device::grad_input(gradient, kernel, slide, groups);
     }

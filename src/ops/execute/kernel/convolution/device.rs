@@ -66,9 +66,11 @@ pub(super) fn forward(
     groups: usize,
 ) -> Result<Tensor, Fault> {
     let (batch, out) = (x.dims()[0], kernel.dims()[0]);
-    let y = if slide.stride[0] == slide.stride[1] && slide.dilation[0] == slide.dilation[1] {
+    // Candle's own runs one group after another, with kernels of their own.
+    let is_square = slide.stride[0] == slide.stride[1] && slide.dilation[0] == slide.dilation[1];
+    let y = if is_square && groups == 1 {
         let x = padded(x, slide)?.contiguous()?;
-        x.conv2d(&kernel.contiguous()?, 0, slide.stride[0], slide.dilation[0], groups)?
+        x.conv2d(&kernel.contiguous()?, 0, slide.stride[0], slide.dilation[0], 1)?
     } else {
         let y = kernels(kernel, batch, groups)?.matmul(&columns(x, slide, groups)?)?;
         y.reshape((batch, out, slide.output[0], slide.output[1]))?

@@ -11,5 +11,6 @@ pub mod run;
 pub mod seeded;
 pub mod timing;
 pub mod train;
+pub mod trouble;
 
 pub use run::{Network, Observer, RunFault, Step};

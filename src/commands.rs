@@ -15,6 +15,8 @@ pub mod man;
 pub mod measure;
 pub mod ops;
 mod report;
+#[cfg(feature = "exec")]
+mod runs_on;
 pub mod schema;
 pub mod sweep;
 

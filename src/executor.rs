@@ -6,6 +6,8 @@
 mod accumulate;
 pub mod allocator;
 pub mod check;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod measure;
 pub mod run;
 pub mod seeded;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::check::{flops, gradients, macs, memory, stored};
 use super::run::{Network, Observer, RunFault, Step};
@@ -51,25 +51,70 @@ struct Clock {
     start: Reading,
     forward: Vec<Vec<Sample>>,
     backward: Vec<Vec<Sample>>,
+    /// On a card its own.
+    #[cfg(feature = "cuda")]
+    events: Option<super::cuda::Events>,
 }
 
 impl Clock {
-    fn new(nodes: usize) -> Self {
-        Self { start: Reading::wall(), forward: vec![Vec::new(); nodes], backward: vec![Vec::new(); nodes] }
+    fn new(nodes: usize, device: &Device) -> Self {
+        #[cfg(not(feature = "cuda"))]
+        let _ = device;
+        Self {
+            start: Reading::wall(),
+            forward: vec![Vec::new(); nodes],
+            backward: vec![Vec::new(); nodes],
+            #[cfg(feature = "cuda")]
+            events: super::cuda::Events::on(device),
+        }
     }
-}
 
-impl Observer for Clock {
-    fn begin(&mut self, _: Step) {
-        self.start = Reading::wall();
-    }
-
-    fn ran(&mut self, step: Step, _: &[Option<&Tensor>]) {
-        let sample = self.start.elapsed();
+    fn push(&mut self, step: Step, sample: Sample) {
         match step.pass {
             Pass::Forward => self.forward[step.node.index()].push(sample),
             Pass::Backward => self.backward[step.node.index()].push(sample),
         }
+    }
+
+    /// Takes up what a card has timed, when it is done.
+    fn settle(&mut self) -> Result<(), Fault> {
+        #[cfg(feature = "cuda")]
+        if let Some(events) = &mut self.events {
+            for (step, sample) in events.take()? {
+                self.push(step, sample);
+            }
+        }
+        Ok(())
+    }
+
+    /// The least time that it tells apart.
+    fn resolution(&self, wall: f64) -> f64 {
+        #[cfg(feature = "cuda")]
+        if self.events.is_some() {
+            return wall.max(super::cuda::Events::RESOLUTION);
+        }
+        wall
+    }
+}
+
+impl Observer for Clock {
+    #[cfg_attr(not(feature = "cuda"), expect(unused_variables, reason = "only events ask which step begins"))]
+    fn begin(&mut self, step: Step) {
+        #[cfg(feature = "cuda")]
+        if let Some(events) = &mut self.events {
+            return events.begin(step);
+        }
+        self.start = Reading::wall();
+    }
+
+    fn ran(&mut self, step: Step, made: &[Option<&Tensor>]) {
+        #[cfg(feature = "cuda")]
+        if let Some(events) = &mut self.events {
+            return events.ran(step, made);
+        }
+        let _ = made;
+        let sample = self.start.elapsed();
+        self.push(step, sample);
     }
 }
 
@@ -152,7 +197,7 @@ pub fn measure(
         }
     }
     let resolution = resolution();
-    let mut clock = Clock::new(graph.len());
+    let mut clock = Clock::new(graph.len(), &network.device);
     let given = inputs()?;
     let forward = repeat(options, resolution, |timed| {
         let copies = given.clone();
@@ -162,10 +207,11 @@ pub fn measure(
         if timed {
             // Apart from the whole: reading the clock between nodes takes time itself.
             network.evaluate(schedule, given.clone(), &mut clock)?;
+            clock.settle()?;
         }
         Ok(whole)
     })?;
-    let mut backward = Clock::new(graph.len());
+    let mut backward = Clock::new(graph.len(), &network.device);
     let step = if options.training {
         repeat(options, resolution, |timed| {
             let start = Reading::now();
@@ -173,16 +219,18 @@ pub fn measure(
             let whole = start.elapsed();
             if timed {
                 network.train(schedule, given.clone(), &mut loss, &mut backward)?;
+                backward.settle()?;
             }
             Ok(whole)
         })?
     } else {
         None
     };
+    let ticks = clock.resolution(resolution);
     let nodes = (graph.nodes())
         .map(|(id, _)| NodeMeasurement {
-            forward: network.runs(id).then(|| timing(&clock.forward[id.index()], resolution)).flatten(),
-            backward: network.runs(id).then(|| timing(&backward.backward[id.index()], resolution)).flatten(),
+            forward: network.runs(id).then(|| timing(&clock.forward[id.index()], ticks)).flatten(),
+            backward: network.runs(id).then(|| timing(&backward.backward[id.index()], ticks)).flatten(),
         })
         .collect();
     Ok(Measurement { provenance, checks, forward, step, memory: curves, nodes })

@@ -3,6 +3,9 @@
 //! When a node has run and nothing was dropped yet, what is alive must be what was predicted, to the byte. While it runs
 //! there may be as much more as its op declares for its workspace.
 
+#[cfg(feature = "cuda")]
+mod pool;
+
 use candle_core::Tensor;
 
 use crate::analysis::memory::training::{self, Profile};
@@ -152,6 +155,10 @@ pub fn inference(
     inputs: &mut dyn FnMut() -> Result<Vec<Tensor>, Fault>,
 ) -> Result<(Check, Option<Curve>), RunFault> {
     let (name, what) = ("memory", "bytes of live tensors at the peak of a forward pass");
+    #[cfg(feature = "cuda")]
+    if network.device.is_cuda() {
+        return pool::inference((name, what), network, schedule, inputs);
+    }
     let align = match (allocator::is_counting(), network.device.is_cpu(), alignment(network.graph)) {
         (true, true, Ok(align)) => align,
         (false, ..) => {
@@ -189,6 +196,10 @@ pub fn training(
     loss: &mut Loss<'_>,
 ) -> Result<(Check, Option<Curve>), RunFault> {
     let (name, what) = ("training_memory", "bytes of live tensors at the peak of a training step (minimal)");
+    #[cfg(feature = "cuda")]
+    if network.device.is_cuda() {
+        return pool::training((name, what), network, schedule, inputs, loss);
+    }
     let align = match (allocator::is_counting(), network.device.is_cpu(), alignment(network.graph)) {
         (true, true, Ok(align)) => align,
         (false, ..) => {

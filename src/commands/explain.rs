@@ -23,6 +23,7 @@ const TOPICS: &[(&str, &str, &str)] = &[
     ("compare", "How networks are set side by side", include_str!("explain/compare.md")),
     ("sweep", "How combinations of parameters are counted", include_str!("explain/sweep.md")),
     ("measure", "The network run, and figures held against it", include_str!("explain/measure.md")),
+    ("cuda", "Measuring on an NVIDIA card", include_str!("explain/cuda.md")),
     ("budget", "Limits that networks must keep to", include_str!("explain/budget.md")),
     ("charts", "The charts of a report, and where its files go", include_str!("explain/charts.md")),
     ("page", "The HTML page of a report", include_str!("explain/page.md")),

@@ -23,7 +23,9 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# From fast to slow; the first ones are done where time runs out.
+# PyTorch's name of each, in torchvision or else in timm; csp_densenet121 is in neither.
+PEERS = {"csp_resnext50": "cspresnext50", "csp_darknet53": "cspdarknet53"}
+# The first ones are done where time runs out.
 NETWORKS = ("resnet50", "densenet121", "csp_densenet121", "csp_resnext50", "csp_darknet53", "mobilenet_v2")
 TYPES = ("f32", "f16")
 SAMPLES, WARM_UP, PATIENCE = 20, 5, 8
@@ -134,18 +136,30 @@ def calibrated(run, program):
 # PyTorch, in a process of its own: what it does to the card ends with it.
 
 
-def torch_times(network, dtype, batch, device):
-    import torch
+def torch_model(network):
     import torchvision
+
+    name = PEERS.get(network, network)
+    if hasattr(torchvision.models, name):
+        return getattr(torchvision.models, name)(weights=None)
+    try:
+        import timm
+    except ImportError:
+        return None
+    return timm.create_model(name, pretrained=False) if name in timm.list_models() else None
+
+
+def torch_times(network, dtype, shape, device):
+    import torch
 
     # The same numbers as here: no reduced precision in products of f32.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    make = getattr(torchvision.models, network, None)
-    if make is None:
-        return {"why": "torchvision does not have it"}
+    model = torch_model(network)
+    if model is None:
+        return {"why": f"no {network} in torchvision or timm"}
     kind = {"f32": torch.float32, "f16": torch.float16}[dtype]
-    model = make(weights=None).to(device=device, dtype=kind)
-    x = torch.randn(batch, 3, 224, 224, device=device, dtype=kind)
+    model = model.to(device=device, dtype=kind)
+    x = torch.randn(*shape, device=device, dtype=kind)
     on_card = device == "cuda"
 
     def timed(step):
@@ -186,12 +200,17 @@ def torch_times(network, dtype, batch, device):
     return made
 
 
-def peer(run, network, dtype):
-    line = [sys.executable, __file__, "--torch", network, dtype, str(run.arguments.batch), run.arguments.device]
-    return run.json(f"torch-{network}-{dtype}", line, 90)
+def peer(run, network, dtype, report):
+    """PyTorch's times on inputs of the same shape."""
+    shape = json.dumps(report["architecture"]["inputs"][0]["shape"])
+    line = [sys.executable, __file__, "--torch", network, dtype, shape, run.arguments.device]
+    return run.json(f"torch-{network}-{dtype}", line, 60)
 
 
 # The table.
+
+HEAD = ("network", "type", "forward", "PyTorch", "training step", "PyTorch", "predicted forward")
+HEAD += ("peak predicted / measured / with workspace", "the same of a training step", "checks")
 
 
 def milliseconds(timing):
@@ -200,8 +219,11 @@ def milliseconds(timing):
     return f"{timing['median_ns'] / 1e6:.3f} ± {timing['mad_ns'] / 1e6:.3f}"
 
 
-def mebibytes(value):
-    return "–" if value is None else f"{value / 2**20:.1f}"
+def mebibytes(memory):
+    """Peaks, predicted, measured and with the workspace."""
+    if not memory:
+        return "–"
+    return " / ".join(f"{memory[key] / 2**20:.1f}" for key in ("predicted_peak", "measured_peak", "allocated_peak"))
 
 
 def verdicts(checks):
@@ -232,10 +254,9 @@ def predicted(report):
 def row(network, dtype, entry):
     report = entry.get("measure")
     if not isinstance(report, dict):
-        return f"| {network} | {dtype} | {report or 'not begun'} | | | | | | | |"
+        return f"| {network} | {dtype} | {report or 'not begun'} |" + " |" * (len(HEAD) - 3)
     measured = report["measurement"]
     times, memory = measured["time"], measured["memory"]
-    peak = memory.get("inference") or {}
     told = entry.get("torch")
     beside = ["–", "–"]
     if isinstance(told, dict) and "forward_ms" in told:
@@ -245,19 +266,16 @@ def row(network, dtype, entry):
     error = "–"
     if guess and forward:
         error = f"{guess:.3f} ({100 * (guess * 1e6 / forward['median_ns'] - 1):+.0f} %)"
-    bytes_of = f"{mebibytes(peak.get('predicted_peak'))} / {mebibytes(peak.get('measured_peak'))} / "
-    bytes_of += mebibytes(peak.get("allocated_peak"))
-    cells = [network, dtype, milliseconds(forward), beside[0], milliseconds(times["training_step"]), beside[1]]
-    return "| " + " | ".join(cells + [error, bytes_of, verdicts(measured["checks"])]) + " |"
+    cells = [network, dtype, milliseconds(forward), beside[0], milliseconds(times["training_step"]), beside[1], error]
+    cells += [mebibytes(memory.get("inference")), mebibytes(memory.get("training")), verdicts(measured["checks"])]
+    return "| " + " | ".join(cells) + " |"
 
 
 def write(run):
     lines = ["# csp-profile on a card", ""]
     lines += [f"- {name}: {value}" for name, value in run.facts.items()]
     lines += [f"- batch {run.arguments.batch}, medians of at most {SAMPLES} samples ± MAD, ms; memory in MiB", ""]
-    head = ["network", "type", "forward", "PyTorch", "training step", "PyTorch", "predicted forward"]
-    head += ["memory predicted / measured / with workspace", "checks"]
-    lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
     lines += [row(network, dtype, entry) for (network, dtype), entry in run.rows.items()]
     lines += ["", "| network | its slowest nodes | forward |", "|---|---|---|"]
     for (network, dtype), entry in run.rows.items():
@@ -274,9 +292,9 @@ def write(run):
 
 def main():
     if sys.argv[1:2] == ["--torch"]:
-        network, dtype, batch, device = sys.argv[2:]
+        network, dtype, shape, device = sys.argv[2:]
         try:
-            made = torch_times(network, dtype, int(batch), device)
+            made = torch_times(network, dtype, json.loads(shape), device)
         except ImportError as error:
             made = {"why": str(error)}
         print(json.dumps(made))
@@ -307,7 +325,7 @@ def main():
             entry["measure"] = measure(run, program, network, dtype, name=f"{network}-{dtype}")
         if isinstance(entry["measure"], dict):
             entry["predicted"] = predicted(entry["measure"])
-        entry["torch"] = peer(run, network, dtype)
+            entry["torch"] = peer(run, network, dtype, entry["measure"])
         write(run)
     run.facts["seconds"] = round(run.arguments.seconds - run.left())
     write(run)

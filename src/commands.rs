@@ -18,6 +18,8 @@ pub mod measure;
 pub mod ops;
 mod progress;
 mod report;
+#[cfg(feature = "exec")]
+mod runs_on;
 pub mod schema;
 pub mod sweep;
 

@@ -7,10 +7,14 @@ mod accumulate;
 pub mod allocator;
 pub mod calibrate;
 pub mod check;
+mod clock;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod measure;
 pub mod run;
 pub mod seeded;
 pub mod timing;
 pub mod train;
+pub mod trouble;
 
 pub use run::{Network, Observer, RunFault, Step};

@@ -24,6 +24,7 @@ const TOPICS: &[(&str, &str, &str)] = &[
     ("sweep", "How combinations of parameters are counted", include_str!("explain/sweep.md")),
     ("measure", "The network run, and figures held against it", include_str!("explain/measure.md")),
     ("prediction", "How long a network will take", include_str!("explain/prediction.md")),
+    ("cuda", "Measuring on an NVIDIA card", include_str!("explain/cuda.md")),
     ("budget", "Limits that networks must keep to", include_str!("explain/budget.md")),
     ("charts", "The charts of a report, and where its files go", include_str!("explain/charts.md")),
     ("page", "The HTML page of a report", include_str!("explain/page.md")),

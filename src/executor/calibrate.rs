@@ -4,9 +4,10 @@ pub mod networks;
 
 use std::time::{Duration, Instant};
 
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 
-use super::run::{Network, Observer, RunFault, Step};
+use super::clock::Clock;
+use super::run::{Network, RunFault};
 use super::seeded;
 use super::timing::{Reading, resolution, timing};
 use crate::analysis::kernels::kernels;
@@ -47,22 +48,6 @@ pub struct Timed {
     pub whole: Vec<f64>,
 }
 
-struct Clock {
-    start: Reading,
-    nodes: Vec<Vec<super::timing::Sample>>,
-}
-
-impl Observer for Clock {
-    fn begin(&mut self, _: Step) {
-        self.start = Reading::wall();
-    }
-
-    fn ran(&mut self, step: Step, _: &[Option<&Tensor>]) {
-        let sample = self.start.elapsed();
-        self.nodes[step.node.index()].push(sample);
-    }
-}
-
 /// Draws and times networks until the time is over; `tell` hears after each how much of it is.
 ///
 /// # Errors
@@ -92,20 +77,20 @@ fn one(
 ) -> Result<(), RunFault> {
     let network = Network::new(graph, device, &mut |id, one| seeded::stored(graph, id, one, seed, device))?;
     let (inputs, schedule) = (seeded::inputs(graph, seed, device)?, Schedule::as_written(graph));
-    let mut clock = Clock { start: Reading::wall(), nodes: vec![Vec::new(); graph.len()] };
+    let mut clock = Clock::new(device, graph.len());
     let (mut wholes, start) = (Vec::new(), Instant::now());
     network.evaluate(&schedule, inputs.clone(), &mut ())?;
     while wholes.len() < FEWEST || (wholes.len() < PASSES && start.elapsed() < ENOUGH) {
-        let whole = Reading::wall();
+        let whole = Reading::wall(device)?;
         network.evaluate(&schedule, inputs.clone(), &mut ())?;
-        device.synchronize()?;
-        wholes.push(whole.elapsed());
+        wholes.push(whole.elapsed(device)?);
         network.evaluate(&schedule, inputs.clone(), &mut clock)?;
+        clock.settle()?;
     }
     let kernels = kernels(graph).map_err(Fault::from)?;
     let mut sum = 0.0;
     for id in running(graph).map_err(Fault::from)? {
-        let Some(found) = timing(&clock.nodes[id.index()], resolution) else { continue };
+        let Some(found) = timing(&clock.forward[id.index()], resolution) else { continue };
         sum += found.median;
         if let Some(work) = Work::of(graph, id) {
             let sample = Sample { work, nanoseconds: found.median.max(resolution) };

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use candle_core::{Device, Tensor};
 
 use super::check::{SHAPES, SUBJECTS, flops, gradients, macs, memory, stored};
+use super::clock::Clock;
 use super::run::{Network, Observer, RunFault, Step, Values};
 use super::seeded;
 use super::timing::{Reading, Sample, resolution, timing};
@@ -13,7 +14,7 @@ use crate::analysis::gradient::Gradient;
 use crate::analysis::schedule::Schedule;
 use crate::graph::{Graph, NodeId};
 use crate::measurement::{Check, Difference, Measurement, NodeMeasurement, Provenance, Timing, Verdict};
-use crate::ops::execute::{Fault, Pass};
+use crate::ops::execute::Fault;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,46 +31,6 @@ pub struct Options {
     pub patience: Duration,
     /// Multiply-accumulates that the check of gradients' sources may take.
     pub products: u64,
-}
-
-/// Times each node of a pass.
-struct Clock<'a> {
-    device: &'a Device,
-    start: Option<Reading>,
-    forward: Vec<Vec<Sample>>,
-    backward: Vec<Vec<Sample>>,
-    failed: Option<candle_core::Error>,
-}
-
-impl<'a> Clock<'a> {
-    fn new(device: &'a Device, nodes: usize) -> Self {
-        let none = || vec![Vec::new(); nodes];
-        Self { device, start: None, forward: none(), backward: none(), failed: None }
-    }
-
-    fn noted<T>(&mut self, read: candle_core::Result<T>) -> Option<T> {
-        read.map_err(|error| self.failed = Some(error)).ok()
-    }
-
-    /// Whether all readings were made.
-    fn check(&mut self) -> Result<(), Fault> {
-        self.failed.take().map_or(Ok(()), |error| Err(error.into()))
-    }
-}
-
-impl Observer for Clock<'_> {
-    fn begin(&mut self, _: Step) {
-        self.start = self.noted(Reading::wall(self.device));
-    }
-
-    fn ran(&mut self, step: Step, _: &[Option<&Tensor>]) {
-        let Some(start) = self.start.take() else { return };
-        let Some(sample) = self.noted(start.elapsed(self.device)) else { return };
-        match step.pass {
-            Pass::Forward => self.forward[step.node.index()].push(sample),
-            Pass::Backward => self.backward[step.node.index()].push(sample),
-        }
-    }
 }
 
 /// Ones as the gradient of every output: the loss is their sum.
@@ -200,7 +161,7 @@ fn time(
         let whole = start.elapsed(device)?;
         if timed {
             network.evaluate(schedule, given.clone(), &mut clock)?;
-            clock.check()?;
+            clock.settle()?;
         }
         Ok(whole)
     })?;
@@ -214,13 +175,14 @@ fn time(
             let whole = start.elapsed(device)?;
             if timed {
                 network.train(schedule, given.clone(), &mut loss, &mut backward)?;
-                backward.check()?;
+                backward.settle()?;
             }
             Ok(whole)
         })?;
     }
+    let ticks = clock.resolution(resolution);
     let of = |samples: &[Vec<Sample>], id: NodeId| {
-        network.runs(id).then(|| timing(&samples[id.index()], resolution)).flatten()
+        network.runs(id).then(|| timing(&samples[id.index()], ticks)).flatten()
     };
     let nodes = graph.nodes().map(|(id, _)| NodeMeasurement {
         forward: of(&clock.forward, id),

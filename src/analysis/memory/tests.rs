@@ -414,4 +414,23 @@ fn training_of_a_chain_by_hand() {
     // as backward begins: image, two activations, one gradient in and one out.
     assert_eq!(eager.peak_bytes, 5 * tensor);
     assert_eq!(eager.peak_at.map(|(_, backward)| backward), Some(true));
+    // All tensors are of one size, and nothing is kept beside them.
+    for profile in Profile::ALL {
+        let bytes = training::curve_of(&graph, &schedule, profile).unwrap();
+        let pieces = training::pieces_of(&graph, &schedule, profile).unwrap();
+        assert_eq!(pieces.iter().map(|count| count * tensor).collect::<Vec<_>>(), bytes, "{profile:?}");
+    }
+}
+
+#[test]
+fn a_norm_keeps_two_pieces() {
+    let text = r#"{"name": "n", "inputs": {"x": [3, 4, 4]}, "layers": [
+        {"op": "conv2d", "out_channels": 2, "kernel": 1}, {"op": "batch_norm"}]}"#;
+    let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+    let options = LoadOptions::default();
+    let graph =
+        frontend::load_bytes("n.json", "n", text.into(), &options, &mut sources, &mut sink).unwrap().graph;
+    let pieces = training::pieces_of(&graph, &Schedule::as_written(&graph), Profile::Minimal).unwrap();
+    // The image; what the convolution makes; what the norm makes, beside a mean and a deviation.
+    assert_eq!(pieces[..3], [1, 2, 5]);
 }

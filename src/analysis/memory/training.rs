@@ -290,6 +290,15 @@ pub fn curve_of(graph: &Graph, schedule: &Schedule, profile: Profile) -> Result<
     Trained::new(graph, schedule)?.saved(profile).curve()
 }
 
+/// Pieces of memory in use at each step of [`curve_of`], at most: one for each tensor and gradient, two for what a node
+/// keeps beside them. Linear in nodes and edges.
+///
+/// # Errors
+/// When a count does not fit in 64 bits.
+pub fn pieces_of(graph: &Graph, schedule: &Schedule, profile: Profile) -> Result<Vec<u64>, Overflow> {
+    Trained::new(graph, schedule)?.saved(profile).curve_by(|_| 1, |_| 2)
+}
+
 impl Saved<'_> {
     /// Its sums and its peak.
     pub(super) fn training(&self) -> Result<Training, Overflow> {
@@ -335,6 +344,16 @@ impl Saved<'_> {
 
     /// Bytes in use at each step, shared buffers apart.
     fn curve(&self) -> Result<Vec<u64>, Overflow> {
+        self.curve_by(|bytes| bytes, |bytes| bytes)
+    }
+
+    /// The same of other figures than bytes: what counts for a tensor or gradient, and for what a node keeps beside
+    /// them, of so many bytes.
+    fn curve_by(
+        &self,
+        tensor: impl Fn(u64) -> u64,
+        extra: impl Fn(u64) -> u64,
+    ) -> Result<Vec<u64>, Overflow> {
         let Trained { schedule, facts, layout, spans, .. } = self.trained;
         let forward = schedule.order().len();
         let steps = product(&[forward as u64, 2])?;
@@ -346,6 +365,7 @@ impl Saved<'_> {
             lives.push(Span { birth, death, over: None });
         };
         for (index, (&block, span)) in layout.blocks.iter().zip(spans).enumerate() {
+            let block = Block { bytes: tensor(block.bytes), ..block };
             let until = if self.is_needed(index) { last - self.needed[index] } else { 0 };
             if !self.shares(index) {
                 hold(block, span.birth, span.death.max(until).min(last));
@@ -360,7 +380,7 @@ impl Saved<'_> {
             let bytes = self.extra(id);
             if bytes > 0 {
                 let owner = layout::outlet(id, 0);
-                hold(Block { owner, bytes, is_input: false }, step, last - step);
+                hold(Block { owner, bytes: extra(bytes), is_input: false }, step, last - step);
             }
         }
         curve(&held, &lives, usize::try_from(steps).map_err(|_| Overflow)?)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::machine::{self, runs};
 use super::super::progress::progress;
+use super::super::runs_on;
 use super::super::{Exit, Output};
 use super::Calibrated;
 use crate::cli::CalibrateArgs;
@@ -13,7 +14,7 @@ use crate::executor::timing::median;
 use crate::prediction::{Latency, Provenance, Unit};
 
 pub(super) fn run(args: &CalibrateArgs, output: &mut Output) -> io::Result<Exit> {
-    let on = match runs::open(args.device, output)? {
+    let on = match runs_on::open(args.device, output)? {
         Ok(on) => on,
         Err(exit) => return Ok(exit),
     };

@@ -1,36 +1,7 @@
 //! The device that networks run on.
 
-use std::io;
-
-use candle_core::Device;
-
-use crate::cli::RunsOn;
-use crate::commands::{Exit, Output};
-
 /// What runs the ops, with its version.
 pub(in crate::commands) const LIBRARY: &str = "candle 0.11.1";
-
-/// The device that the command line names.
-pub(in crate::commands) fn open(on: RunsOn, output: &mut Output) -> io::Result<Result<Device, Exit>> {
-    match on {
-        RunsOn::Cpu => Ok(Ok(Device::Cpu)),
-        RunsOn::Cuda if !cfg!(feature = "cuda") => {
-            output.error(
-                "this program was built without CUDA",
-                Some("`cargo install --path . --features cuda` builds one with it; that needs NVIDIA's toolkit"),
-            )?;
-            Ok(Err(Exit::World))
-        }
-        RunsOn::Cuda => match Device::new_cuda(0) {
-            Ok(device) => Ok(Ok(device)),
-            Err(error) => {
-                let help = "is there an NVIDIA card, and a driver for the toolkit that this was built with?";
-                output.error(&format!("the card does not answer: {error}"), Some(help))?;
-                Ok(Err(Exit::World))
-            }
-        },
-    }
-}
 
 /// A line of a file of the system, after its colon where it has one.
 pub(in crate::commands) fn line(path: &str, key: &str) -> Option<String> {

@@ -8,10 +8,11 @@ use candle_core::Device;
 use super::super::analyze::on_device::on_device;
 use super::super::check::asked::Asked;
 use super::super::report::Place;
+use super::super::runs_on::{self, trouble};
 use super::super::{Exit, Output, load_as, options, usage};
 use super::show::show;
 use crate::analysis::schedule::Schedule;
-use crate::cli::{Format, MeasureArgs, Order, RunsOn};
+use crate::cli::{Format, MeasureArgs, Order};
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::executor::measure::{Options, measure};
 use crate::executor::{RunFault, seeded};
@@ -39,7 +40,7 @@ pub(super) fn run(args: &MeasureArgs, output: &mut Output) -> io::Result<Exit> {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
-    let device = match device(args, output)? {
+    let device = match runs_on::open(args.device, output)? {
         Ok(device) => device,
         Err(exit) => return Ok(exit),
     };
@@ -107,44 +108,25 @@ fn measured(
     measure(graph, device, &mut values, &profile.analysis, schedule, provenance, &options)
 }
 
-/// The device that the command line names.
-fn device(args: &MeasureArgs, output: &mut Output) -> io::Result<Result<Device, Exit>> {
-    match args.device {
-        RunsOn::Cpu => Ok(Ok(Device::Cpu)),
-        RunsOn::Cuda if !cfg!(feature = "cuda") => {
-            output.error(
-                "this program was built without CUDA",
-                Some("`cargo install --path . --features cuda` builds one with it; that needs NVIDIA's toolkit"),
-            )?;
-            Ok(Err(Exit::World))
-        }
-        RunsOn::Cuda => match Device::new_cuda(0) {
-            Ok(device) => Ok(Ok(device)),
-            Err(error) => {
-                let help = "is there an NVIDIA card, and a driver for the toolkit that this was built with?";
-                output.error(&format!("the card does not answer: {error}"), Some(help))?;
-                Ok(Err(Exit::World))
-            }
-        },
-    }
-}
-
 /// Why a network did not run, with its line.
 fn failed(loaded: &Loaded, fault: &RunFault, sources: &SourceMap, output: &mut Output) -> io::Result<Exit> {
     let graph = &loaded.graph;
     let is_world = matches!(fault.fault, Fault::Device(_) | Fault::Internal(_));
+    let trouble = trouble(&fault.fault);
+    let why = trouble.map_or_else(|| fault.fault.to_string(), |trouble| trouble.to_string());
+    let help = trouble.map(|trouble| trouble.help);
     let Some(node) = fault.node.map(|id| graph.node(id)) else {
-        output.error(&format!("the network does not run: {}", fault.fault), None)?;
+        output.error(&format!("the network does not run: {why}"), help)?;
         return Ok(if is_world { Exit::World } else { Exit::Usage });
     };
-    let message = format!("`{}` ({}) does not run: {}", node.name, node.op.name(), fault.fault);
+    let message = format!("`{}` ({}) does not run: {why}", node.name, node.op.name());
     match node.origin.span {
         Some(span) if !is_world => {
             let mut sink = Sink::default();
             sink.push(Diagnostic::error(Code::Unsupported, message).at(span, "this layer"));
             output.diagnostics(&sink, sources)?;
         }
-        _ => output.error(&message, None)?,
+        _ => output.error(&message, help)?,
     }
     Ok(if is_world { Exit::World } else { Exit::Usage })
 }

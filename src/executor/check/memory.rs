@@ -5,6 +5,9 @@
 
 use std::cmp::Ordering;
 
+#[cfg(feature = "cuda")]
+mod pool;
+
 use candle_core::Tensor;
 
 use super::Subject;
@@ -236,6 +239,10 @@ pub fn inference(
     schedule: &Schedule,
     inputs: &mut dyn FnMut() -> Result<Vec<Tensor>, Fault>,
 ) -> Result<([Check; 2], Option<Curve>), RunFault> {
+    #[cfg(feature = "cuda")]
+    if network.device.is_cuda() {
+        return pool::inference(network, schedule, inputs);
+    }
     let align = match countable(network) {
         Ok(align) => align,
         Err(why) => return Ok((INFERENCE.unchecked(&why), None)),
@@ -262,6 +269,10 @@ pub fn training(
     inputs: &mut dyn FnMut() -> Result<Vec<Tensor>, Fault>,
     loss: &mut Loss<'_>,
 ) -> Result<([Check; 2], Option<Curve>), RunFault> {
+    #[cfg(feature = "cuda")]
+    if network.device.is_cuda() {
+        return pool::training(network, schedule, inputs, loss);
+    }
     let align = match countable(network) {
         Ok(align) => align,
         Err(why) => return Ok((TRAINING.unchecked(&why), None)),

@@ -38,9 +38,17 @@ fn taps(slide: &Slide) -> impl Iterator<Item = [usize; 2]> {
     (0..height).flat_map(move |y| (0..width).map(move |x| [y, x]))
 }
 
+/// Whether each output reads the one element at its own place.
+fn is_pointwise(slide: &Slide) -> bool {
+    slide.taps() == 1 && slide.stride == [1, 1] && slide.before == [0, 0] && slide.output == slide.input
+}
+
 /// The windows as columns: `[n, g, c/g · kh · kw, h' · w']`.
 fn columns(x: &Tensor, slide: &Slide, groups: usize) -> Result<Tensor, Fault> {
     let (batch, channels) = (x.dims()[0], x.dims()[1]);
+    if is_pointwise(slide) {
+        return Ok(x.contiguous()?.reshape((batch, groups, channels / groups, slide.outputs()))?);
+    }
     let x = padded(x, slide)?;
     let read = taps(slide).map(|[ky, kx]| {
         let rows = x.contiguous()?.index_select(&places(slide, 0, ky, &x)?, AXES[0])?;
@@ -66,9 +74,11 @@ pub(super) fn forward(
     groups: usize,
 ) -> Result<Tensor, Fault> {
     let (batch, out) = (x.dims()[0], kernel.dims()[0]);
-    let y = if slide.stride[0] == slide.stride[1] && slide.dilation[0] == slide.dilation[1] {
+    // Candle's own runs one group after another, with kernels of their own.
+    let is_square = slide.stride[0] == slide.stride[1] && slide.dilation[0] == slide.dilation[1];
+    let y = if is_square && groups == 1 {
         let x = padded(x, slide)?.contiguous()?;
-        x.conv2d(&kernel.contiguous()?, 0, slide.stride[0], slide.dilation[0], groups)?
+        x.conv2d(&kernel.contiguous()?, 0, slide.stride[0], slide.dilation[0], 1)?
     } else {
         let y = kernels(kernel, batch, groups)?.matmul(&columns(x, slide, groups)?)?;
         y.reshape((batch, out, slide.output[0], slide.output[1]))?
@@ -91,6 +101,9 @@ pub(super) fn grad_input(
     let gradient = gradient.contiguous()?.reshape((batch, groups, out / groups, slide.outputs()))?;
     let kernel = kernels(kernel, batch, groups)?.t()?.contiguous()?;
     let columns = kernel.matmul(&gradient)?;
+    if is_pointwise(slide) {
+        return Ok(columns.reshape((batch, channels, slide.input[0], slide.input[1]))?);
+    }
     let columns = columns.reshape((batch, channels, slide.taps(), slide.output[0], slide.output[1]))?;
     let (rows, width) = (extent(slide, 0), extent(slide, 1));
     let zeros = |height: usize, width: usize| {

@@ -35,6 +35,9 @@ pub struct MeasureArgs {
     /// Run no step of training.
     #[arg(long)]
     pub no_training: bool,
+    /// Time only: nothing is held against its prediction but the tensors' shapes.
+    #[arg(long)]
+    pub no_checks: bool,
     /// The order in which the nodes run.
     #[arg(long, value_enum, default_value_t = Order::AsWritten)]
     pub schedule: Order,

@@ -57,7 +57,10 @@ impl<'a> Clock<'a> {
     }
 
     /// The least time that it tells apart, where the wall's clock has this.
-    #[cfg_attr(not(feature = "cuda"), expect(clippy::unused_self, reason = "only a card has a clock of its own"))]
+    #[cfg_attr(
+        not(feature = "cuda"),
+        expect(clippy::unused_self, reason = "only a card has a clock of its own")
+    )]
     pub(super) fn resolution(&self, wall: f64) -> f64 {
         #[cfg(feature = "cuda")]
         if self.events.is_some() {
@@ -77,7 +80,10 @@ impl Observer for Clock<'_> {
         self.start = self.noted(Reading::wall(self.device));
     }
 
-    #[cfg_attr(not(feature = "cuda"), expect(unused_variables, reason = "only events are told what was made"))]
+    #[cfg_attr(
+        not(feature = "cuda"),
+        expect(unused_variables, reason = "only events are told what was made")
+    )]
     fn ran(&mut self, step: Step, made: &[Option<&Tensor>]) {
         #[cfg(feature = "cuda")]
         if let Some(events) = &mut self.events {

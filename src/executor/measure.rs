@@ -23,6 +23,8 @@ pub struct Options {
     pub samples: usize,
     /// Repetitions before them; after two only for a quarter of the patience.
     pub warm_up: usize,
+    /// Whether more is checked than the tensors' shapes.
+    pub checks: bool,
     /// Whether a step of training is run too.
     pub training: bool,
     /// The seed of the inputs.
@@ -85,14 +87,15 @@ pub fn measure(
         check(&network, analysis, schedule, options, &mut made)?;
         time(&network, schedule, options, &mut made)
     });
-    conclude(&mut made.checks, ran)?;
+    conclude(&mut made.checks, ran, options)?;
     Ok(made)
 }
 
 /// Gives what was not checked a row that says why. A tensor that is not as predicted is a wrong prediction, whenever it
 /// is found, and nothing that its user did.
-fn conclude(checks: &mut Vec<Check>, ran: Result<(), RunFault>) -> Result<(), RunFault> {
+fn conclude(checks: &mut Vec<Check>, ran: Result<(), RunFault>, options: &Options) -> Result<(), RunFault> {
     let why = match ran {
+        Ok(()) if !options.checks => "nobody asked for it",
         Ok(()) => "no step of training was run",
         Err(RunFault { node: Some(node), fault: Fault::Shape { predicted, measured } }) => {
             if checks.is_empty() {
@@ -121,6 +124,9 @@ fn check(
     let mut inputs = || seeded::inputs(graph, options.seed, &network.device);
     let Measurement { checks, memory, .. } = made;
     shapes(network, schedule, inputs()?, checks)?;
+    if !options.checks {
+        return Ok(());
+    }
     checks.push(stored::check(network, analysis, schedule, &mut inputs)?);
     checks.extend(macs::check(network)?);
     checks.push(flops::check(graph)?);
@@ -237,6 +243,7 @@ mod tests {
     const OPTIONS: Options = Options {
         samples: 0,
         warm_up: 5,
+        checks: true,
         training: true,
         seed: 1,
         patience: Duration::ZERO,
@@ -342,7 +349,7 @@ mod tests {
             let (predicted, measured) = ("1x4".into(), "1x5".into());
             Err(RunFault { node, fault: Fault::Shape { predicted, measured } })
         };
-        conclude(&mut checks, fault(node)).unwrap();
+        conclude(&mut checks, fault(node), &OPTIONS).unwrap();
         assert_eq!(rows(&checks), subjects());
         assert_eq!((&checks[0].verdict, checks[0].off[0].node), (&Verdict::Off, node.unwrap()));
         assert_eq!(checks[1].verdict, Verdict::Exact, "what was checked stays");
@@ -352,7 +359,7 @@ mod tests {
             subjects()[8..].iter().map(|one| (one.0, why)).collect::<Vec<_>>()
         );
         // What a user can do something about is told as ever.
-        assert!(conclude(&mut Vec::new(), Err(Fault::unrunnable("no").into())).is_err());
+        assert!(conclude(&mut Vec::new(), Err(Fault::unrunnable("no").into()), &OPTIONS).is_err());
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(super) fn run(args: &CalibrateArgs, output: &mut Output) -> io::Result<Exit>
     };
     let provenance = Provenance {
         library: runs::LIBRARY.into(),
-        driver: None,
+        driver: runs::driver(&on),
         threads: u64::from(args.threads),
         dtype: args.dtype,
         unit: Unit::Node,
@@ -50,7 +50,7 @@ pub(super) fn run(args: &CalibrateArgs, output: &mut Output) -> io::Result<Exit>
     };
     whole.sort_by(f64::total_cmp);
     let calibrated = Calibrated {
-        name: runs::processor(),
+        name: runs::name(&on),
         cache: on.is_cpu().then(runs::cache).flatten(),
         latency: Latency::new(provenance, median(&whole), samples),
         accuracy: None,

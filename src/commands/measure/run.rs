@@ -7,6 +7,7 @@ use candle_core::Device;
 
 use super::super::analyze::on_device::on_device;
 use super::super::check::asked::Asked;
+use super::super::machine::runs;
 use super::super::report::Place;
 use super::super::runs_on::{self, trouble};
 use super::super::{Exit, Output, load_as, options, usage};
@@ -99,6 +100,7 @@ fn measured(
     let options = Options {
         samples: usize::from(args.samples),
         warm_up: usize::from(args.warm_up),
+        checks: !args.no_checks,
         training: !args.no_training,
         seed: args.seed,
         patience: Duration::from_secs(u64::from(args.patience)),
@@ -129,13 +131,6 @@ fn failed(loaded: &Loaded, fault: &RunFault, sources: &SourceMap, output: &mut O
         _ => output.error(&message, help)?,
     }
     Ok(if is_world { Exit::World } else { Exit::Usage })
-}
-
-/// A line of a file of the system.
-fn line(path: &str, key: &str) -> Option<String> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let line = text.lines().find(|line| line.starts_with(key))?;
-    Some(line.split_once(':').map_or(line, |(_, value)| value).trim().to_owned())
 }
 
 /// Values are not read from files that have more bytes of them.
@@ -178,30 +173,13 @@ fn values(
     }
 }
 
-/// What runs the ops. Cargo.toml wants exactly this version of it.
-const LIBRARY: &str = "candle 0.11.1";
-
-/// The name of a card, by its driver; `None` of the processor.
-#[cfg(feature = "cuda")]
-fn card(device: &Device) -> Option<String> {
-    let card = device.as_cuda_device().ok()?;
-    Some(card.cuda_stream().context().name().unwrap_or_else(|_| "the first CUDA device".into()))
-}
-
-#[cfg(not(feature = "cuda"))]
-fn card(_: &Device) -> Option<String> {
-    None
-}
-
 fn provenance(args: &MeasureArgs, graph: &Graph, device: &Device, of_file: bool) -> Provenance {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let processor = || line("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.into());
-    let load = line("/proc/loadavg", "").and_then(|line| line.split(' ').next()?.parse().ok());
     let dtype = graph.inputs().first().map_or("none", |&id| graph.node(id).outputs[0].dtype.name());
     Provenance {
-        device: card(device).unwrap_or_else(processor),
-        driver: line("/proc/driver/nvidia/version", "NVRM version").filter(|_| !device.is_cpu()),
-        library: LIBRARY,
+        device: runs::name(device),
+        driver: runs::driver(device),
+        library: runs::LIBRARY,
         threads: usize::from(args.threads),
         dtype,
         batch: graph.batch,
@@ -217,18 +195,7 @@ fn provenance(args: &MeasureArgs, graph: &Graph, device: &Device, of_file: bool)
         samples: usize::from(args.samples),
         // Until they are counted.
         warm_up: 0,
-        load,
+        load: runs::load(),
         processors,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    /// The program cannot ask its library for a version.
-    #[test]
-    fn the_library_is_the_one_that_is_built_in() {
-        let (name, version) = super::LIBRARY.split_once(' ').unwrap();
-        let wanted = format!("\n{name}-core = {{ version = \"={version}\", optional = true }}\n");
-        assert!(include_str!("../../../Cargo.toml").contains(&wanted), "{wanted}");
     }
 }

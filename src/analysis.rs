@@ -8,6 +8,7 @@ pub mod cost;
 pub mod gradient;
 pub mod kernels;
 pub mod memory;
+pub mod prediction;
 pub mod provenance;
 pub mod roofline;
 pub mod schedule;

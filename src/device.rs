@@ -1,7 +1,12 @@
 //! What a device can do at best: peak arithmetic, bandwidth, last-level cache.
 
-use crate::prediction::Latency;
+pub mod latency;
+pub mod law;
+pub mod process;
+pub mod work;
+
 use crate::tensor::DType;
+use latency::Latency;
 
 /// A device, as its datasheet describes it or as it was measured.
 #[derive(Clone, Debug, PartialEq)]

@@ -64,12 +64,16 @@
 //! | `ops/execute/kernel/convolution/` | convolutions forward and backward: tiles, depthwise rows, workspace, what a device does |
 //! | `ops/execute/probe.rs` | ops without their padding, for the probe of ones |
 //! | [`device`] | what a device can do at best: peaks, bandwidth, cache |
+//! | [`device::latency`], [`device::work`] | what nodes were measured to take there, in which numbers |
+//! | [`device::law`], [`device::process`] | the time of a kind of node as a function of its work |
 //! | [`graph`] | [`graph::Graph`] over petgraph, nodes, outlets, origins, how PyTorch calls an op |
 //! | `graph/stages.rs` | stages for networks whose file names none |
 //! | [`published`] | figures that others printed, and whether ours agree to every printed digit |
 //! | [`frontend`] | from a file to a graph: limits, formats, what the command line changes |
 //! | `frontend/format.rs` | formats told by the first bytes; what other files are called |
 //! | [`frontend::device`] | device files, and those that come with the program |
+//! | `frontend/device/latency.rs` | what a device was measured to take, read |
+//! | [`frontend::trace`] | profiles that onnxruntime writes |
 //! | [`frontend::json`] | the architecture language, in the files that follow |
 //! | `frontend/json/document.rs` | what a file says; `document/` reads it key by key |
 //! | `frontend/json/expression.rs` | expressions: their terms; `expression/` has the parser and the exact evaluator |
@@ -124,6 +128,8 @@
 //! | [`analysis::kernels`] | which ops run as one kernel, which tensors are views of others |
 //! | [`analysis::traffic`] | bytes moved under four models |
 //! | [`analysis::roofline`] | a lower bound of time on a device |
+//! | [`analysis::prediction`] | a network's time on a device that was calibrated |
+//! | `analysis/prediction/{work,traced,accuracy}.rs` | what a node is to a device; a library's profile taken apart into nodes; errors summed up |
 //! | [`analysis::schedule`] | orders of the nodes: as written, and one that lowers the peak |
 //! | [`analysis::memory`] | what is in memory when: liveness, placement of concats, arena, training |
 //! | [`analysis::provenance`] | for every channel, the weight layers that made it |
@@ -146,6 +152,8 @@
 //! | `executor/timing.rs` | clocks, medians and how far samples lie from them |
 //! | `executor/check/` | each predicted figure against the measured one: stored elements, MACs, FLOPs, memory, gradients |
 //! | `executor/measure.rs` | all of them, and times, for one network |
+//! | `executor/clock.rs` | times each node of a pass |
+//! | `executor/calibrate.rs` and below | networks drawn by chance, and what their nodes take |
 //! | [`profile`] | [`profile::Profile`]: all results about one network, owned |
 //! | [`report`] | [`report::Report`]: the serialisable view, schema version 1 |
 //! | [`comparison`] | two networks aligned: totals, stages, layers |
@@ -199,7 +207,7 @@
 //! | `claims` | analysis, graph, comparison (which stages are one), units |
 //! | `budget` | analysis, diagnostic, source, tensor, units |
 //! | `measurement` | graph, units |
-//! | `executor` | analysis, graph, measurement, ops, seed, tensor, units |
+//! | `executor` | analysis, graph, measurement, ops, seed, tensor, units, device; frontend, source, diagnostic (networks that are drawn) |
 //! | `profile` | frontend, analysis, claims, published, report, source |
 //! | `frontend` | graph, ops, tensor, device, units, published, seed, source, diagnostic |
 //! | `report` | analysis, budget, claims, comparison, measurement, sweep (as data to show), graph, ops (values of attributes), tensor, device, published, units, source, diagnostic |
@@ -230,7 +238,7 @@
 //! 7. A graph that exists is a graph whose shapes fit: [`graph::Graph::add`] types every node or refuses it.
 //! 8. No unsafe code, but for the allocator that counts, and that only with `exec`, and for the reading of a card's pool
 //!    of memory, and that only with `cuda`.
-//! 9. No candle type outside of `executor`, the `execute` part of an op, the command `measure` with `runs_on.rs`, and
+//! 9. No candle type outside of `executor`, the `execute` part of an op, the command `measure` and `calibrate` with `runs_on.rs`, and
 //!    `frontend/onnx/values.rs`, which lays stored values out; nothing of them is compiled without the feature `exec`.
 //! 10. Of an HTML page only what has the type `Markup` is not escaped, and a policy forbids it every script but its own
 //!     and every request. After a change of `page.js` or `page.css` a test tells the new hash.
@@ -296,7 +304,6 @@ pub mod frontend;
 pub mod graph;
 pub mod measurement;
 pub mod ops;
-pub mod prediction;
 pub mod profile;
 pub mod published;
 pub mod report;

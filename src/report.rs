@@ -31,6 +31,7 @@ use crate::analysis::conventions::CONVENTIONS;
 use crate::analysis::gradient::Gradient;
 use crate::analysis::gradient::equations::Notation;
 use crate::analysis::memory as memory_analysis;
+use crate::analysis::prediction::Prediction;
 use crate::analysis::roofline::Roofline;
 use crate::analysis::{Analysis, Group, Sum, Traffic};
 use crate::budget::Verdict;
@@ -39,7 +40,6 @@ use crate::graph::{Graph, Node, NodeId, Outlet};
 use crate::measurement::Measurement;
 use crate::ops::Op;
 use crate::ops::attribute::{SettingValue, decimal};
-use crate::prediction::Prediction;
 use crate::published::{self, Fact};
 use crate::source::{LineIndex, SourceMap};
 

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use csp_profile::analysis::kernels::kernels;
+use csp_profile::analysis::prediction::running;
+use csp_profile::device::work::Work;
 use csp_profile::frontend::{self, LoadOptions};
-use csp_profile::prediction::running;
-use csp_profile::prediction::work::Work;
 use program::said;
 
 const NETS: [&str; 8] = [

@@ -11,7 +11,7 @@ use super::report::command_line;
 use super::{Exit, Output};
 use crate::cli::CalibrateArgs;
 use crate::device::Device;
-use crate::prediction::{Latency, best};
+use crate::device::latency::{Latency, best};
 use crate::report::device;
 use crate::report::sections::prediction;
 use crate::report::sheet::Sheet;

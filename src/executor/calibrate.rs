@@ -11,13 +11,15 @@ use super::run::{Network, RunFault};
 use super::seeded;
 use super::timing::{Reading, resolution, timing};
 use crate::analysis::kernels::kernels;
+use crate::analysis::prediction::running;
+use crate::analysis::prediction::work::kind;
 use crate::analysis::schedule::Schedule;
+use crate::device::latency::{Sample, Unit};
+use crate::device::work::Work;
 use crate::diagnostic::Sink;
 use crate::frontend::{LoadOptions, load_bytes};
 use crate::graph::Graph;
 use crate::ops::execute::Fault;
-use crate::prediction::work::{Work, kind};
-use crate::prediction::{Sample, Unit, running};
 use crate::source::SourceMap;
 use crate::tensor::DType;
 

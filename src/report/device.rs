@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::{Map, json};
 
 use crate::device::Device;
-use crate::prediction::work::Work;
-use crate::prediction::{Kind, Latency, Sample};
+use crate::device::latency::{Kind, Latency, Sample};
+use crate::device::work::Work;
 
 /// The text of a device's file: a line for each list of numbers, so that people can read it.
 ///

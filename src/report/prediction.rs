@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::measurement::Measured;
 use super::{Report, called};
+use crate::analysis::prediction::Prediction;
 use crate::device::Device;
-use crate::prediction::Prediction;
 
 #[derive(Serialize)]
 struct Keys<'a> {

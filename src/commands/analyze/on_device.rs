@@ -4,13 +4,13 @@ use std::io;
 
 use super::super::{Exit, Output, usage};
 use crate::analysis::Analysis;
+use crate::analysis::prediction::{Prediction, predict};
 use crate::analysis::roofline::{self, NoPeak, Roofline};
 use crate::cli::{AnalyzeArgs, Section};
 use crate::device::Device;
 use crate::diagnostic::Sink;
 use crate::frontend::device;
 use crate::graph::Graph;
-use crate::prediction::{Prediction, predict};
 use crate::report::Report;
 use crate::source::SourceMap;
 

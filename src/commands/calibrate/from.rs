@@ -6,12 +6,13 @@ use std::path::Path;
 use super::super::{Exit, Output, load_as, machine, usage};
 use super::Calibrated;
 use crate::analysis::kernels::{Kernels, kernels};
+use crate::analysis::prediction::accuracy::Pair;
+use crate::analysis::prediction::predict;
+use crate::analysis::prediction::traced::{Kernel, Traced, traced};
 use crate::cli::CalibrateArgs;
+use crate::device::latency::{Latency, Provenance, Sample, Unit};
 use crate::frontend::{LoadOptions, trace};
 use crate::graph::Graph;
-use crate::prediction::accuracy::Pair;
-use crate::prediction::traced::{Kernel, Traced, traced};
-use crate::prediction::{Latency, Provenance, Sample, Unit, predict};
 use crate::report::sections::prediction;
 use crate::source::SourceMap;
 

@@ -9,9 +9,10 @@ use super::super::runs_on;
 use super::super::{Exit, Output};
 use super::Calibrated;
 use crate::cli::CalibrateArgs;
+use crate::device::latency::{Latency, Provenance, Unit};
 use crate::executor::calibrate::{Options, Timed, time};
 use crate::executor::timing::median;
-use crate::prediction::{Latency, Provenance, Unit};
+
 
 pub(super) fn run(args: &CalibrateArgs, output: &mut Output) -> io::Result<Exit> {
     let on = match runs_on::open(args.device, output)? {

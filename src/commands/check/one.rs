@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{find, measured};
 use crate::analysis::gradient::Gradient;
+use crate::analysis::prediction::predict;
 use crate::budget::evaluate::{self, evaluate};
 use crate::budget::messages::tell;
 use crate::budget::{Budget, Limit, Row, Scope, Verdict, document};
@@ -16,7 +17,6 @@ use crate::commands::{Exit, MANY_NODES};
 use crate::device::Device;
 use crate::diagnostic::{Code, Diagnostic, Sink, git_lfs_pointer};
 use crate::frontend::{self, LoadOptions};
-use crate::prediction::predict;
 use crate::profile::{Profile, Wanted};
 use crate::report::Report;
 use crate::report::budget::changes::Changes;

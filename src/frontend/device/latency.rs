@@ -2,10 +2,10 @@
 
 use super::members;
 use crate::diagnostic::{Code, Diagnostic, Sink};
-use crate::prediction::law::{Law, TERMS};
-use crate::prediction::process::Process;
-use crate::prediction::work::Work;
-use crate::prediction::{Kind, Latency, Provenance, Sample, Unit};
+use crate::device::latency::{Kind, Latency, Provenance, Sample, Unit};
+use crate::device::law::{Law, TERMS};
+use crate::device::process::Process;
+use crate::device::work::Work;
 use crate::source::Span;
 use crate::source::json::{Json, Member, Value};
 use crate::tensor::DType;

@@ -1,8 +1,9 @@
 //! How long a network will take, layer by layer; and how well a device's calibration knows what it was made from.
 
+use crate::analysis::prediction::Prediction;
+use crate::analysis::prediction::accuracy::{Accuracy, BANDS, Pair, accuracy};
 use crate::device::Device;
-use crate::prediction::accuracy::{Accuracy, BANDS, Pair, accuracy};
-use crate::prediction::{Latency, Prediction};
+use crate::device::latency::Latency;
 use crate::report::sheet::{Cell, Sheet};
 use crate::report::{Report, called};
 use crate::units::{self, plural};

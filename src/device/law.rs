@@ -3,7 +3,7 @@
 //! A sum of terms, each with a factor of at least 0, is fitted to relative errors: so it stays sensible beyond what was
 //! timed. What it misses, as a ratio, is expected from the samples nearby by a Gaussian process ([`super::process`]).
 
-use super::Sample;
+use super::latency::Sample;
 use super::process::{Point, Process, nearest};
 use super::work::Work;
 

@@ -1,25 +1,8 @@
-//! How long a network will take on a device that was calibrated, before it runs there.
-//!
-//! `calibrate` measures many single nodes and writes them into the device file. From those of one kind a law is fitted
-//! ([`law`]); a node's time is its law at the node's [`work::Work`], and the network's is the sum, for nodes run one after
-//! the other. A node of a kind that was not measured has no time: it is named, and the sum says "at least".
+//! What nodes were measured to take on a device.
 
-pub mod accuracy;
-pub mod law;
-pub mod process;
-pub mod traced;
-pub mod work;
-
-use rustc_hash::FxHashMap;
-
-use crate::analysis::kernels::Kernels;
-use crate::analysis::memory::Layout;
-use crate::graph::{Graph, NodeId};
-use crate::ops::{Operator as _, Storage};
+use super::law::Law;
+use super::work::Work;
 use crate::tensor::DType;
-use crate::units::Overflow;
-use law::Law;
-use work::Work;
 
 /// One node that was timed.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +16,7 @@ pub struct Sample {
 /// All nodes of a kind, and the law that follows from them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kind {
-    /// Its name, as [`work::kind`] gives it.
+    /// Its name, as `analysis::prediction` gives it.
     pub name: String,
     /// What was timed.
     pub samples: Vec<Sample>,
@@ -112,66 +95,10 @@ impl Latency {
         Self { provenance, whole, kinds: kinds.into_iter().map(fit).collect() }
     }
 
-    fn kind(&self, name: &str) -> Option<usize> {
+    /// The number of the kind of that name.
+    pub fn kind(&self, name: &str) -> Option<usize> {
         self.kinds.binary_search_by(|kind| kind.name.as_str().cmp(name)).ok()
     }
-}
-
-/// A network's time on a device.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prediction {
-    /// Nanoseconds of the forward pass; of what is known of it where `unknown` names nodes.
-    pub nanoseconds: f64,
-    /// By [`NodeId`]: nanoseconds; none of what does not run and of what is not known.
-    pub nodes: Vec<Option<f64>>,
-    /// Nodes of a kind or element type that was not calibrated.
-    pub unknown: Vec<NodeId>,
-    /// Nodes unlike any that was timed: their kind's law is stretched.
-    pub stretched: Vec<NodeId>,
-}
-
-/// Predicts the time of a forward pass.
-///
-/// # Errors
-/// Where there are 2³² tensors or more.
-pub fn predict(graph: &Graph, kernels: &Kernels, latency: &Latency) -> Result<Prediction, Overflow> {
-    let mut prediction = Prediction {
-        nanoseconds: 0.0,
-        nodes: vec![None; graph.len()],
-        unknown: Vec::new(),
-        stretched: Vec::new(),
-    };
-    // Networks repeat themselves.
-    let mut known: FxHashMap<(usize, Work), (f64, bool)> = FxHashMap::default();
-    for id in running(graph)? {
-        let node = graph.node(id);
-        let kind = latency.kind(&work::kind(graph, id, kernels, latency.provenance.unit));
-        let of_type =
-            node.outputs[0].dtype == latency.provenance.dtype || node.op.storage() == Storage::Alias;
-        let (Some(kind), Some(work), true) = (kind, Work::of(graph, id), of_type) else {
-            prediction.unknown.push(id);
-            continue;
-        };
-        let law = || latency.kinds[kind].law.at(&work);
-        let (nanoseconds, is_near) = *known.entry((kind, work)).or_insert_with(law);
-        prediction.nodes[id.index()] = Some(latency.whole * nanoseconds);
-        prediction.nanoseconds += latency.whole * nanoseconds;
-        if !is_near {
-            prediction.stretched.push(id);
-        }
-    }
-    Ok(prediction)
-}
-
-/// The nodes that run for every image: neither inputs nor what follows from stored tensors alone.
-///
-/// # Errors
-/// Where there are 2³² tensors or more.
-pub fn running(graph: &Graph) -> Result<Vec<NodeId>, Overflow> {
-    let layout = Layout::new(graph, |node| node.op.storage() == Storage::Alias)?;
-    let runs =
-        graph.nodes().filter(|(id, node)| !node.is_input() && layout.outputs(*id, node).next().is_some());
-    Ok(runs.map(|(id, _)| id).collect())
 }
 
 /// Bytes beyond which what a node moves is taken to come from memory, not from a cache.

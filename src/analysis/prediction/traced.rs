@@ -8,9 +8,11 @@
 
 use rustc_hash::FxHashMap;
 
-use super::work::{Work, kind};
-use super::{Sample, Unit, running};
+use super::running;
+use super::work::kind;
 use crate::analysis::kernels::Kernels;
+use crate::device::latency::{Sample, Unit};
+use crate::device::work::Work;
 use crate::graph::{Graph, NodeId};
 use crate::units::Overflow;
 

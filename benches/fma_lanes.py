@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Counts the multiply-adds that the processor really executes in a forward pass, and sets them beside the MACs.
 
-    CARGO_PROFILE_RELEASE_STRIP=none cargo build --release --features exec --example forward
+    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_STRIP=none \\
+        cargo build --release --features exec --example forward
     python3 benches/fma_lanes.py [NETWORK ...]
 
 valgrind's callgrind tells how often each instruction ran, objdump which ones are fused multiply-adds and how many
@@ -18,7 +19,7 @@ import tempfile
 
 from valgrind import arguments, forward, head, row
 
-NETWORKS = ["resnet18", "mobilenet_v2", "densenet121", "csp_densenet121", "csp_resnext50"]
+NETWORKS = ["mobilenet_v2", "peleenet", "csp_peleenet", "resnet18"]
 FMA = re.compile(r"vfn?m(?:add|sub|addsub|subadd)(?:132|213|231)([ps])([sd])\s+([xyz])mm")
 REGISTER_BYTES = {"x": 16, "y": 32, "z": 64}
 

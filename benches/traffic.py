@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Counts the bytes that a forward pass moves, by a simulated cache, and sets them beside the models of traffic.
 
-    CARGO_PROFILE_RELEASE_STRIP=none cargo build --release --features exec --example forward
+    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_STRIP=none \\
+        cargo build --release --features exec --example forward
     python3 benches/traffic.py [NETWORK ...]
 
 valgrind's cachegrind runs the executor's own loops on one thread and simulates two levels of cache, both written back
@@ -16,7 +17,7 @@ import tempfile
 
 from valgrind import arguments, forward, head, row
 
-NETWORKS = ["resnet18", "resnet50", "mobilenet_v2", "densenet121", "csp_densenet121", "csp_resnext50", "csp_darknet53"]
+NETWORKS = ["mobilenet_v2", "efficientnet_b0", "peleenet", "csp_peleenet", "resnet18"]
 FIRST, LAST = 1, 3
 
 

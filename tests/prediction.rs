@@ -131,6 +131,38 @@ fn profiles_become_a_device_file() {
 }
 
 #[test]
+fn a_device_file_that_was_damaged_is_told_what_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    calibrated(folder);
+    let whole: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("ort.json")).unwrap()).unwrap();
+    let net = format!("{}/architectures/resnet18.json", env!("CARGO_MANIFEST_DIR"));
+    let told = |device: &serde_json::Value| {
+        std::fs::write(folder.join("damaged.json"), device.to_string()).unwrap();
+        said(&run(&["analyze", "--no-report", &net, "--device", "damaged.json"], folder), 2)
+    };
+    let keys = ["library", "threads", "dtype", "unit", "networks", "date", "whole_over_sum", "columns", "kinds"];
+    for key in keys {
+        let mut device = whole.clone();
+        device["latency"].as_object_mut().unwrap().remove(key);
+        let message = told(&device);
+        assert!(message.contains(&format!("`latency` needs `{key}`")), "{key}: {message}");
+        device["latency"][key] = serde_json::json!({});
+        assert!(told(&device).contains(&format!("`{key}` ")), "{key}");
+    }
+    for key in ["name", "factors", "weights", "samples", "length", "error"] {
+        let mut device = whole.clone();
+        device["latency"]["kinds"][0][key] = serde_json::json!([[1, 2, -3]]);
+        let message = told(&device);
+        assert!(message.contains(&format!("`{key}` must")), "{key}: {message}");
+    }
+    let mut other = whole.clone();
+    other["latency"]["columns"][0] = "images".into();
+    assert!(told(&other).contains("not those of this program's version"));
+}
+
+#[test]
 fn budgets_hold_predicted_times() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

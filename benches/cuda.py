@@ -256,7 +256,7 @@ def row(network, dtype, entry):
     if not isinstance(report, dict):
         return f"| {network} | {dtype} | {report or 'not begun'} |" + " |" * (len(HEAD) - 3)
     measured = report["measurement"]
-    times, memory = measured["time"], measured["memory"]
+    times, memory = measured["time"], {curve["name"]: curve for curve in measured["memory"]}
     told = entry.get("torch")
     beside = ["–", "–"]
     if isinstance(told, dict) and "forward_ms" in told:

@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use csp_profile::analysis::kernels::kernels;
 use csp_profile::analysis::prediction::running;
-use csp_profile::device::work::Work;
+use csp_profile::analysis::prediction::work::Works;
 use csp_profile::frontend::{self, LoadOptions};
 use program::said;
 
@@ -40,14 +40,14 @@ fn profile(name: &str) -> String {
     let (mut sources, mut sink) = Default::default();
     let loaded = frontend::load(Path::new(&model(name)), &LoadOptions::default(), &mut sources, &mut sink);
     let graph = loaded.unwrap().unwrap().graph;
-    let kernels = kernels(&graph).unwrap();
+    let (kernels, works) = (kernels(&graph).unwrap(), Works::new(&graph));
     let mut times = vec![0.0; graph.len()];
     let mut last = vec![None; graph.len()];
     for id in running(&graph).unwrap() {
         let anchor = kernels.kernel[id.index()];
         last[anchor.index()] = Some(id);
         if anchor == id {
-            let work = Work::of(&graph, id).unwrap();
+            let work = works.of(id).unwrap();
             let depthwise = if work.channels == 1 && work.macs > 0 { 4.0 } else { 1.0 };
             times[id.index()] = 3_000.0
                 + depthwise * work.macs as f64 / 20.0
@@ -142,7 +142,8 @@ fn a_device_file_that_was_damaged_is_told_what_it_lacks() {
         std::fs::write(folder.join("damaged.json"), device.to_string()).unwrap();
         said(&run(&["analyze", "--no-report", &net, "--device", "damaged.json"], folder), 2)
     };
-    let keys = ["library", "threads", "dtype", "unit", "networks", "date", "whole_over_sum", "columns", "kinds"];
+    let keys =
+        ["library", "threads", "dtype", "unit", "networks", "date", "whole_over_sum", "columns", "kinds"];
     for key in keys {
         let mut device = whole.clone();
         device["latency"].as_object_mut().unwrap().remove(key);

@@ -17,6 +17,7 @@ use crate::device::work::Work;
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Operator as _, Storage};
 use crate::units::Overflow;
+use work::Works;
 
 /// A network's time on a device.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,12 +45,14 @@ pub fn predict(graph: &Graph, kernels: &Kernels, latency: &Latency) -> Result<Pr
     };
     // Networks repeat themselves.
     let mut known: FxHashMap<(usize, Work), (f64, bool)> = FxHashMap::default();
+    let works = Works::new(graph);
     for id in running(graph)? {
-        let node = graph.node(id);
-        let kind = latency.kind(&work::kind(graph, id, kernels, latency.provenance.unit));
+        let (node, work) = (graph.node(id), works.of(id));
+        let unit = latency.provenance.unit;
+        let kind = work.and_then(|work| latency.kind(&works.kind(id, &work, kernels, unit)));
         let of_type =
             node.outputs[0].dtype == latency.provenance.dtype || node.op.storage() == Storage::Alias;
-        let (Some(kind), Some(work), true) = (kind, Work::of(graph, id), of_type) else {
+        let (Some(kind), Some(work), true) = (kind, work, of_type) else {
             prediction.unknown.push(id);
             continue;
         };

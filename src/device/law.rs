@@ -58,6 +58,7 @@ fn place(work: &Work) -> Point {
         0.7 * (ln(work.input_bytes) - batch),
         0.5 * ln(work.operands),
         0.4 * batch,
+        0.4 * (ln(work.waited_bytes) - batch),
     ]
 }
 
@@ -100,6 +101,9 @@ fn dot(a: &[f64; TERMS], b: &[f64; TERMS]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
+/// Nanoseconds below which errors count less than in proportion: nobody waits for such nodes, and clocks tell little.
+const SMALL: f64 = 5_000.0;
+
 /// Rounds of descent; they end sooner where nothing changes.
 const ROUNDS: usize = 20_000;
 
@@ -107,22 +111,22 @@ const ROUNDS: usize = 20_000;
 /// one minimum of this convex problem (Franc, Hlaváč, Navara 2005).
 fn non_negative(rows: &[[f64; TERMS]], times: &[f64]) -> [f64; TERMS] {
     // Relative to the time, and each term in a unit of its own size.
+    let weights: Vec<f64> = times.iter().map(|time| 1.0 / (time + SMALL)).collect();
     let mut size = [0f64; TERMS];
-    for (row, time) in rows.iter().zip(times) {
+    for (row, weight) in rows.iter().zip(&weights) {
         for (size, term) in size.iter_mut().zip(row) {
-            *size = size.max(term / time);
+            *size = size.max(term * weight);
         }
     }
-    let scaled: Vec<[f64; TERMS]> = (rows.iter().zip(times))
-        .map(|(row, time)| {
-            std::array::from_fn(|term| if size[term] > 0.0 { row[term] / time / size[term] } else { 0.0 })
-        })
-        .collect();
+    let scaled = rows.iter().zip(&weights).map(|(row, weight)| {
+        std::array::from_fn(|term| if size[term] > 0.0 { row[term] * weight / size[term] } else { 0.0 })
+    });
+    let scaled: Vec<[f64; TERMS]> = scaled.collect();
     let mut gram = [[0f64; TERMS]; TERMS];
     let mut wanted = [0f64; TERMS];
-    for row in &scaled {
+    for ((row, time), weight) in scaled.iter().zip(times).zip(&weights) {
         for (a, &one) in row.iter().enumerate() {
-            wanted[a] += one;
+            wanted[a] += one * time * weight;
             for (b, &other) in row.iter().enumerate() {
                 gram[a][b] += one * other;
             }
@@ -171,6 +175,7 @@ mod tests {
                 output_bytes: 4 * channels * positions,
                 stored_bytes: 36 * channels * channels,
                 elementary: 0,
+                waited_bytes: 0,
             }
         };
         all.map(of).collect()

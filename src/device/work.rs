@@ -51,4 +51,6 @@ work! {
     stored_bytes,
     /// Elementary operations beside multiply-accumulates.
     elementary,
+    /// Bytes that were written since the input that waited longest was: what a cache must hold to have it still.
+    waited_bytes,
 }

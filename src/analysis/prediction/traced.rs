@@ -9,10 +9,9 @@
 use rustc_hash::FxHashMap;
 
 use super::running;
-use super::work::kind;
+use super::work::Works;
 use crate::analysis::kernels::Kernels;
 use crate::device::latency::{Sample, Unit};
-use crate::device::work::Work;
 use crate::graph::{Graph, NodeId};
 use crate::units::Overflow;
 
@@ -57,7 +56,7 @@ fn named(name: &str, nodes: &FxHashMap<&str, NodeId>) -> Option<NodeId> {
 /// # Errors
 /// Where there are 2³² tensors or more.
 pub fn traced(graph: &Graph, kernels: &Kernels, run: &[Kernel<'_>]) -> Result<Traced, Overflow> {
-    let runs = running(graph)?;
+    let (runs, works) = (running(graph)?, Works::new(graph));
     let names = runs.iter().filter_map(|&id| Some((graph.node(id).origin.onnx_name.as_deref()?, id)));
     let names: FxHashMap<&str, NodeId> = names.collect();
     let nodes: Vec<Option<NodeId>> = run.iter().map(|kernel| named(kernel.name, &names)).collect();
@@ -79,7 +78,7 @@ pub fn traced(graph: &Graph, kernels: &Kernels, run: &[Kernel<'_>]) -> Result<Tr
     }
     let mut heaviest: FxHashMap<NodeId, (u64, NodeId)> = FxHashMap::default();
     for &id in &runs {
-        let (Some(kernel), Some(work)) = (within[id.index()], Work::of(graph, id)) else { continue };
+        let (Some(kernel), Some(work)) = (within[id.index()], works.of(id)) else { continue };
         let best = heaviest.entry(kernel).or_insert((work.macs, id));
         if work.macs > best.0 {
             *best = (work.macs, id);
@@ -87,10 +86,10 @@ pub fn traced(graph: &Graph, kernels: &Kernels, run: &[Kernel<'_>]) -> Result<Tr
     }
     let sample = |&id: &NodeId| {
         let kernel = within[id.index()]?;
-        let work = Work::of(graph, id)?;
+        let work = works.of(id)?;
         let is_heaviest = heaviest.get(&kernel).is_some_and(|&(_, heaviest)| heaviest == id);
         let nanoseconds = if is_heaviest { times[kernel.index()]? } else { 0.0 };
-        Some((kind(graph, id, kernels, Unit::Kernel), Sample { work, nanoseconds }))
+        Some((works.kind(id, &work, kernels, Unit::Kernel), Sample { work, nanoseconds }))
     };
     Ok(Traced { samples: runs.iter().filter_map(sample).collect(), nodes })
 }

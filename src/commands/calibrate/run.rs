@@ -13,7 +13,6 @@ use crate::device::latency::{Latency, Provenance, Unit};
 use crate::executor::calibrate::{Options, Timed, time};
 use crate::executor::timing::median;
 
-
 pub(super) fn run(args: &CalibrateArgs, output: &mut Output) -> io::Result<Exit> {
     let on = match runs_on::open(args.device, output)? {
         Ok(on) => on,

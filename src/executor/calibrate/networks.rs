@@ -335,7 +335,8 @@ impl<I: Iterator<Item = u64>> Growing<I> {
         }
         self.same(if self.layers.len().is_multiple_of(3) { "hardsigmoid" } else { "sigmoid" });
         let inputs = json!([whole.name, self.now.name]);
-        self.layer(json!({"op": "mul", "inputs": inputs}), whole.channels, whole.size);
+        let op = if self.draw.chance(0.85) { "mul" } else { "add" };
+        self.layer(json!({"op": op, "inputs": inputs}), whole.channels, whole.size);
     }
 
     fn head(&mut self) {

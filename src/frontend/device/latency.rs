@@ -1,11 +1,11 @@
 //! The part `latency` of a device file: what `calibrate` writes.
 
 use super::members;
-use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::device::latency::{Kind, Latency, Provenance, Sample, Unit};
 use crate::device::law::{Law, TERMS};
 use crate::device::process::Process;
 use crate::device::work::Work;
+use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::source::Span;
 use crate::source::json::{Json, Member, Value};
 use crate::tensor::DType;

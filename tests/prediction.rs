@@ -101,8 +101,9 @@ fn profiles_become_a_device_file() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let said_first = calibrated(folder);
-    // The rates are simple, so every network is met from the seven others.
-    assert!(said_first.contains("within ±15 %: 8 of 8"), "{said_first}");
+    // The rates are simple, so a network is met from the others, but for kinds that it alone has.
+    assert!(said_first.contains("within ±5 %: 2 of 2"), "{said_first}");
+    assert!(said_first.contains("cspresnext50 alone has conv2d grouped"), "{said_first}");
     assert!(
         said_first.contains("conv2d depthwise") && said_first.contains("batch_norm in conv2d"),
         "{said_first}"
@@ -184,9 +185,9 @@ fn budgets_hold_predicted_times() {
     let without = said(&check(&whole("100 ms"), &[]), 2);
     assert!(without.contains("was not predicted") && without.contains("--device"), "{without}");
     // A kind that no profile had makes the time a lower bound, which no maximum can hold.
-    std::fs::write(folder.join("net.json"), net.replace("relu", "softsign")).unwrap();
+    std::fs::write(folder.join("net.json"), net.replace(r#""relu""#, r#""channel_shuffle", "groups": 2"#)).unwrap();
     let unknown = said(&check(&whole("100 ms"), &device), 1);
-    assert!(unknown.contains("softsign"), "{unknown}");
+    assert!(unknown.contains("channel_shuffle"), "{unknown}");
     let table = said(&run(&["analyze", "--no-report", "net.json", "--device", "ort.json"], folder), 0);
     assert!(table.contains("at least") && table.contains("not calibrated"), "{table}");
 }

@@ -28,6 +28,8 @@ pub struct Prediction {
     pub nodes: Vec<Option<f64>>,
     /// Nodes of a kind or element type that was not calibrated.
     pub unknown: Vec<NodeId>,
+    /// Nodes of a kind that was not calibrated, taken as the likest that was.
+    pub likened: Vec<NodeId>,
     /// Nodes unlike any that was timed: their kind's law is stretched.
     pub stretched: Vec<NodeId>,
 }
@@ -41,6 +43,7 @@ pub fn predict(graph: &Graph, kernels: &Kernels, latency: &Latency) -> Result<Pr
         nanoseconds: 0.0,
         nodes: vec![None; graph.len()],
         unknown: Vec::new(),
+        likened: Vec::new(),
         stretched: Vec::new(),
     };
     // Networks repeat themselves.
@@ -49,7 +52,9 @@ pub fn predict(graph: &Graph, kernels: &Kernels, latency: &Latency) -> Result<Pr
     for id in running(graph)? {
         let (node, work) = (graph.node(id), works.of(id));
         let unit = latency.provenance.unit;
-        let kind = work.and_then(|work| latency.kind(&works.kind(id, &work, kernels, unit)));
+        let name = work.map(|work| works.kind(id, &work, kernels, unit));
+        let own = name.as_ref().and_then(|name| latency.kind(name));
+        let kind = own.or_else(|| latency.likest(name.as_ref()?));
         let of_type =
             node.outputs[0].dtype == latency.provenance.dtype || node.op.storage() == Storage::Alias;
         let (Some(kind), Some(work), true) = (kind, work, of_type) else {
@@ -60,7 +65,9 @@ pub fn predict(graph: &Graph, kernels: &Kernels, latency: &Latency) -> Result<Pr
         let (nanoseconds, is_near) = *known.entry((kind, work)).or_insert_with(law);
         prediction.nodes[id.index()] = Some(latency.whole * nanoseconds);
         prediction.nanoseconds += latency.whole * nanoseconds;
-        if !is_near {
+        if own.is_none() {
+            prediction.likened.push(id);
+        } else if !is_near {
             prediction.stretched.push(id);
         }
     }

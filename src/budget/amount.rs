@@ -6,7 +6,7 @@ use num::bigint::Sign;
 use num::traits::{Pow as _, Signed as _, ToPrimitive as _, Zero as _};
 use num::{BigInt, BigRational, BigUint};
 
-use super::lookup::MEASUREMENT;
+use super::lookup::{MEASUREMENT, PREDICTION};
 use crate::analysis::conventions::{Convention, Unit as ConventionUnit};
 use crate::analysis::gradient::paths::log2;
 use crate::units;
@@ -162,6 +162,9 @@ impl Quantity {
         }
         let any = |test: &dyn Fn(&str) -> bool| segments.iter().any(|segment| test(segment));
         let last = segments.last().copied().unwrap_or("");
+        if segments[0] == PREDICTION && last.ends_with("_ns") {
+            return Self::Nanoseconds;
+        }
         if segments[0] == MEASUREMENT {
             match last {
                 "flops_per_second" => return Self::FlopRate,

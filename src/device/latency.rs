@@ -99,6 +99,15 @@ impl Latency {
     pub fn kind(&self, name: &str) -> Option<usize> {
         self.kinds.binary_search_by(|kind| kind.name.as_str().cmp(name)).ok()
     }
+
+    /// The number of the kind that one which was not timed is likest: of those used in the same manner, which stands
+    /// behind the op's name (`relu6 in conv2d`, `add broadcast`), the one with most samples.
+    pub fn likest(&self, name: &str) -> Option<usize> {
+        let (_, manner) = name.split_once(' ')?;
+        let same = |kind: &Kind| kind.name.split_once(' ').is_some_and(|(_, other)| other == manner);
+        let kinds = self.kinds.iter().enumerate().filter(|(_, kind)| same(kind));
+        kinds.max_by_key(|(at, kind)| (kind.samples.len(), std::cmp::Reverse(*at))).map(|(at, _)| at)
+    }
 }
 
 /// Bytes beyond which what a node moves is taken to come from memory, not from a cache.

@@ -23,6 +23,16 @@ pub struct Law {
     places: Vec<Point>,
 }
 
+/// The process takes so many samples at most, spread over all of them: its cost is the third power of their number.
+const MOST: usize = 160;
+
+/// Those samples that the process takes.
+fn chosen(samples: &[Sample]) -> Vec<&Sample> {
+    let timed: Vec<&Sample> = samples.iter().filter(|sample| sample.nanoseconds > 0.0).collect();
+    let step = timed.len().div_ceil(MOST).max(1);
+    timed.into_iter().step_by(step).collect()
+}
+
 /// A node is near what was timed within this distance: a factor of e^1.5 in one number.
 const NEAR: f64 = 1.5;
 
@@ -73,9 +83,10 @@ impl Law {
         let rows: Vec<[f64; TERMS]> = timed.iter().map(|sample| terms(&sample.work)).collect();
         let times: Vec<f64> = timed.iter().map(|sample| sample.nanoseconds).collect();
         let factors = non_negative(&rows, &times);
-        let missed: Vec<f64> =
-            rows.iter().zip(&times).map(|(row, time)| (time / dot(&factors, row)).ln()).collect();
-        let places: Vec<Point> = timed.iter().map(|sample| place(&sample.work)).collect();
+        let chosen = chosen(samples);
+        let missed = |sample: &&Sample| (sample.nanoseconds / dot(&factors, &terms(&sample.work))).ln();
+        let missed: Vec<f64> = chosen.iter().map(missed).collect();
+        let places: Vec<Point> = chosen.iter().map(|sample| place(&sample.work)).collect();
         let (process, off) = Process::fit(&places, &missed);
         let squares: f64 = off.iter().map(|off| off.exp_m1() * off.exp_m1()).sum();
         #[expect(clippy::cast_precision_loss, reason = "some thousand samples at most")]
@@ -85,8 +96,13 @@ impl Law {
 
     /// The law of factors and a process that were fitted to these samples before.
     pub fn known(factors: [f64; TERMS], process: Process, error: f64, samples: &[Sample]) -> Self {
-        let timed = samples.iter().filter(|sample| sample.nanoseconds > 0.0);
-        Self { factors, process, error, places: timed.map(|sample| place(&sample.work)).collect() }
+        let places = chosen(samples).into_iter().map(|sample| place(&sample.work)).collect();
+        Self { factors, process, error, places }
+    }
+
+    /// How many samples the process of so many takes: as many as it has weights, where it has any.
+    pub fn taken(samples: &[Sample]) -> usize {
+        chosen(samples).len()
     }
 
     /// Nanoseconds, and whether something like it was timed.

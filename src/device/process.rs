@@ -13,9 +13,9 @@ pub struct Process {
 }
 
 /// Lengths that are tried.
-const LENGTHS: [f64; 5] = [0.5, 0.8, 1.3, 2.1, 3.4];
+const LENGTHS: [f64; 4] = [0.6, 1.0, 1.8, 3.2];
 /// Variances of the noise that are tried, for a variance 1 of the values.
-const NOISE: [f64; 4] = [0.02, 0.08, 0.3, 1.0];
+const NOISE: [f64; 3] = [0.03, 0.15, 0.8];
 
 fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()

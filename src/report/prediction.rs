@@ -17,6 +17,7 @@ struct Keys<'a> {
     forward_ns: f64,
     at_least: bool,
     unknown: Vec<Named<'a>>,
+    likened: usize,
     stretched: usize,
     /// By how much it is above what was measured, as a share of that.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +69,7 @@ pub(super) fn keys<'a>(
         forward_ns: prediction.nanoseconds,
         at_least: !prediction.unknown.is_empty(),
         unknown: prediction.unknown.iter().map(named).collect(),
+        likened: prediction.likened.len(),
         stretched: prediction.stretched.len(),
         error: error(report, prediction),
         nodes: nodes.then(|| graph.nodes().filter_map(node).collect()),

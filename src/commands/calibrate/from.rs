@@ -1,5 +1,6 @@
 //! `calibrate --from`: onnxruntime's profiles of models.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -46,8 +47,15 @@ pub(super) fn run(args: &CalibrateArgs, output: &mut Output) -> io::Result<Exit>
         .filter_map(|left_out| {
             let one = &all[left_out];
             let others = all.iter().enumerate().filter(|(at, _)| *at != left_out).map(|(_, other)| other);
-            let predicted = predict(&one.graph, &one.kernels, &fitted(args, others)).ok()?;
-            Some(Pair { name: one.name.clone(), predicted: predicted.nanoseconds, measured: one.whole })
+            let latency = fitted(args, others);
+            let predicted = predict(&one.graph, &one.kernels, &latency).ok()?;
+            let lacks = lacking(one, &latency);
+            Some(Pair {
+                name: one.name.clone(),
+                predicted: predicted.nanoseconds,
+                measured: one.whole,
+                lacks,
+            })
         })
         .collect();
     let title = "Each model, predicted from the others";
@@ -75,6 +83,13 @@ fn fitted<'a>(args: &CalibrateArgs, of: impl Iterator<Item = &'a Profiled> + Clo
     let (whole, sum) =
         of.clone().fold((0.0, 0.0), |(whole, sum), one| (whole + one.whole / one.sum, sum + 1.0));
     Latency::new(provenance, whole / sum, of.flat_map(|one| one.samples.iter().cloned()))
+}
+
+/// The kinds of a model's nodes that a calibration has not.
+fn lacking(one: &Profiled, latency: &Latency) -> Vec<String> {
+    let kinds: BTreeSet<&String> = one.samples.iter().map(|(kind, _)| kind).collect();
+    let is_lacking = |kind: &&String| latency.kind(kind).or_else(|| latency.likest(kind)).is_none();
+    kinds.into_iter().filter(is_lacking).cloned().collect()
 }
 
 /// Reads a model and its profile, and sets the one against the other.

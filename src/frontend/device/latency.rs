@@ -65,20 +65,19 @@ fn provenance(object: &mut Object<'_, '_>) -> Option<Provenance> {
 
 fn kind(mut object: Object<'_, '_>) -> Option<Kind> {
     let name = object.text("name")?;
-    let factors: Vec<f64> = object.list("factors")?.iter().filter_map(number).collect();
+    let factors = object.numbers("factors")?;
     let Ok(factors) = <[f64; TERMS]>::try_from(factors) else {
         return object.fault("factors", &format!("must have {TERMS} numbers"));
     };
-    let weights: Vec<f64> = object.list("weights")?.iter().filter_map(number).collect();
+    let weights = object.numbers("weights")?;
     let mut samples = Vec::new();
     for row in object.list("samples")? {
         samples.push(sample(&row).or_else(|| object.fault("samples", "must be lists as long as `columns`"))?);
     }
     let process = Process { length: object.number("length")?, weights };
     let error = object.number("error")?;
-    let timed = samples.iter().filter(|sample| sample.nanoseconds > 0.0).count();
-    if !process.weights.is_empty() && process.weights.len() != timed {
-        return object.fault("weights", "must be as many as the samples that took time");
+    if !process.weights.is_empty() && process.weights.len() != Law::taken(&samples) {
+        return object.fault("weights", "must be as many as the samples that the process takes");
     }
     Some(Kind { law: Law::known(factors, process, error, &samples), name, samples })
 }
@@ -147,6 +146,11 @@ impl<'a> Object<'a, '_> {
     fn count(&mut self, key: &str) -> Option<u64> {
         let found = self.find(key).and_then(count);
         found.or_else(|| self.fault(key, "must be a whole number"))
+    }
+
+    fn numbers(&mut self, key: &str) -> Option<Vec<f64>> {
+        let found: Option<Vec<f64>> = self.list(key)?.iter().map(number).collect();
+        found.or_else(|| self.fault(key, "must be a list of numbers"))
     }
 
     fn list(&mut self, key: &str) -> Option<Vec<Json<'a>>> {

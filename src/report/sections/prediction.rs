@@ -50,6 +50,13 @@ pub fn notes(report: &Report<'_>, device: &Device, prediction: &Prediction) -> V
         let count = plural(prediction.unknown.len() as u64, "node");
         notes.push(format!("not calibrated, and not in it: {count}, {}", named(&prediction.unknown)));
     }
+    if !prediction.likened.is_empty() {
+        let count = plural(prediction.likened.len() as u64, "node");
+        notes.push(format!(
+            "not calibrated, taken as the likest that is: {count}, {}",
+            named(&prediction.likened)
+        ));
+    }
     if !prediction.stretched.is_empty() {
         let count = plural(prediction.stretched.len() as u64, "node");
         notes.push(format!("unlike anything that was timed: {count}, {}", named(&prediction.stretched)));
@@ -101,14 +108,16 @@ pub fn accuracies(title: &str, pairs: &[Pair]) -> Sheet {
             Cell::Name(pair.name.clone()),
             Cell::Time(pair.predicted),
             Cell::Time(pair.measured),
-            Cell::Text(signed(pair.error())),
+            Cell::Text(if pair.lacks.is_empty() { signed(pair.error()) } else { "at least".into() }),
         ]
     });
+    let lacking = pairs.iter().filter(|pair| !pair.lacks.is_empty());
+    let lacking = lacking.map(|pair| format!("{} alone has {}", pair.name, pair.lacks.join(", ")));
     Sheet {
         title: title.into(),
         columns: vec!["network", "predicted", "measured", "error"],
         rows: rows.collect(),
-        notes: accuracy(pairs).iter().map(summary).collect(),
+        notes: accuracy(pairs).iter().map(summary).chain(lacking).collect(),
     }
 }
 

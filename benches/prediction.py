@@ -6,7 +6,8 @@
 
 `networks` runs `PROGRAM measure --predict DEVICE` on one thread for each file of architectures/, and prints a table in
 Markdown: predicted, measured, error; then the root of the mean squared relative error (RMSPE) and the share within 5, 10
-and 15 %. PROGRAM is built with the feature `exec`, DEVICE is what its `calibrate` wrote on this machine.
+and 15 %. Networks are measured in three rounds, minutes apart, and the least median counts, as `calibrate` does it: what
+else runs on a machine only ever makes one slower; how much that was stands beside it. PROGRAM is built with the feature `exec`, DEVICE is what its `calibrate` wrote on this machine.
 
 `profiles` has onnxruntime profile the eight nets of tests/conformance on one thread, each at three sizes, into DIR
 (needs onnxruntime, onnx, numpy), and prints the command that calibrates from them. `--from` then predicts each from all
@@ -23,6 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # No network: an example of one layer beside two.
 LEFT_OUT = {"depthwise_separable"}
 RUNS = 12
+ROUNDS = 3
 # Parts of the channels, and the side of the image.
 SIZES = ((1, 224), (1, 160), (2, 224))
 
@@ -34,19 +36,23 @@ def measured(program, device, path, batch, samples):
     prediction, time = report["prediction"], report["measurement"]["time"]["forward"]
     if prediction["at_least"]:
         sys.exit(f"{path.stem}: not calibrated: {prediction['unknown']}")
-    return prediction["forward_ns"] / 1e6, time["median_ns"] / 1e6, time["mad_ns"] / 1e6
+    return prediction["forward_ns"] / 1e6, time["median_ns"] / 1e6
 
 
 def networks(args):
     paths = sorted(path for path in (ROOT / "architectures").glob("*.json")
                    if not path.name.endswith((".budget.json", ".schema.json")) and path.stem not in LEFT_OUT)
     paths = [path for path in paths if not args.names or path.stem in args.names]
-    print(f"| network, batch {args.batch} | predicted ms | measured ms | ± MAD | error |\n|---|---|---|---|---|")
+    samples = 11 if args.batch == 1 else 5
+    rounds = [[measured(args.program, args.device, path, args.batch, samples) for path in paths]
+              for _ in range(ROUNDS)]
+    print(f"| network, batch {args.batch} | predicted ms | measured ms | rounds apart | error |\n|---|---|---|---|---|")
     errors = []
-    for path in paths:
-        predicted, median, mad = measured(args.program, args.device, path, args.batch, 15 if args.batch == 1 else 7)
-        errors.append(predicted / median - 1)
-        print(f"| {path.stem} | {predicted:.2f} | {median:.2f} | {mad:.2f} | {100 * errors[-1]:+.1f} % |", flush=True)
+    for path, times in zip(paths, zip(*rounds)):
+        predicted, least, most = times[0][0], min(time for _, time in times), max(time for _, time in times)
+        errors.append(predicted / least - 1)
+        apart = 100 * (most / least - 1)
+        print(f"| {path.stem} | {predicted:.2f} | {least:.2f} | {apart:.0f} % | {100 * errors[-1]:+.1f} % |")
     rmspe = (sum(error * error for error in errors) / len(errors)) ** 0.5
     bands = [sum(abs(error) <= band / 100 for error in errors) for band in (5, 10, 15)]
     print(f"\nRMSPE {100 * rmspe:.1f} %; of {len(errors)}, within ±5 %: {bands[0]}, ±10 %: {bands[1]}, ±15 %: {bands[2]}")

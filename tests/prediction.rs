@@ -185,7 +185,8 @@ fn budgets_hold_predicted_times() {
     let without = said(&check(&whole("100 ms"), &[]), 2);
     assert!(without.contains("was not predicted") && without.contains("--device"), "{without}");
     // A kind that no profile had makes the time a lower bound, which no maximum can hold.
-    std::fs::write(folder.join("net.json"), net.replace(r#""relu""#, r#""channel_shuffle", "groups": 2"#)).unwrap();
+    std::fs::write(folder.join("net.json"), net.replace(r#""relu""#, r#""channel_shuffle", "groups": 2"#))
+        .unwrap();
     let unknown = said(&check(&whole("100 ms"), &device), 1);
     assert!(unknown.contains("channel_shuffle"), "{unknown}");
     let table = said(&run(&["analyze", "--no-report", "net.json", "--device", "ort.json"], folder), 0);

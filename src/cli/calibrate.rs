@@ -29,7 +29,7 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "TYPE", value_parser = super::dtype, default_value = "f32")]
     pub dtype: crate::tensor::DType,
     /// Networks are drawn and timed for so long; more is better.
-    #[arg(long, value_name = "N", default_value_t = 240)]
+    #[arg(long, value_name = "N", default_value_t = 300)]
     pub seconds: u16,
     /// Millions of multiply-accumulates that one layer has at most.
     #[arg(long, value_name = "N", default_value_t = 1200, value_parser = clap::value_parser!(u32).range(1..))]

@@ -69,6 +69,8 @@ fn place(work: &Work) -> Point {
         0.5 * ln(work.operands),
         0.4 * batch,
         0.4 * (ln(work.waited_bytes) - batch),
+        // What is left over of vectors and tiles.
+        3.0 * (ln(work.channels.next_multiple_of(16)) - ln(work.channels)),
     ]
 }
 

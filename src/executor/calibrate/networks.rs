@@ -28,11 +28,12 @@ impl<I: Iterator<Item = u64>> Draw<I> {
         of[((self.unit() * of.len() as f64) as usize).min(of.len() - 1)]
     }
 
-    /// Between two sizes, each doubling equally likely; a multiple of 8 mostly, as channels are.
+    /// Between two sizes, each doubling equally likely; a multiple of 8, 16 or 32 mostly, as channels are.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between the two")]
     fn channels(&mut self, low: f64, high: f64) -> u64 {
         let size = (low * (high / low).powf(self.unit())).round().max(1.0) as u64;
-        if size >= 16 && self.chance(0.85) { size / 8 * 8 } else { size }
+        let of = self.pick(&[8, 16, 32, 32]);
+        if size >= 2 * of && self.chance(0.93) { size / of * of } else { size }
     }
 }
 
@@ -340,8 +341,13 @@ impl<I: Iterator<Item = u64>> Growing<I> {
     }
 
     fn head(&mut self) {
-        if self.draw.chance(0.7) {
-            self.layer(json!({"op": "global_avg_pool"}), self.now.channels, 1);
+        match self.draw.pick(&[0, 0, 0, 0, 1, 2]) {
+            0 => self.layer(json!({"op": "global_avg_pool"}), self.now.channels, 1),
+            1 if self.now.size >= 2 => {
+                let size = self.draw.pick(&[1, 2, 7]).min(self.now.size);
+                self.layer(json!({"op": "adaptive_avg_pool2d", "size": size}), self.now.channels, size);
+            }
+            _ => {}
         }
         let features = self.now.channels * self.now.size * self.now.size;
         self.layer(json!({"op": "flatten"}), features, 1);
@@ -379,9 +385,19 @@ mod tests {
             assert!(costs.iter().all(|cost| cost.macs <= largest), "{text}");
             ops.extend(loaded.graph.nodes().map(|(_, node)| node.op.name()));
         }
-        for op in
-            ["conv2d", "linear", "attention", "layer_norm", "mul", "add", "concat", "slice", "resize", "mish"]
-        {
+        for op in [
+            "conv2d",
+            "linear",
+            "attention",
+            "layer_norm",
+            "mul",
+            "add",
+            "concat",
+            "slice",
+            "resize",
+            "mish",
+            "adaptive_avg_pool2d",
+        ] {
             assert!(ops.contains(op), "{op}: {ops:?}");
         }
     }

@@ -345,7 +345,7 @@ impl<I: Iterator<Item = u64>> Growing<I> {
             0 => self.layer(json!({"op": "global_avg_pool"}), self.now.channels, 1),
             1 if self.now.size >= 2 => {
                 let size = self.draw.pick(&[1, 2, 7]).min(self.now.size);
-                self.layer(json!({"op": "adaptive_avg_pool2d", "size": size}), self.now.channels, size);
+                self.layer(json!({"op": "adaptive_avg_pool2d", "output": size}), self.now.channels, size);
             }
             _ => {}
         }

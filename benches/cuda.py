@@ -246,9 +246,8 @@ def slowest(network, dtype, report):
 
 def predicted(report):
     """Median predicted for a forward pass in ms, as `measure --predict` reports it; None where it has none."""
-    prediction = report["measurement"].get("prediction") or {}
-    forward = prediction.get("forward") or {}
-    return forward.get("predicted_ns", 0) / 1e6 or None
+    prediction = report.get("prediction") or {}
+    return prediction.get("forward_ns", 0) / 1e6 or None
 
 
 def row(network, dtype, entry):

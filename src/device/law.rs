@@ -256,6 +256,6 @@ mod tests {
         for sample in inside.iter_mut().skip(2) {
             sample.nanoseconds = 0.0;
         }
-        assert_eq!(Law::fit(&inside).at(&works()[3]).0, 0.0);
+        assert!(Law::fit(&inside).at(&works()[3]).0 < 1e-9);
     }
 }

@@ -96,13 +96,15 @@ fn inverse(mut matrix: Vec<Vec<f64>>) -> Option<Vec<Vec<f64>>> {
         }
     }
     // The factor's own inverse, row by row, then its product with itself.
-    let mut lower = vec![vec![0.0; size]; size];
+    let mut lower: Vec<Vec<f64>> = Vec::with_capacity(size);
     for row in 0..size {
-        for column in 0..=row {
+        let entry = |column: usize| {
             let one = if row == column { 1.0 } else { 0.0 };
             let dot: f64 = (column..row).map(|k| matrix[row][k] * lower[k][column]).sum();
-            lower[row][column] = (one - dot) / matrix[row][row];
-        }
+            (one - dot) / matrix[row][row]
+        };
+        let made = (0..=row).map(entry).collect();
+        lower.push(made);
     }
     let entry =
         |row: usize, column: usize| (row.max(column)..size).map(|k| lower[k][row] * lower[k][column]).sum();

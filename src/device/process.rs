@@ -97,11 +97,11 @@ fn inverse(mut matrix: Vec<Vec<f64>>) -> Option<Vec<Vec<f64>>> {
     }
     // The factor's own inverse, row by row, then its product with itself.
     let mut lower: Vec<Vec<f64>> = Vec::with_capacity(size);
-    for row in 0..size {
+    for (row, factors) in matrix.iter().enumerate() {
         let entry = |column: usize| {
             let one = if row == column { 1.0 } else { 0.0 };
-            let dot: f64 = (column..row).map(|k| matrix[row][k] * lower[k][column]).sum();
-            (one - dot) / matrix[row][row]
+            let dot: f64 = (column..row).map(|k| factors[k] * lower[k][column]).sum();
+            (one - dot) / factors[row]
         };
         let made = (0..=row).map(entry).collect();
         lower.push(made);

@@ -55,6 +55,7 @@ fn read(text: &str, set: &[(&str, &str)]) -> Vec<(String, Option<u64>)> {
         budget: None,
         measurement: None,
         roofline: None,
+        prediction: None,
     };
     for fact in loaded.facts.iter().filter(|fact| fact.applies) {
         assert_ne!(report.judge(fact), Verdict::Fails, "{}\n{text}", fact.label());
@@ -216,6 +217,7 @@ fn the_report_page_names_every_key() {
         budget: None,
         measurement: None,
         roofline: None,
+        prediction: None,
     };
     let measured = measurement(&loaded.graph);
     let report = Report { measurement: Some(&measured), ..report };

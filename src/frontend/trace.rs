@@ -65,25 +65,29 @@ pub fn read(bytes: &[u8]) -> Result<Trace, String> {
         return Err("it has fewer than two runs: the first warms up".into());
     }
     let runs = &runs[1..];
-    let mut order: Vec<(&str, Vec<u64>)> = Vec::new();
-    let mut times: FxHashMap<&str, Vec<f64>> = FxHashMap::default();
-    for line in lines.iter().filter(|line| line.cat == "Node") {
-        let Some(name) = line.name.strip_suffix(SUFFIX) else { continue };
-        if !runs.iter().any(|run| run.ts <= line.ts && line.ts <= run.ts + run.dur) {
-            continue;
+    // Changes of layout have one name for all: the first of a run is the first of every run.
+    let mut order: Vec<((&str, usize), Vec<u64>)> = Vec::new();
+    let mut times: FxHashMap<(&str, usize), Vec<f64>> = FxHashMap::default();
+    for run in runs {
+        let first = lines.partition_point(|line| line.ts < run.ts);
+        let mut seen: FxHashMap<&str, usize> = FxHashMap::default();
+        for line in lines[first..].iter().take_while(|line| line.ts <= run.ts + run.dur) {
+            let Some(name) = line.name.strip_suffix(SUFFIX).filter(|_| line.cat == "Node") else { continue };
+            let place = seen.entry(name).or_default();
+            let known = times.entry((name, *place)).or_default();
+            if known.is_empty() {
+                order.push(((name, *place), shape(&line.args)));
+            }
+            known.push(line.dur * 1e3);
+            *place += 1;
         }
-        let known = times.entry(name).or_default();
-        if known.is_empty() {
-            order.push((name, shape(&line.args)));
-        }
-        known.push(line.dur * 1e3);
     }
     if order.is_empty() {
         return Err("no run of it has kernels".into());
     }
-    let events = order.into_iter().map(|(name, shape)| {
-        let times = times.remove(name).unwrap_or_default();
-        Event { name: name.into(), nanoseconds: middle(times), shape }
+    let events = order.into_iter().map(|(key, shape)| {
+        let times = times.remove(&key).unwrap_or_default();
+        Event { name: key.0.into(), nanoseconds: middle(times), shape }
     });
     Ok(Trace {
         runs: runs.len(),
@@ -115,6 +119,8 @@ mod tests {
                 r#"{{"cat": "Session", "name": "model_run", "ts": {at}, "dur": 100}},
                 {{"cat": "Node", "name": "a/Conv_kernel_time", "ts": {}, "dur": {conv},
                   "args": {{"output_type_shape": [{{"float": [1, 4, 8, 8]}}]}}}},
+                {{"cat": "Node", "name": "Reorder_kernel_time", "ts": {at}, "dur": 7}},
+                {{"cat": "Node", "name": "Reorder_kernel_time", "ts": {at}, "dur": 5}},
                 {{"cat": "Node", "name": "b/Relu_kernel_time", "ts": {}, "dur": {relu}, "args": {{}}}}"#,
                 at + 1,
                 at + 50
@@ -125,8 +131,9 @@ mod tests {
         let trace = read(text.as_bytes()).unwrap();
         assert_eq!((trace.runs, trace.whole), (3, 100_000.0));
         let found: Vec<_> = trace.events.iter().map(|event| (&*event.name, event.nanoseconds)).collect();
-        assert_eq!(found, [("a/Conv", 42_000.0), ("b/Relu", 2_000.0)]);
-        assert_eq!(trace.events[0].shape, [1, 4, 8, 8]);
+        let all = [("Reorder", 7_000.0), ("Reorder", 5_000.0), ("a/Conv", 42_000.0), ("b/Relu", 2_000.0)];
+        assert_eq!(found, all);
+        assert_eq!(trace.events[2].shape, [1, 4, 8, 8]);
     }
 
     #[test]

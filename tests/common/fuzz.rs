@@ -113,6 +113,7 @@ fn profile(loaded: &Loaded, sources: &SourceMap) {
         gradient: gradient.as_ref(),
         budget: None,
         measurement: None,
+        prediction: None,
         roofline: None,
     };
     if small {

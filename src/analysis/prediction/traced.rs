@@ -43,6 +43,12 @@ fn named(name: &str, nodes: &FxHashMap<&str, NodeId>) -> Option<NodeId> {
         if let Some(&id) = nodes.get(rest) {
             return Some(id);
         }
+        // `/act/Mul/QuickGeluFusion/`: what is fused is named after the last of it, and the pass that did it.
+        let (path, last) = rest.rsplit_once('/').unwrap_or(("", rest));
+        if !path.is_empty() && (last.is_empty() || last.ends_with("Fusion")) {
+            rest = path;
+            continue;
+        }
         let (before, part) = rest.rsplit_once('_')?;
         if !ADDED.contains(&part) && !part.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;

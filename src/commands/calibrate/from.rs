@@ -138,25 +138,32 @@ fn profiled(model: &Path, profile: &Path, output: &mut Output) -> io::Result<Res
 fn unlike(graph: &Graph, trace: &trace::Trace, nodes: &[Option<crate::graph::NodeId>]) -> Option<String> {
     let all: f64 = trace.events.iter().map(|event| event.nanoseconds).sum();
     let (mut unnamed, mut example) = (0.0, "");
+    let (mut compared, mut other, mut differs) = (0usize, 0usize, None);
     for (event, node) in trace.events.iter().zip(nodes) {
         let Some(id) = node else {
             unnamed += event.nanoseconds;
             example = &event.name;
             continue;
         };
-        let ours = graph.node(*id).outputs[0].shape.axes();
-        // The library may pad channels, so they are not compared.
-        let differs = event.shape.len() == 4
-            && ours.len() == 4
-            && [0, 2, 3].iter().any(|&axis| event.shape[axis] != ours[axis]);
-        if differs {
-            let shape = event.shape.iter().map(u64::to_string).collect::<Vec<_>>().join("x");
-            let node = graph.node(*id);
-            return Some(format!(
-                "`{}` made {shape} there, and makes {} as the model is read here",
-                node.name, node.outputs[0].shape
-            ));
+        let node = graph.node(*id);
+        let ours = node.outputs[0].shape.axes();
+        if event.shape.len() != 4 || ours.len() != 4 {
+            continue;
         }
+        compared += 1;
+        // The library may pad channels, so they are not compared.
+        if [0, 2, 3].iter().any(|&axis| event.shape[axis] != ours[axis]) {
+            other += 1;
+            differs.get_or_insert((node, &event.shape));
+        }
+    }
+    // A few may be joined with a change of layout.
+    if let Some((node, shape)) = differs.filter(|_| 2 * other > compared) {
+        let shape = shape.iter().map(u64::to_string).collect::<Vec<_>>().join("x");
+        return Some(format!(
+            "`{}` made {shape} there, and makes {} as the model is read here",
+            node.name, node.outputs[0].shape
+        ));
     }
     (unnamed > MOST_UNNAMED * all).then(|| {
         format!(

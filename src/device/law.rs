@@ -33,8 +33,8 @@ fn chosen(samples: &[Sample]) -> Vec<&Sample> {
     timed.into_iter().step_by(step).collect()
 }
 
-/// A node is near what was timed within this distance: a factor of e^1.5 in one number.
-const NEAR: f64 = 1.5;
+/// A node is near what was timed within this distance: a factor of e^2 in one number.
+const NEAR: f64 = 2.0;
 
 /// What time may be spent on: a call, multiply-accumulates, elements gathered for them, bytes read, written and stored,
 /// elementary operations, rows.

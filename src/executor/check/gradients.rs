@@ -40,7 +40,7 @@ pub const SUBJECTS: [Subject; 4] = [
     ),
     Subject::new(
         "gradient_copies",
-        "different gradients of operands and results of adds, bit for bit",
+        "copies among the gradients of operands and results of adds, bit for bit",
         Unit::Tensors,
     ),
 ];

@@ -71,7 +71,7 @@ impl<'n, 'g> Watch<'n, 'g> {
 impl Observer for Watch<'_, '_> {
     fn begin(&mut self, step: Step) {
         if step.pass == Pass::Backward {
-            self.pieces += self.network.stored(step.node).0.len() as u64;
+            self.pieces += self.network.stored(step.node).reads().count() as u64;
         }
         let restarted = self.pool.restart();
         self.keep(restarted);

@@ -63,6 +63,10 @@ pub fn predict(graph: &Graph, kernels: &Kernels, latency: &Latency) -> Result<Pr
         };
         let law = || latency.kinds[kind].law.at(&work);
         let (nanoseconds, is_near) = *known.entry((kind, work)).or_insert_with(law);
+        if !nanoseconds.is_finite() {
+            prediction.unknown.push(id);
+            continue;
+        }
         prediction.nodes[id.index()] = Some(latency.whole * nanoseconds);
         prediction.nanoseconds += latency.whole * nanoseconds;
         if own.is_none() {

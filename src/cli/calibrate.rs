@@ -14,7 +14,7 @@ pub struct CalibrateArgs {
     pub out: PathBuf,
     /// Time nothing; take what onnxruntime's profile of each model has: net.onnx=profile.json. Prints how well each
     /// model is predicted from the others.
-    #[arg(long, value_name = "MODEL=PROFILE", num_args = 1.., value_parser = profile, conflicts_with_all = ["seconds", "seed"])]
+    #[arg(long, value_name = "MODEL=PROFILE", num_args = 1.., value_parser = profile, conflicts_with_all = ["seconds", "seed", "largest", "device"])]
     pub from: Vec<(PathBuf, PathBuf)>,
     /// What is calibrated.
     #[arg(long, value_enum, default_value_t = RunsOn::Cpu)]
@@ -22,7 +22,7 @@ pub struct CalibrateArgs {
     /// What the device is called; its own name if not given.
     #[arg(long)]
     pub name: Option<String>,
-    /// Threads of the processor.
+    /// Threads of the processor; with --from those that the profiles had.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: u16,
     /// Element type of all tensors.

@@ -8,7 +8,7 @@ use std::io;
 
 use super::files::{self, Existing};
 use super::report::command_line;
-use super::{Exit, Output};
+use super::{Exit, Output, usage};
 use crate::cli::CalibrateArgs;
 use crate::device::Device;
 use crate::device::latency::{Latency, best};
@@ -56,6 +56,10 @@ impl Calibrated {
         let Self { name, cache, latency, accuracy } = self;
         let samples = latency.kinds.iter().flat_map(|kind| &kind.samples);
         let (flops, bandwidth) = best(samples);
+        if !(flops > 0.0 && bandwidth > 0.0) {
+            let help = "calibrate with networks that have convolutions or products of matrices";
+            return usage(output, "nothing that was timed multiplies, so no rate follows", Some(help));
+        }
         let networks = latency.provenance.networks;
         let device = Device {
             name: args.name.clone().unwrap_or(name),

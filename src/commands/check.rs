@@ -16,6 +16,9 @@ use crate::report::budget::{Outcome, worst};
 use one::{Fault, Notes};
 use outputs::Outputs;
 
+/// Where device files with times come from.
+const CALIBRATE: &str = "`csp-profile calibrate --out FILE` makes a device file that predicts times";
+
 pub(super) fn run(args: &CheckArgs, output: &mut Output) -> io::Result<Exit> {
     let opened = jobs(&args.files, args.budget.as_deref()).and_then(|jobs| match jobs.as_slice() {
         [_] | [] => Ok(jobs),
@@ -30,7 +33,13 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> io::Result<Exit> {
     let device = match &args.device {
         None => None,
         Some(name) => match on_device::named(name, output)? {
-            Ok(device) => Some(device),
+            Ok(device) if device.latency.is_some() => Some(device),
+            Ok(_) => {
+                return tell(
+                    &Fault::usage(format!("`{name}` was not calibrated"), Some(CALIBRATE.into())),
+                    output,
+                );
+            }
             Err(exit) => return Ok(exit),
         },
     };

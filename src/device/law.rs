@@ -28,9 +28,17 @@ const MOST: usize = 160;
 
 /// Those samples that the process takes.
 fn chosen(samples: &[Sample]) -> Vec<&Sample> {
-    let timed: Vec<&Sample> = samples.iter().filter(|sample| sample.nanoseconds > 0.0).collect();
-    let step = timed.len().div_ceil(MOST).max(1);
-    timed.into_iter().step_by(step).collect()
+    spread(samples.iter().filter(|sample| sample.nanoseconds > 0.0).collect())
+}
+
+fn spread(samples: Vec<&Sample>) -> Vec<&Sample> {
+    let step = samples.len().div_ceil(MOST).max(1);
+    samples.into_iter().step_by(step).collect()
+}
+
+/// The places of some samples.
+fn places(samples: Vec<&Sample>) -> Vec<Point> {
+    samples.into_iter().map(|sample| place(&sample.work)).collect()
 }
 
 /// A node is near what was timed within this distance: a factor of e^2 in one number.
@@ -40,16 +48,17 @@ const NEAR: f64 = 2.0;
 /// elementary operations, rows.
 #[expect(clippy::cast_precision_loss, reason = "times are approximate by nature")]
 fn terms(work: &Work) -> [f64; TERMS] {
-    let gathered = if work.taps > 1 { work.reduction * work.groups * work.positions * work.batch } else { 0 };
+    let [batch, groups, positions] = [work.batch, work.groups, work.positions].map(|number| number as f64);
+    let gathered = if work.taps > 1 { work.reduction as f64 * groups * positions * batch } else { 0.0 };
     [
         1.0,
         work.macs as f64,
-        gathered as f64,
+        gathered,
         work.input_bytes as f64,
         work.output_bytes as f64,
         work.stored_bytes as f64,
         work.elementary as f64,
-        (work.channels * work.groups * work.batch) as f64 * (work.positions as f64).sqrt(),
+        work.channels as f64 * groups * batch * positions.sqrt(),
     ]
 }
 
@@ -70,7 +79,7 @@ fn place(work: &Work) -> Point {
         0.4 * batch,
         0.4 * (ln(work.waited_bytes) - batch),
         // What is left over of vectors and tiles.
-        3.0 * (ln(work.channels.next_multiple_of(16)) - ln(work.channels)),
+        3.0 * (ln(work.channels.checked_next_multiple_of(16).unwrap_or(work.channels)) - ln(work.channels)),
     ]
 }
 
@@ -78,8 +87,8 @@ impl Law {
     /// Fits samples. Where most take no time, as inside another node's kernel, all of the kind are taken to.
     pub fn fit(samples: &[Sample]) -> Self {
         let timed: Vec<&Sample> = samples.iter().filter(|sample| sample.nanoseconds > 0.0).collect();
-        let places = samples.iter().map(|sample| place(&sample.work)).collect();
         if 2 * timed.len() < samples.len() || timed.is_empty() {
+            let places = places(spread(samples.iter().collect()));
             return Self { factors: [0.0; TERMS], process: Process::nothing(), error: 0.0, places };
         }
         let rows: Vec<[f64; TERMS]> = timed.iter().map(|sample| terms(&sample.work)).collect();
@@ -88,7 +97,7 @@ impl Law {
         let chosen = chosen(samples);
         let missed = |sample: &&Sample| (sample.nanoseconds / dot(&factors, &terms(&sample.work))).ln();
         let missed: Vec<f64> = chosen.iter().map(missed).collect();
-        let places: Vec<Point> = chosen.iter().map(|sample| place(&sample.work)).collect();
+        let places = places(chosen);
         let (process, off) = Process::fit(&places, &missed);
         let squares: f64 = off.iter().map(|off| off.exp_m1() * off.exp_m1()).sum();
         #[expect(clippy::cast_precision_loss, reason = "some thousand samples at most")]
@@ -98,7 +107,8 @@ impl Law {
 
     /// The law of factors and a process that were fitted to these samples before.
     pub fn known(factors: [f64; TERMS], process: Process, error: f64, samples: &[Sample]) -> Self {
-        let places = chosen(samples).into_iter().map(|sample| place(&sample.work)).collect();
+        let is_free = factors.iter().all(|factor| *factor <= 0.0);
+        let places = places(if is_free { spread(samples.iter().collect()) } else { chosen(samples) });
         Self { factors, process, error, places }
     }
 

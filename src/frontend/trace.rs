@@ -59,10 +59,16 @@ const SUFFIX: &str = "_kernel_time";
 pub fn read(bytes: &[u8]) -> Result<Trace, String> {
     let mut lines: Vec<Line> = serde_json::from_slice(bytes)
         .map_err(|error| format!("it is not a profile of onnxruntime: {error}"))?;
+    if lines.iter().any(|line| ![line.ts, line.dur].iter().all(|time| (0.0..1e15).contains(time))) {
+        return Err("it has a time that is none".into());
+    }
     lines.sort_by(|a, b| a.ts.total_cmp(&b.ts));
     let runs: Vec<&Line> = lines.iter().filter(|line| line.name == "model_run").collect();
     if runs.len() < 2 {
         return Err("it has fewer than two runs: the first warms up".into());
+    }
+    if runs.windows(2).any(|two| two[0].ts + two[0].dur > two[1].ts) {
+        return Err("its runs overlap: run the model on one thread of yours".into());
     }
     let runs = &runs[1..];
     // Changes of layout have one name for all: the first of a run is the first of every run.
@@ -89,11 +95,11 @@ pub fn read(bytes: &[u8]) -> Result<Trace, String> {
         let times = times.remove(&key).unwrap_or_default();
         Event { name: key.0.into(), nanoseconds: middle(times), shape }
     });
-    Ok(Trace {
-        runs: runs.len(),
-        whole: middle(runs.iter().map(|run| run.dur * 1e3).collect()),
-        events: events.collect(),
-    })
+    let events: Vec<Event> = events.collect();
+    if events.iter().map(|event| event.nanoseconds).sum::<f64>() <= 0.0 {
+        return Err("its kernels take no time".into());
+    }
+    Ok(Trace { runs: runs.len(), whole: middle(runs.iter().map(|run| run.dur * 1e3).collect()), events })
 }
 
 /// `[{"float": [1, 64, 112, 112]}]`

@@ -4,7 +4,7 @@
 //! `/layer1/relu/Relu_output_0_nchwc` is a convolution, its batch norm and its ReLU. So nodes that no kernel is named after
 //! run in that of the next node which reads them, and its time is that of the one among them with most
 //! multiply-accumulates; the others take none. Kernels that are named after no node, such as changes of layout, are
-//! counted to the next kernel that is.
+//! counted to the next kernel that is, or at the end to the last.
 
 use rustc_hash::FxHashMap;
 
@@ -36,8 +36,17 @@ pub struct Traced {
 /// What a library adds to a node's name to name what the node makes.
 const ADDED: [&str; 7] = ["nchwc", "bn", "output", "fused", "token", "transformed", "reshape"];
 
+/// Longer names are none of a node's.
+const LONGEST: usize = 4096;
+
+/// Nanoseconds that a kernel takes at least: profiles count whole microseconds, and 0 is for what has no kernel.
+const LEAST: f64 = 500.0;
+
 /// The node that a kernel is named after.
 fn named(name: &str, nodes: &FxHashMap<&str, NodeId>) -> Option<NodeId> {
+    if name.len() > LONGEST {
+        return None;
+    }
     let mut rest = name;
     loop {
         if let Some(&id) = nodes.get(rest) {
@@ -67,12 +76,16 @@ pub fn traced(graph: &Graph, kernels: &Kernels, run: &[Kernel<'_>]) -> Result<Tr
     let names: FxHashMap<&str, NodeId> = names.collect();
     let nodes: Vec<Option<NodeId>> = run.iter().map(|kernel| named(kernel.name, &names)).collect();
     let mut times: Vec<Option<f64>> = vec![None; graph.len()];
-    let mut waiting = 0.0;
+    let (mut waiting, mut last) = (0.0, None);
     for (kernel, node) in run.iter().zip(&nodes) {
         waiting += kernel.nanoseconds;
         if let Some(id) = node {
-            *times[id.index()].get_or_insert(0.0) += std::mem::take(&mut waiting);
+            *times[id.index()].get_or_insert(LEAST) += std::mem::take(&mut waiting);
+            last = Some(id.index());
         }
+    }
+    if let Some(time) = last.and_then(|last| times[last].as_mut()) {
+        *time += waiting;
     }
     // By node, the one whose kernel it runs in: its own, or that of the next which reads it.
     let mut within: Vec<Option<NodeId>> = vec![None; graph.len()];

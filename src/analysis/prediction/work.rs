@@ -9,7 +9,7 @@ use crate::tensor::TensorType;
 
 /// Elements of one channel, or of what stands in its place.
 fn positions(of: &TensorType, batch: u64) -> u64 {
-    of.elements().get() / (of.channels().max(1) * batch.max(1)).max(1)
+    of.elements().get() / of.channels().max(1) / batch.max(1)
 }
 
 /// The works of a network's nodes.
@@ -46,7 +46,7 @@ impl<'g> Works<'g> {
         let elements = output.elements().get().max(1);
         let reduction = (joined(&cost) / elements).max(1);
         let in_channels = types.first().map_or(1, |input| input.channels()).max(1);
-        let taps = if cost.macs > 0 { reduction * groups / in_channels } else { reduction };
+        let taps = if cost.macs > 0 { reduction.saturating_mul(groups) / in_channels } else { reduction };
         let stored = self.graph.stored_by_op(node, &types);
         let waited = |input: &Outlet| self.written[id.index()] - self.written[input.node.index()];
         Some(Work {
@@ -85,7 +85,7 @@ impl<'g> Works<'g> {
         let is_smaller = |input: &&TensorType| input.elements() < node.outputs[0].elements();
         let how = match node.op.channels(io, 0) {
             Channels::Weighted { groups } => match (groups, work.taps) {
-                (0 | 1, 0 | 1) if work.positions * work.batch == 1 => "vector",
+                (0 | 1, 0 | 1) if work.positions == 1 && work.batch == 1 => "vector",
                 (0 | 1, 0 | 1) => "pointwise",
                 (0 | 1, _) => "dense",
                 (_, taps) if work.reduction == taps => "depthwise",

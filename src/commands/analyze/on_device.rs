@@ -47,7 +47,13 @@ pub(super) fn find(
             usage(output, "a prediction needs a device that was calibrated", Some(help)).map(Err)
         }
         None => Ok(Ok(None)),
-        Some(name) => Ok(on_device(name, graph, analysis, output)?.map(Some)),
+        Some(name) => match on_device(name, graph, analysis, output)? {
+            Ok(found) if found.prediction.is_none() && args.sections.contains(&Section::Prediction) => {
+                let help = "`csp-profile calibrate --out FILE` makes a device file that predicts times";
+                usage(output, &format!("`{name}` was not calibrated"), Some(help)).map(Err)
+            }
+            found => Ok(found.map(Some)),
+        },
     }
 }
 

@@ -8,12 +8,14 @@ use super::super::{Exit, Output, load_as, machine, usage};
 use super::Calibrated;
 use crate::analysis::kernels::{Kernels, kernels};
 use crate::analysis::prediction::accuracy::Pair;
-use crate::analysis::prediction::predict;
 use crate::analysis::prediction::traced::{Kernel, Traced, traced};
+use crate::analysis::prediction::{Prediction, predict};
 use crate::cli::CalibrateArgs;
 use crate::device::latency::{Latency, Provenance, Sample, Unit};
-use crate::frontend::{LoadOptions, trace};
+use crate::diagnostic::Sink;
+use crate::frontend::{self, LoadOptions, trace};
 use crate::graph::Graph;
+use crate::report::called;
 use crate::report::sections::prediction;
 use crate::source::SourceMap;
 
@@ -38,7 +40,7 @@ pub(super) fn run(args: &CalibrateArgs, output: &mut Output) -> io::Result<Exit>
     }
     let mut all = Vec::with_capacity(args.from.len());
     for (model, profile) in &args.from {
-        match profiled(model, profile, output)? {
+        match profiled(args, model, profile, output)? {
             Ok(one) => all.push(one),
             Err(exit) => return Ok(exit),
         }
@@ -47,9 +49,8 @@ pub(super) fn run(args: &CalibrateArgs, output: &mut Output) -> io::Result<Exit>
         .filter_map(|left_out| {
             let one = &all[left_out];
             let others = all.iter().enumerate().filter(|(at, _)| *at != left_out).map(|(_, other)| other);
-            let latency = fitted(args, others);
-            let predicted = predict(&one.graph, &one.kernels, &latency).ok()?;
-            let lacks = lacking(one, &latency);
+            let predicted = predict(&one.graph, &one.kernels, &fitted(args, others)).ok()?;
+            let lacks = lacking(one, &predicted);
             Some(Pair {
                 name: one.name.clone(),
                 predicted: predicted.nanoseconds,
@@ -85,25 +86,33 @@ fn fitted<'a>(args: &CalibrateArgs, of: impl Iterator<Item = &'a Profiled> + Clo
     Latency::new(provenance, whole / sum, of.flat_map(|one| one.samples.iter().cloned()))
 }
 
-/// The kinds of a model's nodes that a calibration has not.
-fn lacking(one: &Profiled, latency: &Latency) -> Vec<String> {
-    let kinds: BTreeSet<&String> = one.samples.iter().map(|(kind, _)| kind).collect();
-    let is_lacking = |kind: &&String| latency.kind(kind).or_else(|| latency.likest(kind)).is_none();
-    kinds.into_iter().filter(is_lacking).cloned().collect()
+/// The ops of those nodes that a prediction misses.
+fn lacking(one: &Profiled, predicted: &Prediction) -> Vec<String> {
+    let ops: BTreeSet<&str> = predicted.unknown.iter().map(|&id| called(one.graph.node(id))).collect();
+    ops.into_iter().map(str::to_owned).collect()
 }
 
 /// Reads a model and its profile, and sets the one against the other.
-fn profiled(model: &Path, profile: &Path, output: &mut Output) -> io::Result<Result<Profiled, Exit>> {
+fn profiled(
+    args: &CalibrateArgs,
+    model: &Path,
+    profile: &Path,
+    output: &mut Output,
+) -> io::Result<Result<Profiled, Exit>> {
     let mut sources = SourceMap::default();
     let loaded = match load_as(model, &LoadOptions::default(), &mut sources, output)? {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(Err(exit)),
     };
-    let bytes = match std::fs::read(profile) {
-        Ok(bytes) => bytes,
+    let mut sink = Sink::default();
+    let read = frontend::read(profile, &mut sink);
+    output.diagnostics(&sink, &sources)?;
+    let bytes = match read {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(Err(Exit::Usage)),
         Err(error) => {
-            output.error(&format!("cannot read `{}`: {error}", profile.display()), None)?;
-            return Ok(Err(Exit::World));
+            output.error(&error.to_string(), None)?;
+            return Ok(Err(if error.is_usage() { Exit::Usage } else { Exit::World }));
         }
     };
     let wrong = |output: &mut Output, what: &str| {
@@ -115,6 +124,10 @@ fn profiled(model: &Path, profile: &Path, output: &mut Output) -> io::Result<Res
         Err(what) => return wrong(output, &what),
     };
     let graph = loaded.graph;
+    let dtype = graph.inputs().first().map(|&id| graph.node(id).outputs[0].dtype);
+    if let Some(dtype) = dtype.filter(|dtype| *dtype != args.dtype) {
+        return wrong(output, &format!("its model computes in {dtype}: say --dtype {dtype}"));
+    }
     let run: Vec<Kernel<'_>> = trace
         .events
         .iter()

@@ -42,6 +42,9 @@ pub(super) fn read(json: Json<'_>, sink: &mut Sink) -> Option<Latency> {
         kinds.push(kind(Object { members, span, sink: object.sink })?);
     }
     kinds.sort_by(|a: &Kind, b: &Kind| a.name.cmp(&b.name));
+    if kinds.windows(2).any(|two| two[0].name == two[1].name) {
+        return object.fault("kinds", "has one twice");
+    }
     Some(Latency { provenance, whole, kinds })
 }
 
@@ -66,6 +69,9 @@ fn provenance(object: &mut Object<'_, '_>) -> Option<Provenance> {
 fn kind(mut object: Object<'_, '_>) -> Option<Kind> {
     let name = object.text("name")?;
     let factors = object.numbers("factors")?;
+    if factors.iter().any(|factor| *factor < 0.0) {
+        return object.fault("factors", "must be at least 0");
+    }
     let Ok(factors) = <[f64; TERMS]>::try_from(factors) else {
         return object.fault("factors", &format!("must have {TERMS} numbers"));
     };
@@ -74,7 +80,11 @@ fn kind(mut object: Object<'_, '_>) -> Option<Kind> {
     for row in object.list("samples")? {
         samples.push(sample(&row).or_else(|| object.fault("samples", "must be lists as long as `columns`"))?);
     }
-    let process = Process { length: object.number("length")?, weights };
+    let length = object.number("length")?;
+    if length <= 0.0 {
+        return object.fault("length", "must be above 0");
+    }
+    let process = Process { length, weights };
     let error = object.number("error")?;
     if !process.weights.is_empty() && process.weights.len() != Law::taken(&samples) {
         return object.fault("weights", "must be as many as the samples that the process takes");

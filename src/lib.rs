@@ -207,7 +207,7 @@
 //! | `claims` | analysis, graph, comparison (which stages are one), units |
 //! | `budget` | analysis, diagnostic, source, tensor, units |
 //! | `measurement` | graph, units |
-//! | `executor` | analysis, graph, measurement, ops, seed, tensor, units, device; frontend, source, diagnostic (networks that are drawn) |
+//! | `executor` | analysis, device, diagnostic, frontend (networks that are drawn), graph, measurement, ops, seed, source, tensor, units |
 //! | `profile` | frontend, analysis, claims, published, report, source |
 //! | `frontend` | graph, ops, tensor, device, units, published, seed, source, diagnostic |
 //! | `report` | analysis, budget, claims, comparison, measurement, sweep (as data to show), graph, ops (values of attributes), tensor, device, published, units, source, diagnostic |

@@ -200,7 +200,8 @@ fn few_touch_files() {
 #[test]
 fn only_commands_see_the_environment_and_the_clock() {
     let needles = ["std::env", "env::", "SystemTime", "Instant::", "stdout()", "stderr()", "stdin()"];
-    only(&needles, &["commands.rs", "commands/", "main.rs", "executor/measure.rs", "executor/timing.rs"]);
+    let measuring = ["executor/calibrate.rs", "executor/measure.rs", "executor/timing.rs"];
+    only(&needles, &[&["commands.rs", "commands/", "main.rs"], &measuring[..]].concat());
 }
 
 /// What is serialised has a version; what the analysis works on has none. Units are numbers.

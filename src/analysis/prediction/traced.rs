@@ -34,7 +34,7 @@ pub struct Traced {
 }
 
 /// What a library adds to a node's name to name what the node makes.
-const ADDED: [&str; 7] = ["nchwc", "bn", "output", "fused", "token", "transformed", "reshape"];
+const ADDED: [&str; 6] = ["nchwc", "bn", "output", "fused", "token", "transformed"];
 
 /// Longer names are none of a node's.
 const LONGEST: usize = 4096;

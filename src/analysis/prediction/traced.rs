@@ -80,7 +80,7 @@ pub fn traced(graph: &Graph, kernels: &Kernels, run: &[Kernel<'_>]) -> Result<Tr
     for (kernel, node) in run.iter().zip(&nodes) {
         waiting += kernel.nanoseconds;
         if let Some(id) = node {
-            *times[id.index()].get_or_insert(LEAST) += std::mem::take(&mut waiting);
+            *times[id.index()].get_or_insert(0.0) += std::mem::take(&mut waiting);
             last = Some(id.index());
         }
     }
@@ -107,7 +107,7 @@ pub fn traced(graph: &Graph, kernels: &Kernels, run: &[Kernel<'_>]) -> Result<Tr
         let kernel = within[id.index()]?;
         let work = works.of(id)?;
         let is_heaviest = heaviest.get(&kernel).is_some_and(|&(_, heaviest)| heaviest == id);
-        let nanoseconds = if is_heaviest { times[kernel.index()]? } else { 0.0 };
+        let nanoseconds = if is_heaviest { times[kernel.index()]?.max(LEAST) } else { 0.0 };
         Some((works.kind(id, &work, kernels, Unit::Kernel), Sample { work, nanoseconds }))
     };
     Ok(Traced { samples: runs.iter().filter_map(sample).collect(), nodes })

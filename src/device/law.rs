@@ -13,7 +13,8 @@ pub const TERMS: usize = 8;
 /// The time of nodes of one kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Law {
-    /// Nanoseconds for one of each term: [`terms`].
+    /// Nanoseconds for one of each term: a call, multiply-accumulates, elements gathered for them, bytes read, written and
+    /// stored, elementary operations, rows.
     pub factors: [f64; TERMS],
     /// What the terms miss, as a logarithm.
     pub process: Process,

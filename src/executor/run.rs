@@ -224,7 +224,7 @@ impl<'g> Network<'g> {
             // What has nothing to compute, such as a concat of one tensor, still writes to memory of its own.
             for output in &mut made.outputs {
                 if inputs.iter().any(|input| share_memory(input, output)) {
-                    *output = output.copy().map_err(Fault::from).map_err(RunFault::at(id))?;
+                    *output = output.force_contiguous().map_err(Fault::from).map_err(RunFault::at(id))?;
                 }
             }
         }

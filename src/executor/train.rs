@@ -145,7 +145,7 @@ impl Flowing<'_, '_> {
                 add_to(sum, &gradient)?;
                 return Ok(own + copy);
             }
-            *there = Some(if is_shared { gradient.copy()? } else { gradient.contiguous()? });
+            *there = Some(if is_shared { gradient.force_contiguous()? } else { gradient.contiguous()? });
             return Ok(if is_shared { 0 } else { copy });
         }
         let mut buffer = match there.take() {

@@ -184,6 +184,9 @@
 //! | [`commands`] | the subcommands, one file each; exit codes; the only code that writes to the terminal |
 //! | `commands/{completions,man}.rs` | what shells and `man` need, from the types of [`cli`] |
 //! | `commands/check/` | budgets found, one budget checked, where the results go; `--budget` of other commands; kept measurements |
+//! | `commands/calibrate/` | devices calibrated: by running networks, from onnxruntime's profiles |
+//! | `commands/machine.rs`, `machine/runs.rs`, `progress.rs` | the day; what runs networks, and under which load; a bar |
+//! | `report/device.rs`, `report/prediction.rs` | a device file written; the key `prediction` |
 //! | `commands/baseline.rs` | reports that were kept, and files at another revision, read by git without a network |
 //! | `commands/report.rs` | the folder of a report: its name, what goes there, the command line as it was typed |
 //! | `commands/files.rs` | files written beside their place and renamed |
@@ -238,7 +241,7 @@
 //! 7. A graph that exists is a graph whose shapes fit: [`graph::Graph::add`] types every node or refuses it.
 //! 8. No unsafe code, but for the allocator that counts, and that only with `exec`, and for the reading of a card's pool
 //!    of memory, and that only with `cuda`.
-//! 9. No candle type outside of `executor`, the `execute` part of an op, the command `measure` and `calibrate` with `runs_on.rs`, and
+//! 9. No candle type outside of `executor`, the `execute` part of an op, the command `measure` and `calibrate` with `runs_on.rs` and `machine/runs.rs`, and
 //!    `frontend/onnx/values.rs`, which lays stored values out; nothing of them is compiled without the feature `exec`.
 //! 10. Of an HTML page only what has the type `Markup` is not escaped, and a policy forbids it every script but its own
 //!     and every request. After a change of `page.js` or `page.css` a test tells the new hash.

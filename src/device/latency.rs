@@ -9,7 +9,7 @@ use crate::tensor::DType;
 pub struct Sample {
     /// What it did.
     pub work: Work,
-    /// How long it took, the median of its runs; 0 where it runs as part of another node.
+    /// Nanoseconds that it took, the median of its runs; 0 where it runs as part of another node.
     pub nanoseconds: f64,
 }
 

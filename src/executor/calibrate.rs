@@ -41,7 +41,7 @@ const FEWEST: usize = 5;
 const ENOUGH: Duration = Duration::from_millis(150);
 /// Passes before them: until memory that the system lends has been touched.
 const WARM_UP: usize = 2;
-/// Every network is run in so many rounds, minutes apart. Whatever else runs on a machine only ever makes a node slower,
+/// Every network is run in so many rounds, a part of the time each. Whatever else runs on a machine only ever makes a node slower,
 /// for seconds at a time, so a node's time is that of its best round.
 const ROUNDS: u32 = 3;
 

@@ -243,8 +243,32 @@ impl Kept {
     }
 }
 
+/// How an op's outputs lie in its first input's memory while training.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum View {
+    /// Not at all: they have memory of their own.
+    Own,
+    /// As the input does.
+    Whole,
+    /// Each a range of the input along an axis.
+    Parts,
+    /// Some indices of one axis.
+    Stepped {
+        /// The axis.
+        axis: usize,
+        /// From one index to the next.
+        step: u64,
+    },
+    /// With its axes in another order: by the output's, the input's.
+    Permuted(Vec<usize>),
+    /// With axes of size 1 repeated, and new ones in front.
+    Expanded,
+    /// The same elements in order under another shape, where the input's memory allows it; else a copy.
+    Reshaped,
+}
+
 /// What an op's backward pass costs and keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backward {
     /// Multiply-accumulates for the gradients of all data inputs.
     pub grad_input_macs: u64,
@@ -254,21 +278,20 @@ pub struct Backward {
     pub eager: Kept,
     /// The least that a hand-written rule needs.
     pub minimal: Kept,
-    /// Where its outputs live in PyTorch's training, if elsewhere than [`Operator::storage`] says: dropout makes a new
-    /// tensor, a transpose none. Parts of an input are views there.
-    pub storage: Option<Storage>,
+    /// How its outputs are views of its first input in training, where nothing is overwritten and every view is
+    /// allowed, whatever [`Operator::storage`] says: a transpose moves nothing, a dropout makes a new tensor.
+    pub view: View,
 }
 
 impl Backward {
     /// A backward pass without multiply-accumulates that keeps the same in both profiles.
     pub fn keeps(kept: Kept) -> Self {
-        Self { grad_input_macs: 0, grad_weight_macs: 0, eager: kept, minimal: kept, storage: None }
+        Self { grad_input_macs: 0, grad_weight_macs: 0, eager: kept, minimal: kept, view: View::Own }
     }
 
-    /// The same, but in training the outputs live here.
-    #[must_use]
-    pub fn in_training(self, storage: Storage) -> Self {
-        Self { storage: Some(storage), ..self }
+    /// That of an op that keeps nothing and gives out views of its input.
+    pub fn views(view: View) -> Self {
+        Self { view, ..Self::keeps(Kept::NOTHING) }
     }
 }
 

@@ -119,6 +119,34 @@ const COPIED_PARTS: &str = r#"{
 }
 "#;
 
+/// Views of views: parts, transposes and repeats under other shapes, some of which are copies.
+const VIEWS: &str = r#"{
+  "inputs": {"image": [4, 3, 4]},
+  "layers": [
+    {"op": "conv2d", "out_channels": 4, "kernel": 1, "name": "x0"},
+    {"op": "slice", "axis": 1, "start": 0, "step": 2, "inputs": "x0", "name": "even"},
+    {"op": "slice", "axis": 1, "start": 1, "end": 3, "inputs": "x0", "name": "middle"},
+    {"op": "flatten", "axis": 2, "inputs": "middle", "name": "flat"},
+    {"op": "unsqueeze", "axes": [1], "inputs": "middle", "name": "longer"},
+    {"op": "squeeze", "axes": [1], "name": "shorter"},
+    {"op": "add", "inputs": ["even", "shorter"], "name": "halves"},
+    {"op": "transpose", "permutation": [0, 2, 1], "inputs": "flat", "name": "turned"},
+    {"op": "transpose", "permutation": [0, 2, 1], "name": "again"},
+    {"op": "reshape", "shape": [-1, 2, 3, 4], "name": "back"},
+    {"op": "mul", "inputs": ["back", "halves"], "name": "product"},
+    {"op": "constant", "shape": [1, 2, 1, 1], "dtype": "f64", "trainable": true, "name": "token"},
+    {"op": "expand", "shape": [-1, 2, 3, 4], "inputs": "token", "name": "wide"},
+    {"op": "add", "inputs": ["product", "wide"], "name": "sum"},
+    {"op": "global_avg_pool", "name": "pooled"},
+    {"op": "expand", "shape": [-1, 2, 3, 4], "name": "spread"},
+    {"op": "transpose", "permutation": [0, 2, 3, 1], "name": "last"},
+    {"op": "reshape", "shape": [-1, 12, 2], "name": "rows"},
+    {"op": "concat", "axis": 2, "inputs": ["rows", "turned"], "name": "head"}
+  ],
+  "outputs": ["head"]
+}
+"#;
+
 fn graph(text: &str) -> Graph {
     let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
     let options = LoadOptions {
@@ -144,6 +172,29 @@ fn gradients_of_all_stored_tensors_are_slopes() {
 #[test]
 fn gradients_of_parts_that_are_copies_are_slopes() {
     assert!(compared_slopes(COPIED_PARTS) > 30);
+}
+
+#[test]
+fn gradients_of_views_of_views_are_slopes() {
+    assert!(compared_slopes(VIEWS) > 10);
+}
+
+#[test]
+fn what_is_a_view_in_training_takes_no_memory_and_what_is_not_does() {
+    for text in [VIEWS, COPIED_PARTS] {
+        for batch in ["1", "3"] {
+            let (code, report) = measured_text(&text.replace("f64", "f32"), &["--batch", batch]);
+            assert_eq!(code, Some(0), "{:#}", report["measurement"]["checks"]);
+            let checks = report["measurement"]["checks"].as_array().unwrap();
+            let verdict = |name: &str| &checks.iter().find(|check| check["name"] == name).unwrap()["verdict"];
+            assert_eq!((verdict("memory"), verdict("training_memory")), (&"exact".into(), &"exact".into()));
+        }
+    }
+}
+
+#[test]
+fn gradients_of_shared_tensors_are_slopes() {
+    assert!(compared_slopes(STORING) > 20);
 }
 
 /// How many gradients were compared with slopes.
@@ -175,11 +226,8 @@ fn compared_slopes(text: &str) -> usize {
                 let mut moved = |by: f64| {
                     let mut numbers = numbers.clone();
                     numbers[index] += by;
-                    network.store(
-                        id,
-                        name,
-                        &Tensor::from_vec(numbers, stored.shape(), &Device::Cpu).unwrap(),
-                    );
+                    let numbers = Tensor::from_vec(numbers, stored.shape(), &Device::Cpu).unwrap();
+                    network.store(id, name, &numbers).unwrap();
                     value(&network)
                 };
                 let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
@@ -192,7 +240,7 @@ fn compared_slopes(text: &str) -> usize {
                 );
                 compared += 1;
             }
-            network.store(id, name, &stored);
+            network.store(id, name, &stored).unwrap();
         }
     }
     compared
@@ -254,6 +302,31 @@ fn what_is_not_run_is_said_to_be_unchecked() {
         "gradient_copies",
     ];
     assert_eq!((checks.len(), names), (14, training.to_vec()));
+}
+
+/// A file may list tensors in other layouts than those that the op's loops read: one matrix for scale and shift, the
+/// bounds of a clip.
+#[test]
+fn operations_are_counted_whatever_a_file_lists() {
+    let text = r#"{"inputs": {"x": [4, 5, 5]}, "layers": [
+        {"op": "batch_norm", "stored": [{"role": "weight", "shape": [2, 4]}, {"role": "buffer", "shape": [8]}]},
+        {"op": "relu", "stored": [{"role": "buffer", "shape": []}, {"role": "buffer", "shape": []}]},
+        {"op": "prelu", "stored": []}
+    ]}"#;
+    let flops = |text: &str| {
+        let (_, report) = measured_text(text, &["--no-training"]);
+        let checks = report["measurement"]["checks"].as_array().unwrap();
+        let flops = checks.iter().find(|check| check["name"] == "flops").unwrap();
+        assert_eq!((&flops["verdict"], &flops["compared"]), (&"exact".into(), &3.into()), "{flops}");
+        flops["measured"].as_u64().unwrap()
+    };
+    let mut plain: serde_json::Value = serde_json::from_str(text).unwrap();
+    for layer in plain["layers"].as_array_mut().unwrap() {
+        layer.as_object_mut().unwrap().remove("stored");
+    }
+    let counted = flops(&plain.to_string());
+    assert!(counted > 0);
+    assert_eq!(flops(text), counted);
 }
 
 /// A kernel that two layers use, a norm with its buffers, and a constant.

@@ -23,7 +23,7 @@ use csp_profile::ops::{Kind, Op, Operator};
 use csp_profile::tensor::DType;
 
 use case::{Case, Values, cases};
-use run::{Run, tensor};
+use run::{Run, Viewed, tensor};
 
 /// Cases with elements that candle has no loops for.
 const FOREIGN: &[&str] = &[
@@ -127,20 +127,22 @@ fn gradients_of_one_input_alone() {
     });
 }
 
-/// Inputs that are parts of larger tensors.
+/// Inputs that are views of other tensors.
 #[test]
-fn parts_of_tensors() {
+fn views_of_tensors() {
     check(|case| {
         if run_of(case)?.backward_mode() == Mode::Evaluate {
             return Ok(());
         }
-        let run = run_of(case)?.of_parts()?;
-        compare_outputs(case, &run, &run.forward(Mode::Train)?.outputs)?;
-        if case.has_gradients() {
-            compare_gradients(case, &run, &run.gradients(&run.wanted())?)
-        } else {
-            Ok(())
+        for viewed in Viewed::ALL {
+            let run = run_of(case)?.viewed(viewed)?;
+            let at = |fault: String| format!("{viewed:?}: {fault}");
+            compare_outputs(case, &run, &run.forward(Mode::Train)?.outputs).map_err(at)?;
+            if case.has_gradients() {
+                compare_gradients(case, &run, &run.gradients(&run.wanted())?).map_err(at)?;
+            }
         }
+        Ok(())
     });
 }
 

@@ -113,7 +113,7 @@ pub fn train(
                 };
                 let value = (network.stored(id).get(name)? - (&speed * RATE)?)?;
                 own.push((name, speed));
-                network.store(id, name, &value);
+                network.store(id, name, &value)?;
             }
         }
     }

@@ -9,6 +9,7 @@ pub mod layout;
 pub mod liveness;
 pub mod placement;
 pub mod training;
+pub mod views;
 
 #[cfg(test)]
 pub(in crate::analysis) mod random;
@@ -23,6 +24,7 @@ pub use layout::Layout;
 pub use liveness::{Alive, Memory, liveness};
 pub use placement::Placement;
 pub use training::{Profile, Training};
+pub use views::Reshapes;
 
 use super::schedule::{self, Lowered, Schedule};
 use training::Trained;
@@ -135,7 +137,7 @@ pub fn analyze(graph: &Graph) -> Result<Analysis, Overflow> {
     for (stage, bytes) in stages.iter_mut().zip(concat_bytes(graph)?) {
         stage.concat_bytes = bytes;
     }
-    let trained = Trained::new(graph, &schedule)?;
+    let trained = Trained::new(graph, &schedule, Reshapes::Strided)?;
     let [eager, minimal, shared] = Profile::ALL.map(|profile| trained.saved(profile).training());
     Ok(Analysis {
         arena: arena::plan(&models[1], 1)?,

@@ -155,19 +155,25 @@ impl<'g> Network<'g> {
         let training = Views::new(graph)?;
         let device = device.clone();
         let mut network = Self { graph, device, stored, learns, layout, training, known, first };
+        network.know()?;
+        Ok(network)
+    }
+
+    /// Computes what depends on no input.
+    fn know(&mut self) -> Result<(), RunFault> {
+        let graph = self.graph;
         for (id, node) in graph.nodes() {
-            if node.is_input() || network.layout.outputs(id, node).next().is_some() {
+            if node.is_input() || self.runs(id) {
                 continue;
             }
-            let inputs = network.known_inputs(node).map_err(RunFault::at(id))?;
-            let made = network.call(id, &inputs, Mode::Evaluate)?;
+            let inputs = self.known_inputs(node).map_err(RunFault::at(id))?;
+            let made = self.call(id, &inputs, Mode::Evaluate)?;
             for (port, tensor) in made.outputs.into_iter().enumerate() {
-                let at =
-                    network.tensor(Outlet { node: id, port: u32::try_from(port).map_err(|_| Overflow)? });
-                network.known[at] = Some(tensor);
+                let at = self.tensor(Outlet { node: id, port: u32::try_from(port).map_err(|_| Overflow)? });
+                self.known[at] = Some(tensor);
             }
         }
-        Ok(network)
+        Ok(())
     }
 
     fn known_inputs(&self, node: &Node) -> Result<Vec<Tensor>, Fault> {
@@ -201,9 +207,19 @@ impl<'g> Network<'g> {
         self.learns[id.index()]
     }
 
-    /// Other values for a node's stored tensors: after a step of training.
-    pub fn store(&mut self, id: NodeId, name: &str, value: &Tensor) {
-        self.stored[id.index()].put(name, value);
+    /// Other values for a node's stored tensor, and for the layers that share it: after a step of training.
+    ///
+    /// # Errors
+    /// Where what is computed from it alone does not run.
+    pub fn store(&mut self, id: NodeId, name: &str, value: &Tensor) -> Result<(), RunFault> {
+        let mut is_known = false;
+        for (other, node) in self.graph.nodes() {
+            if other == id || node.shares == Some(id) {
+                self.stored[other.index()].put(name, value);
+                is_known |= !self.runs(other);
+            }
+        }
+        if is_known { self.know() } else { Ok(()) }
     }
 
     /// Runs one node and holds what it made against its types.

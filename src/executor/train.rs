@@ -10,11 +10,12 @@ use smallvec::SmallVec;
 use super::accumulate::{add_to, share_memory};
 use super::run::{Live, Network, Observer, RunFault, Step};
 use crate::analysis::memory::Layout;
+use crate::analysis::memory::views::{Reshapes, Strides};
 use crate::analysis::schedule::Schedule;
 use crate::graph::{Graph, Node, NodeId, Outlet};
 use crate::ops::execute::{BackwardCall, Call, Execute, Fault, Mode, Pass, dims, dtype};
-use crate::ops::{Io, KeptInputs, Operator, Storage};
-use crate::units::sum;
+use crate::ops::{Io, KeptInputs, Operator};
+use crate::units::{Overflow, sum};
 
 /// The gradients of a node's learned tensors, by name.
 pub type Learned = SmallVec<[(&'static str, Tensor); 2]>;
@@ -31,12 +32,6 @@ pub(super) struct Memory {
     extra: SmallVec<[Tensor; 2]>,
 }
 
-/// Whether a node's outputs are views of its first input while training.
-fn is_view(node: &Node, io: Io<'_>) -> Result<bool, Fault> {
-    let storage = node.op.backward(io)?.storage.unwrap_or_else(|| node.op.storage());
-    Ok(matches!(storage, Storage::Alias | Storage::PartOfInput))
-}
-
 fn bytes(of: &Tensor) -> u64 {
     (of.elem_count() * of.dtype().size_in_bytes()) as u64
 }
@@ -46,17 +41,26 @@ pub(super) struct Views {
     layout: Layout,
     /// By node.
     pub(super) views: Vec<bool>,
+    strides: Strides,
 }
 
 impl Views {
     pub(super) fn new(graph: &Graph) -> Result<Self, Fault> {
-        let of = |(_, node): (NodeId, &Node)| {
-            is_view(node, Io { inputs: &graph.input_types(node), outputs: &node.outputs })
+        let mut strides = Strides::new(Reshapes::Contiguous);
+        let of = |(id, node): (NodeId, &Node)| {
+            let io = Io { inputs: &graph.input_types(node), outputs: &node.outputs };
+            Ok::<_, Fault>(strides.is_view(graph, id, node, &node.op.backward(io)?.view))
         };
         let views = graph.nodes().map(of).collect::<Result<Vec<_>, _>>()?;
         let mut next = views.iter();
         let layout = Layout::new(graph, |_| next.next().copied().unwrap_or(false))?;
-        Ok(Self { layout, views })
+        Ok(Self { layout, views, strides })
+    }
+
+    /// The bytes of a node's inputs that have gaps: an op may copy them before it reads them.
+    pub(super) fn with_gaps(&self, graph: &Graph, node: &Node) -> Result<u64, Overflow> {
+        let gaps = node.inputs.iter().filter(|&&input| self.strides.has_gaps(input));
+        sum(gaps.map(|&input| graph.tensor(input).bytes().get()))
     }
 }
 
@@ -157,11 +161,12 @@ impl Flowing<'_, '_> {
             }
         };
         let mut part = self.part(outlet, &buffer, owner)?;
-        let taken = if buffer.device().is_cpu() && share_memory(&part, &buffer) {
+        let repeats = part.dims().iter().zip(part.stride()).any(|(&size, &stride)| size > 1 && stride == 0);
+        let taken = if buffer.device().is_cpu() && share_memory(&part, &buffer) && !repeats {
             add_to(&mut part, &gradient)?;
             copy
         } else {
-            // Sums are not made in place on a device, and not every part is a view: every second row is a copy.
+            // Sums are not made in place on a device, nor where an element is repeated.
             drop(part);
             let (whole, taken) = self.whole(outlet, gradient, owner)?;
             add_to(&mut buffer, &whole)?;

@@ -100,7 +100,9 @@ mod execute {
     impl Execute for Concat {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
             let axis = self.axis(call.io);
-            Ok(Tensor::cat(call.inputs, axis)?.contiguous()?.into())
+            // Of parts with gaps the sum would be made in another order and copied.
+            let inputs = call.inputs.iter().map(Tensor::contiguous).collect::<Result<Vec<_>, _>>()?;
+            Ok(Tensor::cat(&inputs, axis)?.contiguous()?.into())
         }
 
         fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {

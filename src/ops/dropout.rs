@@ -2,7 +2,9 @@ use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
 use super::elementwise;
-use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights};
+use super::{
+    Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, View, Weights,
+};
 use crate::diagnostic::Code;
 use crate::tensor::TensorType;
 use crate::units::Overflow;
@@ -61,14 +63,13 @@ impl Operator for Dropout {
     fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
         if self.p == 0.0 {
             // Returned as it came.
-            return Ok(Backward::keeps(Kept::NOTHING));
+            return Ok(Backward::views(View::Whole));
         }
         // PyTorch on a CPU multiplies by noise of the input's type (aten/src/ATen/native/Dropout.cpp, `_dropout_impl`);
         // its fused kernel for GPUs keeps the byte an element that is enough.
         let noise: u64 = io.outputs.iter().map(|output| output.bytes().get()).sum();
         let eager = Kept::NOTHING.and_bytes(noise);
-        Ok(Backward { eager, ..Backward::keeps(Kept::NOTHING.and_bytes(io.output_elements())) }
-            .in_training(Storage::New))
+        Ok(Backward { eager, ..Backward::keeps(Kept::NOTHING.and_bytes(io.output_elements())) })
     }
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {

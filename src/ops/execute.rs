@@ -28,7 +28,7 @@ pub(in crate::ops) mod prelude {
     pub(in crate::ops) use super::kernel::reduce::{Fold, Max, Mean, Sum, reduce, sum_to};
     pub(in crate::ops) use super::scalar::{Scalar, uncounted};
     pub(in crate::ops) use super::{
-        BackwardCall, Call, Execute, Fault, Gradients, Made, Mode, Pass, Tensors, dims, size,
+        BackwardCall, Call, Execute, Fault, Gradients, Made, Mode, Pass, Tensors, dims, reshape, size,
     };
     pub(in crate::ops) use crate::ops::Io;
     pub(in crate::ops) use crate::units::{Overflow, product, sum};
@@ -88,6 +88,9 @@ impl fmt::Display for Fault {
                 write!(f, "it makes {measured} where {predicted} was predicted")
             }
             Self::Dtype(dtype) => write!(f, "elements of type {} do not run", dtype.as_str()),
+            Self::Device(candle_core::Error::WithBacktrace { inner, .. }) => {
+                write!(f, "the device failed: {inner}")
+            }
             Self::Device(error) => write!(f, "the device failed: {error}"),
             Self::Internal(what) => write!(f, "a bug: {what}"),
         }
@@ -190,6 +193,21 @@ impl Call<'_> {
     pub fn shape(&self, output: usize) -> Vec<usize> {
         dims(&self.io.outputs[output])
     }
+}
+
+/// A tensor under another shape: a view of it where it is contiguous or nothing but axes of size 1 come or go
+/// ([`crate::analysis::memory::views::Reshapes::Contiguous`]).
+pub(in crate::ops) fn reshape(of: &Tensor, shape: Vec<usize>) -> candle_core::Result<Tensor> {
+    let long = |sizes: &[usize]| sizes.iter().copied().filter(|&size| size != 1).collect::<Vec<_>>();
+    if of.is_contiguous() || long(of.dims()) != long(&shape) {
+        return of.reshape(shape);
+    }
+    let short = (0..of.rank()).rev().filter(|&axis| of.dims()[axis] == 1);
+    let mut of = short.into_iter().try_fold(of.clone(), |of, axis| of.squeeze(axis))?;
+    for (axis, _) in shape.iter().enumerate().filter(|&(_, &size)| size == 1) {
+        of = of.unsqueeze(axis)?;
+    }
+    Ok(of)
 }
 
 /// What a forward pass makes.

@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
 use super::shape;
-use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, one};
+use super::{Backward, Channels, Cost, Family, Io, Mismatch, Operator, Outputs, Storage, View, Weights, one};
 use crate::diagnostic::Code;
 use crate::tensor::{TensorShape, TensorType};
 use crate::units::Overflow;
@@ -78,8 +78,7 @@ impl Operator for Expand {
     }
 
     fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
-        // A view in PyTorch.
-        Ok(Backward::keeps(Kept::NOTHING).in_training(Storage::Alias))
+        Ok(Backward::views(View::Expanded))
     }
 
     fn channels(&self, io: Io<'_>, _: usize) -> Channels {
@@ -118,6 +117,7 @@ mod execute {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::Kept;
     use crate::ops::tests::check;
 
     fn expand(shape: &[i64]) -> Expand {

@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
 use super::{
-    Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, one, shape,
+    Backward, Channels, Cost, Family, Io, Mismatch, Operator, Outputs, Storage, View, Weights, one, shape,
 };
 use crate::tensor::TensorType;
 use crate::units::{Overflow, product};
@@ -53,7 +53,7 @@ impl Operator for Flatten {
     }
 
     fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
-        Ok(Backward::keeps(Kept::NOTHING))
+        Ok(Backward::views(View::Reshaped))
     }
 
     fn channels(&self, io: Io<'_>, _: usize) -> Channels {
@@ -68,8 +68,7 @@ mod execute {
 
     impl Execute for Flatten {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
-            // The same memory under another shape.
-            Ok(call.inputs[0].contiguous()?.reshape(call.shape(0))?.into())
+            Ok(reshape(&call.inputs[0], call.shape(0))?.into())
         }
 
         fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {

@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
 use super::shape;
-use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, one};
+use super::{Backward, Channels, Cost, Family, Io, Mismatch, Operator, Outputs, Storage, View, Weights, one};
 use crate::diagnostic::Code;
 use crate::tensor::{TensorShape, TensorType};
 use crate::units::{Overflow, product};
@@ -85,7 +85,7 @@ impl Operator for Reshape {
     }
 
     fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
-        Ok(Backward::keeps(Kept::NOTHING))
+        Ok(Backward::views(View::Reshaped))
     }
 
     fn channels(&self, io: Io<'_>, _: usize) -> Channels {
@@ -100,8 +100,7 @@ mod execute {
 
     impl Execute for Reshape {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
-            // The same memory under another shape.
-            Ok(call.inputs[0].contiguous()?.reshape(call.shape(0))?.into())
+            Ok(reshape(&call.inputs[0], call.shape(0))?.into())
         }
 
         fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
@@ -117,6 +116,7 @@ mod execute {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::Kept;
     use crate::ops::tests::check;
 
     fn reshape(shape: &[i64]) -> Reshape {

@@ -3,7 +3,7 @@ use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
 use super::{
-    Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Run, Storage, Weights, one,
+    Backward, Channels, Cost, Family, Io, Mismatch, Operator, Outputs, Run, Storage, View, Weights, one,
     shape,
 };
 use crate::diagnostic::Code;
@@ -86,8 +86,9 @@ impl Operator for Slice {
         Storage::PartOfInput
     }
 
-    fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
-        Ok(Backward::keeps(Kept::NOTHING))
+    fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
+        let axis = shape::axis(self.axis, io.inputs[0].shape.rank(), "axis").unwrap_or(0);
+        Ok(Backward::views(View::Stepped { axis, step: self.step.get() }))
     }
 
     fn channels(&self, io: Io<'_>, _: usize) -> Channels {
@@ -127,10 +128,19 @@ mod execute {
             let Some((&start, length)) = indices.first().map(|start| (start, indices.len())) else {
                 return Err(Fault::internal("an empty slice"));
             };
-            if self.step.get() == 1 {
-                let part = x.narrow(axis, start, length)?;
-                // While training it is a part of its input.
-                return Ok(if call.mode == Mode::Train { part } else { part.force_contiguous()? }.into());
+            let step = size(self.step.get())?;
+            // While training it is a part of its input.
+            match call.mode {
+                Mode::Train if step == 1 => return Ok(x.narrow(axis, start, length)?.into()),
+                Mode::Train => {
+                    let range = x.narrow(axis, start, (length - 1) * step + 1)?;
+                    let last = x.rank();
+                    return Ok(range.unfold(axis, 1, step)?.squeeze(last)?.into());
+                }
+                Mode::Evaluate if step == 1 => {
+                    return Ok(x.narrow(axis, start, length)?.force_contiguous()?.into());
+                }
+                Mode::Evaluate => {}
             }
             Ok(pick(x, Rows::along(x.dims(), axis), &indices, 0.0, &call.shape(0))?.into())
         }

@@ -3,7 +3,7 @@ use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
 use super::shape;
-use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Run, Storage, Weights};
+use super::{Backward, Channels, Cost, Family, Io, Mismatch, Operator, Outputs, Run, Storage, View, Weights};
 use crate::diagnostic::Code;
 use crate::tensor::TensorType;
 use crate::units::{Overflow, sum};
@@ -108,7 +108,7 @@ impl Operator for Split {
     }
 
     fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
-        Ok(Backward::keeps(Kept::NOTHING))
+        Ok(Backward::views(View::Parts))
     }
 
     fn channels(&self, io: Io<'_>, output: usize) -> Channels {
@@ -173,6 +173,7 @@ mod execute {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::Kept;
     use crate::ops::tests::check;
 
     fn parts(count: u64) -> Split {

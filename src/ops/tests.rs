@@ -146,7 +146,7 @@ impl Checked {
     /// Multiply-accumulates of the backward pass: for the inputs' gradients and for the weights'.
     #[track_caller]
     pub(crate) fn gradient_macs(self, inputs: u64, weights: u64) -> Self {
-        let backward = self.facts().backward;
+        let backward = &self.facts().backward;
         assert_eq!((backward.grad_input_macs, backward.grad_weight_macs), (inputs, weights), "gradient MACs");
         self
     }
@@ -154,7 +154,7 @@ impl Checked {
     /// What backward needs, eager and minimal.
     #[track_caller]
     pub(crate) fn keeps(self, eager: Kept, minimal: Kept) -> Self {
-        let backward = self.facts().backward;
+        let backward = &self.facts().backward;
         assert_eq!((backward.eager, backward.minimal), (eager, minimal), "kept for backward");
         self
     }

@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
 use super::shape;
-use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, one};
+use super::{Backward, Channels, Cost, Family, Io, Mismatch, Operator, Outputs, Storage, View, Weights, one};
 use crate::diagnostic::Code;
 use crate::tensor::{TensorShape, TensorType};
 use crate::units::Overflow;
@@ -21,6 +21,14 @@ attributes! {
     Transpose = "transpose" {
         /// The input's axes in the output's order.
         permutation: Vec<i64>,
+    }
+}
+
+impl Transpose {
+    /// The permutation, axes counted from the start.
+    fn order(&self) -> Vec<usize> {
+        let rank = self.permutation.len();
+        self.permutation.iter().filter_map(|&axis| shape::axis(axis, rank, "permutation").ok()).collect()
     }
 }
 
@@ -63,8 +71,7 @@ impl Operator for Transpose {
     }
 
     fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
-        // A view in PyTorch.
-        Ok(Backward::keeps(Kept::NOTHING).in_training(Storage::Alias))
+        Ok(Backward::views(View::Permuted(self.order())))
     }
 
     fn channels(&self, io: Io<'_>, _: usize) -> Channels {
@@ -77,15 +84,7 @@ impl Operator for Transpose {
 #[cfg(feature = "exec")]
 mod execute {
     use super::super::execute::prelude::*;
-    use super::{Transpose, shape};
-
-    impl Transpose {
-        /// The permutation, axes counted from the start.
-        fn order(&self) -> Vec<usize> {
-            let rank = self.permutation.len();
-            self.permutation.iter().filter_map(|&axis| shape::axis(axis, rank, "permutation").ok()).collect()
-        }
-    }
+    use super::Transpose;
 
     impl Execute for Transpose {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
@@ -110,6 +109,7 @@ mod execute {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::Kept;
     use crate::ops::tests::check;
 
     fn transpose(permutation: &[i64]) -> Transpose {

@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
 use super::shape;
-use super::{Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, one};
+use super::{Backward, Channels, Cost, Family, Io, Mismatch, Operator, Outputs, Storage, View, Weights, one};
 use crate::tensor::{TensorShape, TensorType};
 use crate::units::Overflow;
 
@@ -55,7 +55,7 @@ impl Operator for Unsqueeze {
     }
 
     fn backward(&self, _: Io<'_>) -> Result<Backward, Overflow> {
-        Ok(Backward::keeps(Kept::NOTHING))
+        Ok(Backward::views(View::Reshaped))
     }
 
     fn channels(&self, io: Io<'_>, _: usize) -> Channels {
@@ -70,8 +70,7 @@ mod execute {
 
     impl Execute for Unsqueeze {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
-            // The same memory under another shape.
-            Ok(call.inputs[0].contiguous()?.reshape(call.shape(0))?.into())
+            Ok(reshape(&call.inputs[0], call.shape(0))?.into())
         }
 
         fn gradients(&self, call: &BackwardCall<'_>) -> Result<Gradients, Fault> {
@@ -87,6 +86,7 @@ mod execute {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::Kept;
     use crate::ops::tests::check;
 
     fn unsqueeze(axes: &[i64]) -> Unsqueeze {

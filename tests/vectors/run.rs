@@ -127,20 +127,55 @@ impl<'a> Run<'a> {
         self.types.iter().map(|input| input.dtype.is_float()).collect()
     }
 
-    /// The same with each input a part of a larger tensor, as a slice is while training.
-    pub(crate) fn of_parts(mut self) -> Result<Self, String> {
+    /// The same with each input lying in memory as views do while training.
+    pub(crate) fn viewed(mut self, viewed: Viewed) -> Result<Self, String> {
         for input in &mut self.inputs {
             let Some(axis) = input.rank().checked_sub(1).map(|last| last.min(1)) else { continue };
-            let size = input.dims()[axis];
-            let part =
-                Tensor::cat(&[&*input, &*input, &*input], axis).and_then(|all| all.narrow(axis, size, size));
-            *input = part.map_err(|error| error.to_string())?;
+            *input = viewed.of(input, axis).map_err(|error| error.to_string())?;
         }
         Ok(self)
     }
 
     pub(crate) fn float(&self) -> DType {
         self.float
+    }
+}
+
+/// How a tensor lies in a larger one, or in another order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Viewed {
+    /// A range of an axis.
+    Range,
+    /// Every second index of an axis.
+    Stepped,
+    /// With the order of all axes turned round.
+    Turned,
+    /// With the first axis behind all others.
+    LastFirst,
+}
+
+impl Viewed {
+    pub(crate) const ALL: [Self; 4] = [Self::Range, Self::Stepped, Self::Turned, Self::LastFirst];
+
+    fn of(self, input: &Tensor, axis: usize) -> candle_core::Result<Tensor> {
+        let (size, rank) = (input.dims()[axis], input.rank());
+        let turned = |order: Vec<usize>| {
+            let mut back = vec![0; rank];
+            order.iter().enumerate().for_each(|(to, &from)| back[from] = to);
+            input.permute(order)?.contiguous()?.permute(back)
+        };
+        match self {
+            Self::Range => Tensor::cat(&[input, input, input], axis)?.narrow(axis, size, size),
+            Self::Stepped => {
+                // Between any two indices stands another.
+                let parts = (0..size).flat_map(|at| [at, size - 1 - at]);
+                let parts =
+                    parts.map(|at| input.narrow(axis, at, 1)).collect::<candle_core::Result<Vec<_>>>()?;
+                Tensor::cat(&parts, axis)?.contiguous()?.unfold(axis, 1, 2)?.squeeze(rank)
+            }
+            Self::Turned => turned((0..rank).rev().collect()),
+            Self::LastFirst => turned((1..rank).chain([0]).collect()),
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 
 use super::roll_up;
 use super::training::{Profile, Trained};
+use super::views::Reshapes;
 use crate::analysis::schedule::Schedule;
 use crate::graph::Graph;
 use crate::units::Overflow;
@@ -52,7 +53,7 @@ pub struct Growth {
 /// When a number of bytes does not fit in 64 bits.
 pub fn growth(graph: &Graph) -> Result<Growth, Overflow> {
     let schedule = Schedule::as_written(graph);
-    of(graph, &Trained::new(graph, &schedule)?)
+    of(graph, &Trained::new(graph, &schedule, Reshapes::Strided)?)
 }
 
 /// The same from what is known already.

@@ -416,8 +416,8 @@ fn training_of_a_chain_by_hand() {
     assert_eq!(eager.peak_at.map(|(_, backward)| backward), Some(true));
     // All tensors are of one size, and nothing is kept beside them.
     for profile in Profile::ALL {
-        let bytes = training::curve_of(&graph, &schedule, profile).unwrap();
-        let pieces = training::pieces_of(&graph, &schedule, profile).unwrap();
+        let bytes = training::curve_of(&graph, &schedule, profile, Reshapes::Strided).unwrap();
+        let pieces = training::pieces_of(&graph, &schedule, profile, Reshapes::Strided).unwrap();
         assert_eq!(pieces.iter().map(|count| count * tensor).collect::<Vec<_>>(), bytes, "{profile:?}");
     }
 }
@@ -430,7 +430,9 @@ fn a_norm_keeps_two_pieces() {
     let options = LoadOptions::default();
     let graph =
         frontend::load_bytes("n.json", "n", text.into(), &options, &mut sources, &mut sink).unwrap().graph;
-    let pieces = training::pieces_of(&graph, &Schedule::as_written(&graph), Profile::Minimal).unwrap();
+    let pieces =
+        training::pieces_of(&graph, &Schedule::as_written(&graph), Profile::Minimal, Reshapes::Strided)
+            .unwrap();
     // The image; what the convolution makes; what the norm makes, beside a mean and a deviation.
     assert_eq!(pieces[..3], [1, 2, 5]);
 }

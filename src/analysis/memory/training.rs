@@ -5,10 +5,13 @@
 //! inputs, parameters and buffers are there anyway and counted apart. A node that neither learns nor reads what does
 //! keeps nothing.
 
+use std::collections::HashMap;
+
 use super::layout::{self, Block, Layout};
 use super::liveness::{Span, base_spans, curve};
+use super::views::{Reshapes, Strides};
 use crate::analysis::schedule::Schedule;
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, NodeId, Outlet};
 use crate::ops::{Family, Io, Kept, KeptInputs, Operator, Role, Storage};
 use crate::units::{Overflow, product, sum};
 
@@ -100,6 +103,8 @@ pub(super) struct Trained<'a> {
     facts: Vec<Fact>,
     pub(super) layout: Layout,
     spans: Vec<Span>,
+    /// Tensors that a gradient flows through though no network input does: they have no block.
+    loose: Vec<(Block, Span)>,
     /// By block: whether it lives in a shared buffer, and whether that is the concats'.
     pub(super) recomputed: Vec<Option<bool>>,
     macs: TrainingMacs,
@@ -156,10 +161,15 @@ impl<'a> Trained<'a> {
     ///
     /// # Errors
     /// When a count does not fit in 64 bits.
-    pub(super) fn new(graph: &'a Graph, schedule: &'a Schedule) -> Result<Self, Overflow> {
+    pub(super) fn new(
+        graph: &'a Graph,
+        schedule: &'a Schedule,
+        reshapes: Reshapes,
+    ) -> Result<Self, Overflow> {
         let (mut facts, mut shares) = (Vec::with_capacity(graph.len()), Vec::with_capacity(graph.len()));
         let (mut macs, mut gradient_bytes) = (TrainingMacs::default(), 0u64);
-        for (_, node) in graph.nodes() {
+        let mut strides = Strides::new(reshapes);
+        for (id, node) in graph.nodes() {
             let inputs = graph.input_types(node);
             let io = Io { inputs: &inputs, outputs: &node.outputs };
             let backward = node.op.backward(io)?;
@@ -182,8 +192,7 @@ impl<'a> Trained<'a> {
             for tensor in own.filter(|tensor| tensor.weight.role != Role::Buffer) {
                 add(&mut gradient_bytes, tensor.bytes()?)?;
             }
-            let storage = backward.storage.unwrap_or_else(|| node.op.storage());
-            shares.push(matches!(storage, Storage::Alias | Storage::PartOfInput));
+            shares.push(strides.is_view(graph, id, node, &backward.view));
             facts.push(Fact { eager: backward.eager, minimal: backward.minimal, learns });
         }
         // Nodes come in the order of their numbers.
@@ -191,8 +200,9 @@ impl<'a> Trained<'a> {
         let mut next = || shares.next().unwrap_or(false);
         let layout = Layout::new(graph, |_| next())?;
         let spans = base_spans(graph, schedule, &layout)?;
+        let loose = loose(graph, schedule, &layout, &facts);
         let recomputed = recomputed(graph, &layout);
-        Ok(Self { graph, schedule, facts, layout, spans, recomputed, macs, gradient_bytes })
+        Ok(Self { graph, schedule, facts, layout, spans, loose, recomputed, macs, gradient_bytes })
     }
 
     /// What is kept under a profile. Linear in nodes and edges.
@@ -243,6 +253,34 @@ fn add(total: &mut u64, term: u64) -> Result<(), Overflow> {
     Ok(())
 }
 
+/// What is computed from learned constants alone, and when it is written and read.
+fn loose(graph: &Graph, schedule: &Schedule, layout: &Layout, facts: &[Fact]) -> Vec<(Block, Span)> {
+    let mut loose: Vec<(Block, Span)> = Vec::new();
+    let mut places: HashMap<Outlet, usize> = HashMap::new();
+    for (step, &id) in (0u32..).zip(schedule.order()) {
+        let node = graph.node(id);
+        for input in &node.inputs {
+            if let Some(&place) = places.get(input) {
+                loose[place].1.death = step;
+            }
+        }
+        for (port, output) in node.outputs.iter().enumerate().filter(|_| facts[id.index()].learns) {
+            let owner = layout::outlet(id, port);
+            if layout.block(owner).is_none() {
+                places.insert(owner, loose.len());
+                let block = Block { owner, bytes: output.bytes().get(), is_input: false };
+                loose.push((block, Span { birth: step, death: step, over: None }));
+            }
+        }
+    }
+    for output in &graph.outputs {
+        if let Some(&place) = places.get(output) {
+            loose[place].1.death = u32::MAX;
+        }
+    }
+    loose
+}
+
 /// By block: whether it holds a concat, or what only a norm and an activation part from one.
 fn recomputed(graph: &Graph, layout: &Layout) -> Vec<Option<bool>> {
     let mut recomputed: Vec<Option<bool>> = vec![None; layout.blocks.len()];
@@ -268,7 +306,7 @@ fn recomputed(graph: &Graph, layout: &Layout) -> Vec<Option<bool>> {
 /// # Errors
 /// When a count does not fit in 64 bits.
 pub fn all(graph: &Graph, schedule: &Schedule) -> Result<[Training; 3], Overflow> {
-    let trained = Trained::new(graph, schedule)?;
+    let trained = Trained::new(graph, schedule, Reshapes::Strided)?;
     let [eager, minimal, shared] = Profile::ALL.map(|profile| trained.saved(profile).training());
     Ok([eager?, minimal?, shared?])
 }
@@ -278,7 +316,7 @@ pub fn all(graph: &Graph, schedule: &Schedule) -> Result<[Training; 3], Overflow
 /// # Errors
 /// When a count does not fit in 64 bits.
 pub fn training(graph: &Graph, schedule: &Schedule, profile: Profile) -> Result<Training, Overflow> {
-    Trained::new(graph, schedule)?.saved(profile).training()
+    Trained::new(graph, schedule, Reshapes::Strided)?.saved(profile).training()
 }
 
 /// Bytes in use at each step of one step of training, as [`Training::peak_bytes`] counts them: the forward steps, then
@@ -286,8 +324,13 @@ pub fn training(graph: &Graph, schedule: &Schedule, profile: Profile) -> Result<
 ///
 /// # Errors
 /// When a count does not fit in 64 bits.
-pub fn curve_of(graph: &Graph, schedule: &Schedule, profile: Profile) -> Result<Vec<u64>, Overflow> {
-    Trained::new(graph, schedule)?.saved(profile).curve()
+pub fn curve_of(
+    graph: &Graph,
+    schedule: &Schedule,
+    profile: Profile,
+    reshapes: Reshapes,
+) -> Result<Vec<u64>, Overflow> {
+    Trained::new(graph, schedule, reshapes)?.saved(profile).curve()
 }
 
 /// Pieces of memory in use at each step of [`curve_of`], at most: one for each tensor and gradient, two for what a node
@@ -295,8 +338,13 @@ pub fn curve_of(graph: &Graph, schedule: &Schedule, profile: Profile) -> Result<
 ///
 /// # Errors
 /// When a count does not fit in 64 bits.
-pub fn pieces_of(graph: &Graph, schedule: &Schedule, profile: Profile) -> Result<Vec<u64>, Overflow> {
-    Trained::new(graph, schedule)?.saved(profile).curve_by(|_| 1, |_| 2)
+pub fn pieces_of(
+    graph: &Graph,
+    schedule: &Schedule,
+    profile: Profile,
+    reshapes: Reshapes,
+) -> Result<Vec<u64>, Overflow> {
+    Trained::new(graph, schedule, reshapes)?.saved(profile).curve_by(|_| 1, |_| 2)
 }
 
 impl Saved<'_> {
@@ -354,7 +402,7 @@ impl Saved<'_> {
         tensor: impl Fn(u64) -> u64,
         extra: impl Fn(u64) -> u64,
     ) -> Result<Vec<u64>, Overflow> {
-        let Trained { schedule, facts, layout, spans, .. } = self.trained;
+        let Trained { schedule, facts, layout, spans, loose, .. } = self.trained;
         let forward = schedule.order().len();
         let steps = product(&[forward as u64, 2])?;
         let last = u32::try_from(steps).map_err(|_| Overflow)?.saturating_sub(1);
@@ -370,9 +418,13 @@ impl Saved<'_> {
             if !self.shares(index) {
                 hold(block, span.birth, span.death.max(until).min(last));
             }
-            // Its gradient: from the backward pass of its last reader, or the first of all for an output of the
-            // network, to that of its writer.
+        }
+        // Gradients: from the backward pass of the last reader, or the first of all for an output of the network, to
+        // that of the writer.
+        let blocks = layout.blocks.iter().zip(spans).chain(loose.iter().map(|(block, span)| (block, span)));
+        for (&block, span) in blocks {
             if facts[block.owner.node.index()].learns && !block.is_input && span.death > span.birth {
+                let block = Block { bytes: tensor(block.bytes), ..block };
                 hold(block, last - span.death.min(last / 2), last - span.birth);
             }
         }

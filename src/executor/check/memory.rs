@@ -12,7 +12,7 @@ use candle_core::Tensor;
 
 use super::Subject;
 use crate::analysis::memory::training::{self, Profile};
-use crate::analysis::memory::{Layout, Model};
+use crate::analysis::memory::{Layout, Model, Reshapes};
 use crate::analysis::schedule::Schedule;
 use crate::executor::allocator;
 use crate::executor::run::{self, Network, Observer, RunFault};
@@ -134,17 +134,19 @@ fn workspace(graph: &Graph, id: NodeId, pass: Pass) -> Result<u64, Overflow> {
     node.op.workspace(Io { inputs: &types, outputs: &node.outputs }, pass)
 }
 
-/// What was watched beside what is predicted.
+/// What was watched beside what is predicted. `gaps` are the bytes of a node's inputs that are copied before they are
+/// read.
 fn curve(
     name: &'static str,
     graph: &Graph,
     steps: &[(NodeId, Pass)],
     predicted: Vec<u64>,
     watch: Watch,
+    gaps: &dyn Fn(NodeId) -> Result<u64, Overflow>,
 ) -> Result<Curve, Overflow> {
     let workspace = steps.iter().zip(watch.added).map(|(&(id, pass), added)| {
         // A gradient that is added to one that is there is in memory until then.
-        sum([workspace(graph, id, pass)?, added])
+        sum([workspace(graph, id, pass)?, gaps(id)?, added])
     });
     Ok(Curve {
         name,
@@ -255,7 +257,7 @@ pub fn inference(
     let graph = network.graph;
     let steps: Vec<(NodeId, Pass)> = schedule.order().iter().map(|&id| (id, Pass::Forward)).collect();
     let predicted = Model::INFERENCE.memory(graph, schedule)?.curve;
-    let curve = curve("inference", graph, &steps, predicted, watch)?;
+    let curve = curve("inference", graph, &steps, predicted, watch, &|_| Ok(0))?;
     Ok((judged(INFERENCE, &curve), Some(curve)))
 }
 
@@ -285,8 +287,9 @@ pub fn training(
     let forward = schedule.order().iter().map(|&id| (id, Pass::Forward));
     let backward = schedule.order().iter().rev().map(|&id| (id, Pass::Backward));
     let steps: Vec<(NodeId, Pass)> = forward.chain(backward).collect();
-    let predicted = training::curve_of(graph, schedule, Profile::Minimal)?;
-    let curve = curve("training", graph, &steps, predicted, watch)?;
+    let predicted = training::curve_of(graph, schedule, Profile::Minimal, Reshapes::Contiguous)?;
+    let gaps = |id| network.training.with_gaps(graph, graph.node(id));
+    let curve = curve("training", graph, &steps, predicted, watch, &gaps)?;
     Ok((judged(TRAINING, &curve), Some(curve)))
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Measured;
+use crate::analysis::memory::Reshapes;
 use crate::analysis::memory::training::{Profile as Kept, curve_of};
 use crate::analysis::roofline::{Roofline, roofline};
 use crate::analysis::schedule::Schedule;
@@ -63,7 +64,7 @@ pub(crate) fn made(profile: &Profile) -> Measurement {
         curve(
             "training",
             forward().chain(backward).collect(),
-            curve_of(graph, &schedule, Kept::Minimal).unwrap(),
+            curve_of(graph, &schedule, Kept::Minimal, Reshapes::Contiguous).unwrap(),
         ),
     ];
     let time = |id: NodeId| {

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use super::super::Subject;
 use super::{Difference, INFERENCE, Subjects, TRAINING};
 use crate::analysis::memory::training::{self, Profile};
-use crate::analysis::memory::{Model, liveness};
+use crate::analysis::memory::{Model, Reshapes, liveness};
 use crate::analysis::schedule::Schedule;
 use crate::executor::cuda::Pool;
 use crate::executor::run::{Network, Observer, RunFault, Step};
@@ -191,8 +191,8 @@ pub(super) fn training(
     let forward = schedule.order().iter().map(|&id| (id, Pass::Forward));
     let backward = schedule.order().iter().rev().map(|&id| (id, Pass::Backward));
     let steps: Vec<(NodeId, Pass)> = forward.chain(backward).collect();
-    let predicted = training::curve_of(graph, schedule, Profile::Minimal)?;
-    let pieces = training::pieces_of(graph, schedule, Profile::Minimal)?;
+    let predicted = training::curve_of(graph, schedule, Profile::Minimal, Reshapes::Contiguous)?;
+    let pieces = training::pieces_of(graph, schedule, Profile::Minimal, Reshapes::Contiguous)?;
     let allowed: Vec<(u64, u64)> = (predicted.iter().zip(&pieces).zip(&watch.learned_pieces))
         .map(|((&bytes, &pieces), &learned)| {
             // Less than a granule for each piece.

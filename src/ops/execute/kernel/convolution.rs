@@ -74,7 +74,8 @@ fn check_kernel(kernel: &Tensor, wanted: [usize; 2], slide: &Slide) -> Result<()
 
 /// The elements of `[n, c, h, w]`, where images may lie apart.
 fn with_images<T: WithDType, R>(x: &Tensor, run: impl FnOnce(Images<'_, T>) -> R) -> Result<R, Fault> {
-    let x = if x.get(0)?.is_contiguous() { x.clone() } else { x.contiguous()? };
+    // Not `get`: that copies an image with gaps.
+    let x = if x.narrow(0, 0, 1)?.is_contiguous() { x.clone() } else { x.contiguous()? };
     let (count, channels) = (x.dims()[0], x.dims()[1]);
     let (storage, layout) = x.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else {

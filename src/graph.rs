@@ -202,6 +202,8 @@ impl Graph {
     pub fn add(&mut self, new: NewNode) -> Result<NodeId, Box<Mismatch>> {
         let outputs = self.infer(&new)?;
         let NewNode { name, op, inputs, origin, stage, block, shares, called_as } = new;
+        // Of a chain all share with the one that stores.
+        let shares = shares.map(|other| self.node(other).shares.unwrap_or(other));
         let sources: SmallVec<[NodeId; 4]> = inputs.iter().map(|outlet| outlet.node).collect();
         let is_input = op.name() == "input";
         let index = self.network.add_node(Node {

@@ -113,6 +113,25 @@ pub struct Check {
     pub note: Option<String>,
 }
 
+impl Check {
+    /// Says that some nodes could not be compared: there are no totals then, and nothing is exact.
+    pub fn leave_out(&mut self, why: &str) {
+        (self.predicted, self.measured) = (None, None);
+        let verdict = match &self.verdict {
+            _ if self.compared == 0 => Verdict::Unchecked(why.into()),
+            Verdict::Exact => Verdict::Within(format!("not all nodes were compared: {why}")),
+            Verdict::Within(other) => Verdict::Within(format!("{other}; {why}")),
+            Verdict::Unchecked(other) => Verdict::Unchecked(format!("{other}; {why}")),
+            Verdict::Off => {
+                self.note =
+                    Some(self.note.take().map_or_else(|| why.into(), |note| format!("{note}; {why}")));
+                Verdict::Off
+            }
+        };
+        self.verdict = verdict;
+    }
+}
+
 /// What a check counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -245,4 +264,35 @@ pub struct NodeMeasurement {
     pub forward: Option<Timing>,
     /// The backward pass.
     pub backward: Option<Timing>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_nodes_out_is_not_exact_and_has_no_total() {
+        let of = |verdict, compared| Check {
+            name: "flops",
+            what: "",
+            verdict,
+            predicted: Some(1),
+            measured: Some(1),
+            unit: Unit::Flops,
+            compared,
+            off: Vec::new(),
+            note: None,
+        };
+        let left_out = |verdict, compared| {
+            let mut check = of(verdict, compared);
+            check.leave_out("two are too large");
+            assert_eq!((check.predicted, check.measured), (None, None));
+            check
+        };
+        assert_eq!(left_out(Verdict::Exact, 0).verdict, Verdict::Unchecked("two are too large".into()));
+        let within = left_out(Verdict::Exact, 3).verdict;
+        assert_eq!(within.reason(), Some("not all nodes were compared: two are too large"));
+        let off = left_out(Verdict::Off, 3);
+        assert_eq!((off.verdict, off.note.as_deref()), (Verdict::Off, Some("two are too large")));
+    }
 }

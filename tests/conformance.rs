@@ -142,7 +142,7 @@ fn difference(dims: &[usize], all: &[f64], expected: &Expected) -> f64 {
     assert_eq!(places.len(), expected.values.len(), "{}", expected.name);
     let differences = places.iter().zip(&expected.values).map(|(&place, value)| (all[place] - value).abs());
     // What is no number differs from everything.
-    let most = differences.fold(0.0, |most: f64, one| if one <= most { most } else { one });
+    let most = differences.fold(0.0, |most: f64, one| if one <= most || most.is_nan() { most } else { one });
     if most == 0.0 { 0.0 } else { most / expected.max }
 }
 

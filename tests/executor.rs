@@ -68,6 +68,8 @@ fn every_figure_of_shipped_networks_is_what_happens() {
         ("efficientnet_b0", &["--input", "2x3x64x64"]),
         ("peleenet", &["--input", "1x3x32x32", "--schedule", "lowered"]),
         ("csp_peleenet", &["--input", "1x3x32x32", "--set", "fusion=last"]),
+        ("efficientnet_b0", &["--input", "1x3x32x32", "--dtype", "bf16", "--sources", "0"]),
+        ("mobilenet_v2", &["--input", "1x3x32x32", "--dtype", "f16", "--sources", "0"]),
         // Its blocks begin with a concat of one slice, which is copied.
         ("csp_densenet121", &["--input", "1x3x32x32"]),
     ] {
@@ -261,6 +263,124 @@ fn measured_text(text: &str, more: &[&str]) -> (Option<i32>, serde_json::Value) 
     let report = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     (output.status.code(), report)
+}
+
+/// Small networks of what few have, each with checks that are exact for it.
+const ODD: [(&str, &str, &[&str]); 9] = [
+    (
+        "attention, whose two products are probed one by one",
+        r#"{"inputs": {"x": [10, 8]}, "layers": [
+            {"op": "linear", "name": "q", "out_features": 8},
+            {"op": "linear", "name": "k", "inputs": "x", "out_features": 8},
+            {"op": "linear", "name": "v", "inputs": "x", "out_features": 8},
+            {"op": "attention", "heads": 2, "inputs": ["q", "k", "v"]}]}"#,
+        &["macs", "macs_grad_input", "macs_grad_weight", "memory", "training_memory"],
+    ),
+    (
+        "products of three tensors, and one that sums before it multiplies",
+        r#"{"inputs": {"x": [6, 4], "y": [4, 5], "z": [5, 3]}, "layers": [
+            {"op": "einsum", "equation": "bij,bjk,bkl->bil", "inputs": ["x", "y", "z"], "name": "three"},
+            {"op": "einsum", "equation": "bij,bjk->k", "inputs": ["x", "y"], "name": "two"}],
+            "outputs": ["three", "two"]}"#,
+        &["macs", "macs_grad_input"],
+    ),
+    (
+        "statistics of halves",
+        r#"{"inputs": {"x": [4, 6, 6]}, "dtype": "f16", "layers": [
+            {"op": "conv2d", "out_channels": 4, "kernel": 3}, {"op": "batch_norm"}, {"op": "relu"},
+            {"op": "group_norm", "groups": 2}, {"op": "layer_norm"}, {"op": "instance_norm"}]}"#,
+        &["memory", "training_memory"],
+    ),
+    (
+        "learned tensors behind ops that train otherwise than they run",
+        r#"{"inputs": {"x": [4, 6]}, "layers": [
+            {"op": "constant", "name": "k", "shape": [2, 4, 6], "trainable": true},
+            {"op": "layer_norm"}, {"op": "dropout"}, {"op": "relu"},
+            {"op": "reduce_mean", "axes": [0], "name": "all"},
+            {"op": "add", "inputs": ["x", "all"]}]}"#,
+        &["memory", "training_memory"],
+    ),
+    (
+        "a learned map before convolutions",
+        r#"{"inputs": {"x": [3, 6, 6]}, "layers": [
+            {"op": "constant", "name": "k", "shape": [1, 3, 6, 6], "trainable": true},
+            {"op": "conv2d", "out_channels": 4, "kernel": 3, "padding": 1},
+            {"op": "conv2d", "out_channels": 3, "kernel": 3, "padding": 1, "name": "b"},
+            {"op": "add", "inputs": ["x", "b"]}, {"op": "conv2d", "out_channels": 2, "kernel": 1}]}"#,
+        &["training_memory", "gradient_sources"],
+    ),
+    (
+        "layers that nothing reads",
+        r#"{"inputs": {"x": [3, 6, 6]}, "layers": [
+            {"op": "conv2d", "out_channels": 4, "kernel": 3, "padding": 1}, {"op": "relu", "name": "r"},
+            {"op": "conv2d", "out_channels": 4, "kernel": 3, "padding": 1, "name": "c"},
+            {"op": "conv2d", "out_channels": 4, "kernel": 3, "padding": 1, "inputs": "r"}, {"op": "relu"}],
+            "outputs": ["c"]}"#,
+        &["memory", "training_memory", "gradient_sources"],
+    ),
+    (
+        "convolutions that are transposed",
+        r#"{"inputs": {"x": [2, 5, 5]}, "layers": [
+            {"op": "conv_transpose2d", "out_channels": 3, "kernel": 4, "stride": 2, "padding": 1},
+            {"op": "conv_transpose2d", "out_channels": 4, "kernel": 16, "stride": 8, "padding": 4},
+            {"op": "conv_transpose2d", "out_channels": 4, "kernel": 3, "stride": 3, "output_padding": 1, "groups": 2}]}"#,
+        &["macs", "memory", "training_memory"],
+    ),
+    (
+        "kernels shared in a chain",
+        r#"{"inputs": {"x": [4, 6, 6]}, "layers": [
+            {"op": "conv2d", "out_channels": 4, "kernel": 3, "padding": 1, "name": "a"}, {"op": "relu"},
+            {"op": "conv2d", "out_channels": 4, "kernel": 3, "padding": 1, "name": "b", "share": "a"}, {"op": "relu"},
+            {"op": "conv2d", "out_channels": 4, "kernel": 3, "padding": 1, "name": "c", "share": "b"}]}"#,
+        &["parameters", "training_memory", "gradient_sources"],
+    ),
+    (
+        "an output of truth values",
+        r#"{"inputs": {"x": [4]}, "layers": [
+            {"op": "linear", "out_features": 3, "name": "a"},
+            {"op": "unary", "function": "is_nan", "name": "u"}, {"op": "relu", "inputs": "a", "name": "r"}],
+            "outputs": ["r", "u"]}"#,
+        &["macs"],
+    ),
+];
+
+#[test]
+fn odd_networks_are_as_predicted() {
+    for (what, text, exact) in ODD {
+        for batch in ["1", "3"] {
+            let (code, report) = measured_text(text, &["--batch", batch]);
+            let checks = report["measurement"]["checks"].as_array().unwrap();
+            let off: Vec<_> = checks.iter().filter(|check| check["verdict"] == "off").collect();
+            assert_eq!((code, off), (Some(0), vec![]), "{what}");
+            for name in exact {
+                let check = checks.iter().find(|check| check["name"] == *name).unwrap();
+                assert_eq!(check["verdict"], "exact", "{what}: {check}");
+            }
+        }
+    }
+}
+
+/// The graphs that onnxruntime ran, each as its file has it.
+#[test]
+fn exported_networks_are_as_predicted() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance");
+    let mut ran = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "onnx") && !path.ends_with("ops.onnx") {
+            let output = Command::new(env!("CARGO_BIN_EXE_csp-profile"))
+                .args(["measure", "--samples", "0", "--format", "json", "--no-report", "--sources", "0"])
+                .arg(&path)
+                .output()
+                .unwrap();
+            let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            let checks = report["measurement"]["checks"].as_array().unwrap();
+            let off: Vec<_> = checks.iter().filter(|check| check["verdict"] == "off").collect();
+            assert_eq!((output.status.code(), off), (Some(0), vec![]), "{}", path.display());
+            ran += 1;
+        }
+    }
+    assert_eq!(ran, 8);
 }
 
 #[test]

@@ -2,14 +2,15 @@
 //!
 //! Candle keeps elements in vectors of the element's own alignment, so bytes are counted by alignment: those of an `f32`
 //! network are the ones of alignment 4, to the byte, whatever else the program allocates. (The loops' own lists of
-//! indices have the alignment of an address.)
+//! indices have the alignment of an address.) Alignments 2 and 4 are counted as one: a network of halves has singles on
+//! its way.
 #![expect(unsafe_code, reason = "an allocator cannot be written without; it only counts and passes on")]
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// Alignments 1, 2, 4, 8, and more.
-const CLASSES: usize = 5;
+/// Alignments 1, 2 or 4, 8, and more.
+const CLASSES: usize = 4;
 
 static NOW: [AtomicI64; CLASSES] = [const { AtomicI64::new(0) }; CLASSES];
 static PEAK: [AtomicI64; CLASSES] = [const { AtomicI64::new(0) }; CLASSES];
@@ -19,7 +20,12 @@ static INSTALLED: AtomicI64 = AtomicI64::new(0);
 pub struct Counting<A>(pub A);
 
 fn class(align: usize) -> usize {
-    (align.trailing_zeros() as usize).min(CLASSES - 1)
+    match align {
+        1 => 0,
+        2 | 4 => 1,
+        8 => 2,
+        _ => 3,
+    }
 }
 
 fn note(layout: Layout, bytes: i64) {

@@ -14,7 +14,7 @@ use crate::analysis::gradient::Gradient;
 use crate::analysis::schedule::Schedule;
 use crate::graph::{Graph, NodeId};
 use crate::measurement::{Check, Difference, Measurement, NodeMeasurement, Provenance, Timing, Verdict};
-use crate::ops::execute::Fault;
+use crate::ops::execute::{Fault, Mode};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,12 +187,12 @@ fn time(
         })?;
     }
     let ticks = clock.resolution(resolution);
-    let of = |samples: &[Vec<Sample>], id: NodeId| {
-        network.runs(id).then(|| timing(&samples[id.index()], ticks)).flatten()
+    let of = |samples: &[Vec<Sample>], id: NodeId, mode: Mode| {
+        network.runs(id, mode).then(|| timing(&samples[id.index()], ticks)).flatten()
     };
     let nodes = graph.nodes().map(|(id, _)| NodeMeasurement {
-        forward: of(&clock.forward, id),
-        backward: of(&backward.backward, id),
+        forward: of(&clock.forward, id, Mode::Evaluate),
+        backward: of(&backward.backward, id, Mode::Train),
     });
     made.nodes = nodes.collect();
     // Fewer than were asked for where they took long: of two passes the fewer.

@@ -6,10 +6,11 @@ use smallvec::SmallVec;
 use super::accumulate::share_memory;
 use super::train::Views;
 use crate::analysis::memory::Layout;
+use crate::analysis::memory::training::learning;
 use crate::analysis::schedule::Schedule;
 use crate::graph::{Graph, Node, NodeId, Outlet, StoredTensor};
 use crate::ops::execute::{Call, Execute, Fault, Made, Mode, Pass, Stored, Tensors, dims, dtype};
-use crate::ops::{Io, Operator, Role, Storage};
+use crate::ops::{Io, Operator, Storage};
 use crate::tensor::TensorType;
 use crate::units::Overflow;
 
@@ -131,7 +132,7 @@ impl<'g> Network<'g> {
     /// Where values are missing, an op does not run, or the device fails.
     pub fn new(graph: &'g Graph, device: &Device, values: &mut Values<'_>) -> Result<Self, RunFault> {
         let layout = Layout::new(graph, |node| node.op.storage() == Storage::Alias)?;
-        let (mut stored, mut learns, mut first, mut tensors) = (Vec::new(), Vec::new(), Vec::new(), 0u32);
+        let (mut stored, mut first, mut tensors) = (Vec::new(), Vec::new(), 0u32);
         for (id, node) in graph.nodes() {
             // What the op stores, in its own layout: a file may list more, and in others.
             let listed = graph.stored_by_op(node, &graph.input_types(node));
@@ -145,14 +146,13 @@ impl<'g> Network<'g> {
                     made.collect::<Result<_, Fault>>().map_err(RunFault::at(id))?
                 }
             };
-            let learned = listed.iter().any(|one| one.weight.role != Role::Buffer);
-            learns.push(learned || node.inputs.iter().any(|input| learns[input.node.index()]));
             stored.push(own);
             first.push(tensors);
             tensors += u32::try_from(node.outputs.len()).map_err(|_| Overflow)?;
         }
         let known = vec![None; tensors as usize];
-        let training = Views::new(graph)?;
+        let learns = learning(graph);
+        let training = Views::new(graph, &learns)?;
         let device = device.clone();
         let mut network = Self { graph, device, stored, learns, layout, training, known, first };
         network.know()?;
@@ -163,7 +163,7 @@ impl<'g> Network<'g> {
     fn know(&mut self) -> Result<(), RunFault> {
         let graph = self.graph;
         for (id, node) in graph.nodes() {
-            if node.is_input() || self.runs(id) {
+            if node.is_input() || self.runs(id, Mode::Evaluate) {
                 continue;
             }
             let inputs = self.known_inputs(node).map_err(RunFault::at(id))?;
@@ -216,7 +216,7 @@ impl<'g> Network<'g> {
         for (other, node) in self.graph.nodes() {
             if other == id || node.shares == Some(id) {
                 self.stored[other.index()].put(name, value);
-                is_known |= !self.runs(other);
+                is_known |= !self.runs(other, Mode::Evaluate);
             }
         }
         if is_known { self.know() } else { Ok(()) }
@@ -265,12 +265,12 @@ impl<'g> Network<'g> {
         inputs: Vec<Tensor>,
         observer: &mut impl Observer,
     ) -> Result<Vec<Tensor>, RunFault> {
-        let mut live = Live::new(self, schedule, inputs)?;
+        let mut live = Live::new(self, schedule, inputs, Mode::Evaluate)?;
         for (index, &id) in schedule.order().iter().enumerate() {
             let node = self.graph.node(id);
             let step = Step { index, node: id, pass: Pass::Forward };
             observer.begin(step);
-            if self.runs(id) {
+            if self.runs(id, Mode::Evaluate) {
                 let read = live.read(node)?;
                 let made = self.call(id, &read, Mode::Evaluate)?;
                 drop(read);
@@ -282,10 +282,15 @@ impl<'g> Network<'g> {
         live.results()
     }
 
-    /// Whether a node runs in each pass: neither an input, nor known before.
-    pub fn runs(&self, id: NodeId) -> bool {
+    /// Whether a node runs in each pass: neither an input, nor known before. What is computed from learned tensors alone
+    /// is known before the first image, but not before a step of training.
+    pub fn runs(&self, id: NodeId, mode: Mode) -> bool {
         let node = self.graph.node(id);
-        !node.is_input() && self.layout.outputs(id, node).next().is_some()
+        let layout = match mode {
+            Mode::Evaluate => &self.layout,
+            Mode::Train => &self.training.layout,
+        };
+        !node.is_input() && layout.outputs(id, node).next().is_some()
     }
 }
 
@@ -302,12 +307,19 @@ impl<'n, 'g> Live<'n, 'g> {
         network: &'n Network<'g>,
         schedule: &Schedule,
         inputs: Vec<Tensor>,
+        mode: Mode,
     ) -> Result<Self, RunFault> {
         let graph = network.graph;
         if inputs.len() != graph.inputs().len() {
             return Err(Fault::Internal("another number of inputs than the network has").into());
         }
         let mut tensors = network.known.clone();
+        let mut is_known: Vec<bool> = tensors.iter().map(Option::is_some).collect();
+        for (id, node) in graph.nodes().filter(|(id, _)| network.runs(*id, mode)) {
+            let first = network.first[id.index()] as usize;
+            tensors[first..first + node.outputs.len()].fill(None);
+            is_known[first..first + node.outputs.len()].fill(false);
+        }
         for (&id, tensor) in graph.inputs().iter().zip(inputs) {
             tensors[network.tensor(Outlet { node: id, port: 0 })] = Some(tensor);
         }
@@ -329,7 +341,7 @@ impl<'n, 'g> Live<'n, 'g> {
         let mut dying = vec![SmallVec::new(); graph.len()];
         for (tensor, step) in last.into_iter().enumerate() {
             if let Some(step) = step
-                && network.known[tensor].is_none()
+                && !is_known[tensor]
             {
                 dying[step].push(tensor);
             }

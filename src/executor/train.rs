@@ -38,14 +38,14 @@ fn bytes(of: &Tensor) -> u64 {
 
 /// Which tensors share memory while training: what is a part of another is a view of it.
 pub(super) struct Views {
-    layout: Layout,
+    pub(super) layout: Layout,
     /// By node.
     pub(super) views: Vec<bool>,
     strides: Strides,
 }
 
 impl Views {
-    pub(super) fn new(graph: &Graph) -> Result<Self, Fault> {
+    pub(super) fn new(graph: &Graph, learns: &[bool]) -> Result<Self, Fault> {
         let mut strides = Strides::new(Reshapes::Contiguous);
         let of = |(id, node): (NodeId, &Node)| {
             let io = Io { inputs: &graph.input_types(node), outputs: &node.outputs };
@@ -53,7 +53,8 @@ impl Views {
         };
         let views = graph.nodes().map(of).collect::<Result<Vec<_>, _>>()?;
         let mut next = views.iter();
-        let layout = Layout::new(graph, |_| next.next().copied().unwrap_or(false))?;
+        let shares = |_: &Node| next.next().copied().unwrap_or(false);
+        let layout = Layout::training(graph, |id| learns[id.index()], shares)?;
         Ok(Self { layout, views, strides })
     }
 
@@ -221,12 +222,12 @@ impl Network<'_> {
         inputs: Vec<Tensor>,
         observer: &mut impl Observer,
     ) -> Result<(Vec<Memory>, Live<'_, '_>), RunFault> {
-        let mut live = Live::new(self, schedule, inputs)?;
+        let mut live = Live::new(self, schedule, inputs, Mode::Train)?;
         let mut kept: Vec<Memory> = vec![Memory::default(); self.graph.len()];
         for (index, &id) in schedule.order().iter().enumerate() {
             let step = Step { index, node: id, pass: Pass::Forward };
             observer.begin(step);
-            if self.runs(id) {
+            if self.runs(id, Mode::Train) {
                 kept[id.index()] = self.forward(id, &mut live, observer)?;
             }
             observer.ran(step, &live.outputs(id));
@@ -250,7 +251,7 @@ impl Network<'_> {
         let buffers = vec![None; layout.blocks.len()];
         let mut flowing = Flowing { network: self, layout, buffers, loose: vec![None; self.tensors()] };
         for (&output, gradient) in graph.outputs.iter().zip(gradients) {
-            if self.learns(output.node) {
+            if self.learns(output.node) && graph.tensor(output).dtype.is_float() {
                 flowing.add(output, gradient, &[])?;
             }
         }
@@ -331,13 +332,14 @@ impl Network<'_> {
         observer.gradients(id, &gradients)?;
         let types = graph.input_types(node);
         // What is known before the first image is there anyway.
+        let known = |input: Outlet| {
+            if self.runs(input.node, Mode::Train) { None } else { self.known(input).cloned() }
+        };
         let inputs: Vec<Option<Tensor>> = (node.inputs.iter().enumerate())
-            .map(|(at, &input)| {
-                memory.inputs.get(at).cloned().flatten().or_else(|| self.known(input).cloned())
-            })
+            .map(|(at, &input)| memory.inputs.get(at).cloned().flatten().or_else(|| known(input)))
             .collect();
         let known_outputs: Vec<Tensor>;
-        let outputs = if self.runs(id) {
+        let outputs = if self.runs(id, Mode::Train) {
             &memory.outputs
         } else {
             let ports = (0u32..).take(node.outputs.len());
@@ -353,7 +355,7 @@ impl Network<'_> {
             stored: self.stored(id),
             gradients: &gradients,
             wanted: &wanted,
-            mode: if self.runs(id) { Mode::Train } else { Mode::Evaluate },
+            mode: if self.runs(id, Mode::Train) { Mode::Train } else { Mode::Evaluate },
         };
         let made = node.op.gradients(&call).map_err(RunFault::at(id))?;
         for ((&input, gradient), wanted) in node.inputs.iter().zip(made.inputs).zip(wanted) {

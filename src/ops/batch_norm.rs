@@ -1,9 +1,7 @@
 use std::ops::RangeInclusive;
 
 use super::attribute::attributes;
-use super::{
-    Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights,
-};
+use super::{Backward, Channels, Cost, Family, Io, Kind, Mismatch, Operator, Outputs, Storage, Weights};
 use super::{elementwise, norm};
 use crate::tensor::TensorType;
 use crate::units::{Overflow, product};
@@ -81,10 +79,9 @@ impl Operator for BatchNorm {
     }
 
     fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
-        // The input, and the mean and inverse deviation of the batch (one of each a channel, singles at least).
+        // The input, and the mean and inverse deviation of the batch, one of each a channel.
         let input = io.inputs[0];
-        let statistics = product(&[2, norm::statistic_bytes(input.dtype), input.channels()])?;
-        Ok(Backward::keeps(Kept::INPUT.and_bytes(statistics)))
+        norm::Rows { count: input.channels(), length: 1 }.keeps(2, input.dtype)
     }
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {

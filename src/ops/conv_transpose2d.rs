@@ -149,7 +149,7 @@ impl Operator for ConvTranspose2d {
 mod execute {
     use super::super::execute::kernel::convolution::{self, Slide};
     use super::super::execute::prelude::*;
-    use super::{ConvTranspose2d, Padding, Window};
+    use super::{ConvTranspose2d, Window};
 
     impl ConvTranspose2d {
         fn windows(&self) -> [Window; 2] {
@@ -197,11 +197,11 @@ mod execute {
         }
 
         fn workspace(&self, io: Io<'_>, _: Pass) -> Result<u64, Overflow> {
-            let (swapped, padding) = ([io.inputs[0].clone()], Padding::all(0));
+            let swapped = [io.inputs[0].clone()];
             let swapped = Io { inputs: &[&io.outputs[0]], outputs: &swapped };
             let groups = self.groups.get();
             let passes = [Pass::Forward, Pass::Backward]
-                .map(|pass| convolution::workspace(swapped, self.windows(), padding, groups, pass));
+                .map(|pass| convolution::workspace(swapped, self.windows(), self.padding, groups, pass));
             let [forward, backward] = passes;
             // The output before its bias is added.
             sum([forward?.max(backward?), io.outputs[0].bytes().get()])

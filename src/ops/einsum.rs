@@ -7,7 +7,7 @@ use super::{
 };
 use crate::diagnostic::Code;
 use crate::tensor::{TensorShape, TensorType};
-use crate::units::{Overflow, product};
+use crate::units::{Overflow, product, sum};
 
 attributes! {
     /// A product of tensors in Einstein's notation.
@@ -137,45 +137,60 @@ impl Einsum {
         Ok((terms, output))
     }
 
-    /// The work of all steps.
-    fn steps(&self, inputs: &[&TensorType], outputs: u64) -> Result<Cost, Overflow> {
+    /// Every product of two tensors in turn, the first with the second, what they make with the third.
+    fn pairs(&self, inputs: &[&TensorType]) -> Result<Vec<Pair>, Overflow> {
         // `infer` accepted the inputs.
         let (terms, output) = self.terms(inputs).map_err(|_| Overflow)?;
-        let mut cost = Cost::NONE;
         let mut joined = unique(terms.first().cloned().unwrap_or_default());
-        if terms.len() == 1 {
-            return cost.and(Kind::Add, elements(&joined)?.saturating_sub(elements(&output)?));
-        }
+        let mut pairs = Vec::new();
         for (index, term) in terms.iter().enumerate().skip(1) {
             let needed = |label: &Label| {
                 let later = terms[index + 1..].iter().flatten();
                 output.iter().chain(later).any(|(other, _)| other == label)
             };
             // What one of the two alone names, and nothing needs, is summed over first.
-            let mut pair = [joined, unique(term.clone())];
-            for (own, other) in [(0, 1), (1, 0)] {
-                let names = |label: &Label| pair[other].iter().any(|(named, _)| named == label);
+            let (mut own, mut summed) = ([joined, unique(term.clone())], 0);
+            for (at, other) in [(0, 1), (1, 0)] {
+                let names = |label: &Label| own[other].iter().any(|(named, _)| named == label);
                 let left: Term =
-                    pair[own].iter().copied().filter(|(label, _)| needed(label) || names(label)).collect();
-                let away = elements(&pair[own])?.saturating_sub(elements(&left)?);
-                cost = cost.and(Kind::Add, away)?;
-                pair[own] = left;
+                    own[at].iter().copied().filter(|(label, _)| needed(label) || names(label)).collect();
+                summed = sum([summed, elements(&own[at])?.saturating_sub(elements(&left)?)])?;
+                own[at] = left;
             }
-            let all = unique(pair.concat());
-            let kept: Term = all.iter().copied().filter(|(label, _)| needed(label)).collect();
-            let products = elements(&all)?;
-            let made = elements(&kept)?;
-            if kept.len() == all.len() {
-                cost = cost.and(Kind::Mul, products)?;
-            } else {
-                let macs = cost.macs.checked_add(products).ok_or(Overflow)?;
-                let written = if index + 1 == terms.len() { outputs } else { made };
-                let activations = cost.activations.checked_add(written).ok_or(Overflow)?;
-                cost = Cost { macs, activations, ..cost };
-            }
-            joined = kept;
+            let all = unique(own.concat());
+            let made: Term = all.iter().copied().filter(|(label, _)| needed(label)).collect();
+            pairs.push(Pair { own, made: made.clone(), products: elements(&all)?, summed });
+            joined = made;
         }
-        Ok(cost)
+        Ok(pairs)
+    }
+}
+
+/// Two tensors that are multiplied.
+struct Pair {
+    own: [Term; 2],
+    made: Term,
+    products: u64,
+    /// Additions before it, of what one of them alone names.
+    summed: u64,
+}
+
+impl Pair {
+    /// Multiply-accumulates of a product of two tensors that makes a third: none where nothing is summed over.
+    fn macs(&self, one: &Term, other: &Term, made: &Term) -> u64 {
+        let has = |term: &Term, label: &Label| term.iter().any(|(own, _)| own == label);
+        let is_summed = one.iter().any(|(label, _)| has(other, label) && !has(made, label));
+        if is_summed { self.products } else { 0 }
+    }
+
+    fn forward(&self) -> u64 {
+        self.macs(&self.own[0], &self.own[1], &self.made)
+    }
+
+    /// Of the gradients of both.
+    fn backward(&self) -> Result<u64, Overflow> {
+        let [first, second] = &self.own;
+        sum([self.macs(&self.made, second, first), self.macs(&self.made, first, second)])
     }
 }
 
@@ -210,7 +225,25 @@ impl Operator for Einsum {
     }
 
     fn cost(&self, io: Io<'_>) -> Result<Cost, Overflow> {
-        self.steps(io.inputs, io.output_elements())
+        if let [one] = io.inputs {
+            let (terms, output) = self.terms(&[one]).map_err(|_| Overflow)?;
+            let own = elements(&unique(terms.into_iter().flatten().collect()))?;
+            return Cost::NONE.and(Kind::Add, own.saturating_sub(elements(&output)?));
+        }
+        let (pairs, mut cost) = (self.pairs(io.inputs)?, Cost::NONE);
+        for (index, pair) in pairs.iter().enumerate() {
+            cost = cost.and(Kind::Add, pair.summed)?;
+            let macs = pair.forward();
+            if macs == 0 {
+                cost = cost.and(Kind::Mul, pair.products)?;
+            } else {
+                let written =
+                    if index + 1 == pairs.len() { io.output_elements() } else { elements(&pair.made)? };
+                let activations = sum([cost.activations, written])?;
+                cost = Cost { macs: sum([cost.macs, macs])?, activations, ..cost };
+            }
+        }
+        Ok(cost)
     }
 
     fn storage(&self) -> Storage {
@@ -218,8 +251,11 @@ impl Operator for Einsum {
     }
 
     fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
-        // A product of as many MACs for the gradient of each tensor.
-        let macs = product(&[io.inputs.len() as u64, self.cost(io)?.macs])?;
+        // Two products for each forward, and all but the last of those again: what they made is not kept.
+        let pairs = self.pairs(io.inputs)?;
+        let both = pairs.iter().map(Pair::backward).collect::<Result<Vec<_>, _>>()?;
+        let again = pairs.iter().rev().skip(1).map(Pair::forward);
+        let macs = sum(both.into_iter().chain(again))?;
         Ok(Backward { grad_input_macs: macs, ..Backward::keeps(Kept::INPUTS) })
     }
 
@@ -365,11 +401,14 @@ mod execute {
             self.output.contains(&label) || self.terms[from..].iter().any(|term| term.contains(&label))
         }
 
-        /// All steps, and the result before its axes are in order.
-        fn run(&self, inputs: &[&Tensor]) -> Result<(Vec<Step>, Named), Fault> {
-            let mut all = Named::new(&self.terms[0], inputs[0])?;
-            let mut steps = Vec::new();
+        /// All steps but the product of the last.
+        fn steps(&self, inputs: &[&Tensor]) -> Result<Vec<Step>, Fault> {
+            let mut steps: Vec<Step> = Vec::new();
             for (index, (term, input)) in self.terms.iter().zip(inputs).enumerate().skip(1) {
+                let all = match steps.last() {
+                    None => Named::new(&self.terms[0], inputs[0])?,
+                    Some(step) => self.joined(index - 1, step)?,
+                };
                 let whole = [all, Named::new(term, input)?];
                 let left = |own: usize, other: usize| {
                     whole[own]
@@ -377,10 +416,14 @@ mod execute {
                         .summed(|label| whole[other].has(label) || self.needed(label, index + 1))
                 };
                 let summed = [left(0, 1)?, left(1, 0)?];
-                all = joined(&summed[0], &summed[1], |label| self.needed(label, index + 1))?;
                 steps.push(Step { whole, summed });
             }
-            Ok((steps, all))
+            Ok(steps)
+        }
+
+        /// The product of a step.
+        fn joined(&self, index: usize, step: &Step) -> Result<Named, Fault> {
+            joined(&step.summed[0], &step.summed[1], |label| self.needed(label, index + 1))
         }
     }
 
@@ -396,7 +439,11 @@ mod execute {
     impl Execute for Einsum {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
             let notation = self.notation(call.io)?;
-            let (_, all) = notation.run(&call.inputs.iter().collect::<Vec<_>>())?;
+            let inputs: Vec<&Tensor> = call.inputs.iter().collect();
+            let all = match notation.steps(&inputs)?.last() {
+                None => Named::new(&notation.terms[0], inputs[0])?,
+                Some(last) => notation.joined(inputs.len() - 1, last)?,
+            };
             let all = all.summed(|label| notation.output.contains(&label))?;
             Ok(all.ordered(&notation.output)?.broadcast_as(call.shape(0))?.force_contiguous()?.into())
         }
@@ -405,9 +452,11 @@ mod execute {
             let notation = self.notation(call.io)?;
             let inputs =
                 (0..call.io.inputs.len()).map(|index| call.input(index)).collect::<Result<Vec<_>, _>>()?;
-            let (steps, all) = notation.run(&inputs)?;
+            let steps = notation.steps(&inputs)?;
             let mut gradient = Named { labels: notation.output.clone(), x: call.gradient()?.clone() };
-            gradient = gradient.shaped_as(&all)?;
+            if steps.is_empty() {
+                gradient = gradient.shaped_as(&Named::new(&notation.terms[0], inputs[0])?)?;
+            }
             let mut own = vec![None; inputs.len()];
             for (index, step) in steps.iter().enumerate().rev() {
                 let [a, b] = &step.summed;
@@ -477,7 +526,13 @@ mod tests {
         check(einsum("ij,jk,kl->il"), &[&[2, 3], &[3, 5], &[5, 7]])
             .outputs("2x7")
             .macs(30 + 70)
-            .activations(10 + 14);
+            .activations(10 + 14)
+            // Both products' two gradients, and the first product again.
+            .gradient_macs(2 * (30 + 70) + 30, 0);
+        // An outer product has multiplications alone; its gradients sum over rows and columns.
+        check(einsum("i,j->ij"), &[&[3], &[5]]).macs(0).flops(15).gradient_macs(30, 0);
+        // k of the second tensor is summed over first: 2·3·4 products are left.
+        check(einsum("bij,jkl->k"), &[&[2, 3, 4], &[4, 5, 6]]).macs(4 * 5);
     }
 
     #[test]

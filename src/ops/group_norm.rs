@@ -5,8 +5,7 @@ use super::attribute::attributes;
 use super::norm::Rows;
 use super::shape;
 use super::{
-    Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, elementwise,
-    norm,
+    Backward, Channels, Cost, Family, Io, Mismatch, Operator, Outputs, Storage, Weights, elementwise, norm,
 };
 use crate::tensor::TensorType;
 use crate::units::{Overflow, product};
@@ -78,8 +77,7 @@ impl Operator for GroupNorm {
 
     fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
         // The input, and the mean and inverse deviation of each image's group.
-        let statistics = self.rows(io.inputs[0])?.statistics(2, io.inputs[0].dtype)?;
-        Ok(Backward::keeps(Kept::INPUT.and_bytes(statistics)))
+        self.rows(io.inputs[0])?.keeps(2, io.inputs[0].dtype)
     }
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {
@@ -121,6 +119,7 @@ mod execute {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::Kept;
     use crate::ops::tests::check;
 
     #[test]

@@ -3,8 +3,8 @@ use std::ops::RangeInclusive;
 use super::attribute::attributes;
 use super::norm::Rows;
 use super::{
-    Backward, Channels, Cost, Family, Io, Kept, Kind, Mismatch, Operator, Outputs, Storage, Weights,
-    elementwise, norm,
+    Backward, Channels, Cost, Family, Io, Kind, Mismatch, Operator, Outputs, Storage, Weights, elementwise,
+    norm,
 };
 use crate::tensor::TensorType;
 use crate::units::{Overflow, product};
@@ -81,9 +81,8 @@ impl Operator for InstanceNorm {
         // channels, for which it repeats γ and the running statistics and saves the copies.
         let (maps, dtype) = (maps(io.inputs[0])?, io.inputs[0].dtype);
         let copies = u64::from(self.affine) + 2 * u64::from(self.track_running_stats);
-        let minimal = Kept::INPUT.and_bytes(maps.statistics(2, dtype)?);
-        let eager = minimal.and_bytes(maps.statistics(copies, dtype)?);
-        Ok(Backward { eager, ..Backward::keeps(minimal) })
+        let kept = maps.keeps(2, dtype)?;
+        Ok(Backward { eager: kept.eager.and_bytes(maps.statistics(copies, dtype)?), ..kept })
     }
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {
@@ -130,6 +129,7 @@ mod execute {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::Kept;
     use crate::ops::tests::check;
 
     const NORM: InstanceNorm = InstanceNorm { epsilon: 1e-5, affine: false, track_running_stats: false };

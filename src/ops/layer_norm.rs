@@ -3,8 +3,7 @@ use std::ops::RangeInclusive;
 use super::attribute::attributes;
 use super::norm::Rows;
 use super::{
-    Backward, Channels, Cost, Family, Io, Kept, Mismatch, Operator, Outputs, Storage, Weights, elementwise,
-    norm,
+    Backward, Channels, Cost, Family, Io, Mismatch, Operator, Outputs, Storage, Weights, elementwise, norm,
 };
 use crate::tensor::TensorType;
 use crate::units::Overflow;
@@ -77,8 +76,7 @@ impl Operator for LayerNorm {
 
     fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
         // The input, and the mean and inverse deviation of each row.
-        let statistics = self.rows(io.inputs[0])?.statistics(2, io.inputs[0].dtype)?;
-        Ok(Backward::keeps(Kept::INPUT.and_bytes(statistics)))
+        self.rows(io.inputs[0])?.keeps(2, io.inputs[0].dtype)
     }
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {
@@ -120,6 +118,7 @@ mod execute {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::Kept;
     use crate::ops::tests::check;
 
     const NORM: LayerNorm = LayerNorm { axes_from: -1, epsilon: 1e-5, affine: true, bias: true };

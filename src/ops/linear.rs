@@ -86,7 +86,7 @@ impl Operator for Linear {
 #[cfg(feature = "exec")]
 mod execute {
     use super::super::execute::prelude::*;
-    use super::Linear;
+    use super::{DType, Linear, features};
 
     impl Execute for Linear {
         fn forward(&self, call: &Call<'_>) -> Result<Made, Fault> {
@@ -117,11 +117,17 @@ mod execute {
         }
 
         fn workspace(&self, io: Io<'_>, pass: Pass) -> Result<u64, Overflow> {
-            match pass {
-                Pass::Forward if self.bias => Ok(io.outputs[0].bytes().get()),
-                Pass::Forward => Ok(0),
-                Pass::Backward => Ok(0),
-            }
+            let before_bias =
+                if self.bias && pass == Pass::Forward { io.outputs[0].bytes().get() } else { 0 };
+            // The processor multiplies these as singles: both matrices and the product.
+            let widened = if io.inputs[0].dtype == DType::Bf16 {
+                let weights = product(&[self.out_features.get(), features(io.inputs[0])])?;
+                let elements = sum([io.inputs[0].elements().get(), weights, io.output_elements()])?;
+                product(&[4, elements])?
+            } else {
+                0
+            };
+            sum([before_bias, widened])
         }
     }
 }

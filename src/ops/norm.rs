@@ -1,6 +1,6 @@
 //! What the normalizations share.
 
-use super::{Cost, Kind, Mismatch, Role, Weight, Weights, shape};
+use super::{Backward, Cost, Kept, Kind, Mismatch, Role, Weight, Weights, shape};
 use crate::diagnostic::Code;
 use crate::tensor::{DType, TensorType};
 use crate::units::{Overflow, product};
@@ -79,9 +79,18 @@ impl Rows {
         )
     }
 
-    /// Bytes of `each` statistics a row, at least single precision.
+    /// Bytes of `each` statistics a row, as PyTorch keeps them.
     pub(super) fn statistics(self, each: u64, dtype: DType) -> Result<u64, Overflow> {
         product(&[self.count, each, statistic_bytes(dtype)])
+    }
+
+    /// What keeps so many statistics a row beside the input: PyTorch, and in the input's type, which is enough.
+    pub(super) fn keeps(self, each: u64, dtype: DType) -> Result<Backward, Overflow> {
+        let least = product(&[self.count, each, dtype.bits().div_ceil(8)])?;
+        Ok(Backward {
+            eager: Kept::INPUT.and_bytes(self.statistics(each, dtype)?),
+            ..Backward::keeps(Kept::INPUT.and_bytes(least))
+        })
     }
 }
 

@@ -74,8 +74,8 @@ impl Operator for RmsNorm {
 
     fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
         let input = io.inputs[0];
-        let inverse = self.rows(input)?.statistics(1, input.dtype)?;
-        let minimal = Kept::INPUT.and_bytes(inverse);
+        let own = self.rows(input)?.keeps(1, input.dtype)?;
+        let inverse = own.eager.bytes;
         // PyTorch 2.8 builds it of single ops: they save the input (in single precision at least), the inverse of each
         // row and, for γ's gradient, the normalized tensor. Later releases have one kernel that saves what `minimal`
         // does.
@@ -83,7 +83,7 @@ impl Operator for RmsNorm {
         let kept = if input.dtype.bits() < 32 { Kept::NOTHING.and_bytes(copy) } else { Kept::INPUT };
         let normalized = if self.affine { copy } else { 0 };
         let eager = kept.and_bytes(inverse).and_bytes(normalized);
-        Ok(Backward { eager, ..Backward::keeps(minimal) })
+        Ok(Backward { eager, ..own })
     }
 
     fn channels(&self, _: Io<'_>, _: usize) -> Channels {

@@ -51,13 +51,26 @@ impl Layout {
     ///
     /// # Errors
     /// Where there are 2³² tensors or more.
-    pub fn new(graph: &Graph, mut shares: impl FnMut(&Node) -> bool) -> Result<Self, Overflow> {
+    pub fn new(graph: &Graph, shares: impl FnMut(&Node) -> bool) -> Result<Self, Overflow> {
+        Self::training(graph, |_| false, shares)
+    }
+
+    /// The same, where the outputs of nodes that `learns` names count too, though they depend on no network input: what
+    /// is computed from learned tensors changes with every step. Constants and views of them are no such nodes. Linear.
+    ///
+    /// # Errors
+    /// Where there are 2³² tensors or more.
+    pub fn training(
+        graph: &Graph,
+        learns: impl Fn(NodeId) -> bool,
+        mut shares: impl FnMut(&Node) -> bool,
+    ) -> Result<Self, Overflow> {
         let (first, tensors) = number(graph)?;
         let mut layout = Self { first, block_of: Vec::with_capacity(tensors), blocks: Vec::new() };
         for (id, node) in graph.nodes() {
             let shared = shares(node).then(|| node.inputs.first()).flatten();
             let shared = shared.map(|&input| layout.block_of[layout.tensor(input)]);
-            let counts = layout.counts(node);
+            let counts = layout.counts(node) || (learns(id) && !node.inputs.is_empty());
             for port in 0..node.outputs.len() {
                 let block = match shared {
                     Some(block) => block,

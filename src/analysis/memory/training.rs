@@ -5,13 +5,13 @@
 //! inputs, parameters and buffers are there anyway and counted apart. A node that neither learns nor reads what does
 //! keeps nothing.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::layout::{self, Block, Layout};
 use super::liveness::{Span, base_spans, curve};
 use super::views::{Reshapes, Strides};
 use crate::analysis::schedule::Schedule;
-use crate::graph::{Graph, NodeId, Outlet};
+use crate::graph::{Graph, Node, NodeId, Outlet};
 use crate::ops::{Family, Io, Kept, KeptInputs, Operator, Role, Storage};
 use crate::units::{Overflow, product, sum};
 
@@ -103,8 +103,8 @@ pub(super) struct Trained<'a> {
     facts: Vec<Fact>,
     pub(super) layout: Layout,
     spans: Vec<Span>,
-    /// Tensors that a gradient flows through though no network input does: they have no block.
-    loose: Vec<(Block, Span)>,
+    /// What gradients there are, and the forward steps from which to which what they are of is read differentiably.
+    gradients: Vec<(Block, Span)>,
     /// By block: whether it lives in a shared buffer, and whether that is the concats'.
     pub(super) recomputed: Vec<Option<bool>>,
     macs: TrainingMacs,
@@ -168,14 +168,16 @@ impl<'a> Trained<'a> {
     ) -> Result<Self, Overflow> {
         let (mut facts, mut shares) = (Vec::with_capacity(graph.len()), Vec::with_capacity(graph.len()));
         let (mut macs, mut gradient_bytes) = (TrainingMacs::default(), 0u64);
+        let learning = learning(graph);
         let mut strides = Strides::new(reshapes);
         for (id, node) in graph.nodes() {
             let inputs = graph.input_types(node);
             let io = Io { inputs: &inputs, outputs: &node.outputs };
             let backward = node.op.backward(io)?;
             let tensors = graph.stored(node, &inputs);
-            let flows = node.inputs.iter().filter(|input| is_learning(&facts, input.node)).count();
-            let learns = flows > 0 || tensors.iter().any(|tensor| tensor.weight.role != Role::Buffer);
+            let learns = learning[id.index()];
+            let flows = node.inputs.iter().filter(|input| learning[input.node.index()]).count();
+            let flows = if learns { flows } else { 0 };
             add(&mut macs.forward, node.op.cost(io)?.macs)?;
             // All of it where all inputs have a gradient; a product of one that has and one that has not, half.
             if backward.grad_input_macs > 0 && flows > 0 {
@@ -189,7 +191,7 @@ impl<'a> Trained<'a> {
                 add(&mut macs.grad_weight, backward.grad_weight_macs)?;
             }
             let own = tensors.iter().filter(|tensor| !tensor.shared);
-            for tensor in own.filter(|tensor| tensor.weight.role != Role::Buffer) {
+            for tensor in own.filter(|tensor| learns && tensor.weight.role != Role::Buffer) {
                 add(&mut gradient_bytes, tensor.bytes()?)?;
             }
             shares.push(strides.is_view(graph, id, node, &backward.view));
@@ -198,11 +200,11 @@ impl<'a> Trained<'a> {
         // Nodes come in the order of their numbers.
         let mut shares = shares.into_iter();
         let mut next = || shares.next().unwrap_or(false);
-        let layout = Layout::new(graph, |_| next())?;
+        let layout = Layout::training(graph, |id| learning[id.index()], |_| next())?;
         let spans = base_spans(graph, schedule, &layout)?;
-        let loose = loose(graph, schedule, &layout, &facts);
+        let gradients = gradients(graph, schedule, &layout, &learning);
         let recomputed = recomputed(graph, &layout);
-        Ok(Self { graph, schedule, facts, layout, spans, loose, recomputed, macs, gradient_bytes })
+        Ok(Self { graph, schedule, facts, layout, spans, gradients, recomputed, macs, gradient_bytes })
     }
 
     /// What is kept under a profile. Linear in nodes and edges.
@@ -244,8 +246,28 @@ impl<'a> Trained<'a> {
     }
 }
 
-fn is_learning(facts: &[Fact], node: NodeId) -> bool {
-    facts[node.index()].learns
+/// By node: whether a gradient flows through it. It stores something learned or reads what does, and a network output
+/// of floats depends on its own floats.
+pub fn learning(graph: &Graph) -> Vec<bool> {
+    let mut learning: Vec<bool> = Vec::with_capacity(graph.len());
+    for (_, node) in graph.nodes() {
+        let stores = || graph.stored(node, &graph.input_types(node)).into_iter();
+        let learns = node.inputs.iter().any(|input| learning[input.node.index()])
+            || stores().any(|tensor| tensor.weight.role != Role::Buffer);
+        learning.push(learns && node.outputs.iter().any(|output| output.dtype.is_float()));
+    }
+    let mut reached = vec![false; graph.len()];
+    for output in &graph.outputs {
+        reached[output.node.index()] = true;
+    }
+    let nodes: Vec<(NodeId, &Node)> = graph.nodes().collect();
+    for (id, node) in nodes.into_iter().rev() {
+        learning[id.index()] &= reached[id.index()];
+        if learning[id.index()] {
+            node.inputs.iter().for_each(|input| reached[input.node.index()] = true);
+        }
+    }
+    learning
 }
 
 fn add(total: &mut u64, term: u64) -> Result<(), Overflow> {
@@ -253,32 +275,42 @@ fn add(total: &mut u64, term: u64) -> Result<(), Overflow> {
     Ok(())
 }
 
-/// What is computed from learned constants alone, and when it is written and read.
-fn loose(graph: &Graph, schedule: &Schedule, layout: &Layout, facts: &[Fact]) -> Vec<(Block, Span)> {
-    let mut loose: Vec<(Block, Span)> = Vec::new();
-    let mut places: HashMap<Outlet, usize> = HashMap::new();
-    for (step, &id) in (0u32..).zip(schedule.order()) {
+/// The gradients of all storages, and of tensors without one: learned constants and views of them. Each lives, mirrored,
+/// from where what it is of is written to where a gradient comes from last.
+fn gradients(graph: &Graph, schedule: &Schedule, layout: &Layout, learning: &[bool]) -> Vec<(Block, Span)> {
+    /// A storage, or a tensor that has none.
+    type Key = Result<usize, Outlet>;
+    let key = |outlet: Outlet| -> Key { layout.block(outlet).ok_or(outlet) };
+    let mut found: Vec<(Block, Span)> = Vec::new();
+    let mut places: FxHashMap<Key, usize> = FxHashMap::default();
+    for (step, &id) in (0u32..).zip(schedule.order()).filter(|(_, id)| learning[id.index()]) {
         let node = graph.node(id);
-        for input in &node.inputs {
-            if let Some(&place) = places.get(input) {
-                loose[place].1.death = step;
+        for &input in &node.inputs {
+            if let Some(&place) = places.get(&key(input)) {
+                found[place].1.death = step;
             }
         }
-        for (port, output) in node.outputs.iter().enumerate().filter(|_| facts[id.index()].learns) {
+        let floats = node.outputs.iter().enumerate().filter(|(_, output)| output.dtype.is_float());
+        for (port, output) in floats {
             let owner = layout::outlet(id, port);
-            if layout.block(owner).is_none() {
-                places.insert(owner, loose.len());
-                let block = Block { owner, bytes: output.bytes().get(), is_input: false };
-                loose.push((block, Span { birth: step, death: step, over: None }));
-            }
+            places.entry(key(owner)).or_insert_with(|| {
+                let block = layout.block(owner).map(|block| layout.blocks[block]);
+                let bytes = output.bytes().get();
+                found.push((
+                    block.unwrap_or(Block { owner, bytes, is_input: false }),
+                    Span { birth: step, death: step, over: None },
+                ));
+                found.len() - 1
+            });
         }
     }
-    for output in &graph.outputs {
-        if let Some(&place) = places.get(output) {
-            loose[place].1.death = u32::MAX;
+    for &output in &graph.outputs {
+        if let Some(&place) = places.get(&key(output)) {
+            found[place].1.death = u32::MAX;
         }
     }
-    loose
+    found.retain(|(_, span)| span.death > span.birth);
+    found
 }
 
 /// By block: whether it holds a concat, or what only a norm and an activation part from one.
@@ -402,7 +434,7 @@ impl Saved<'_> {
         tensor: impl Fn(u64) -> u64,
         extra: impl Fn(u64) -> u64,
     ) -> Result<Vec<u64>, Overflow> {
-        let Trained { schedule, facts, layout, spans, loose, .. } = self.trained;
+        let Trained { schedule, layout, spans, gradients, .. } = self.trained;
         let forward = schedule.order().len();
         let steps = product(&[forward as u64, 2])?;
         let last = u32::try_from(steps).map_err(|_| Overflow)?.saturating_sub(1);
@@ -419,14 +451,11 @@ impl Saved<'_> {
                 hold(block, span.birth, span.death.max(until).min(last));
             }
         }
-        // Gradients: from the backward pass of the last reader, or the first of all for an output of the network, to
-        // that of the writer.
-        let blocks = layout.blocks.iter().zip(spans).chain(loose.iter().map(|(block, span)| (block, span)));
-        for (&block, span) in blocks {
-            if facts[block.owner.node.index()].learns && !block.is_input && span.death > span.birth {
-                let block = Block { bytes: tensor(block.bytes), ..block };
-                hold(block, last - span.death.min(last / 2), last - span.birth);
-            }
+        // From the backward pass of the last reader, or the first of all for an output of the network, to that of the
+        // writer.
+        for &(block, span) in gradients {
+            let block = Block { bytes: tensor(block.bytes), ..block };
+            hold(block, last - span.death.min(last / 2), last - span.birth);
         }
         for (step, &id) in (0u32..).zip(schedule.order()) {
             let bytes = self.extra(id);

@@ -4,7 +4,7 @@
 //! lie behind one another, so that a reshape of a transposed tensor is a copy. What is no view is contiguous: that
 //! PyTorch's elementwise ops keep their input's order of axes is not followed.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::graph::{Graph, Node, NodeId, Outlet};
 use crate::ops::View;
@@ -25,13 +25,13 @@ pub enum Reshapes {
 pub struct Strides {
     rule: Reshapes,
     /// Of those that are not contiguous.
-    of: HashMap<Outlet, Vec<u64>>,
+    of: FxHashMap<Outlet, Vec<u64>>,
 }
 
 impl Strides {
     /// Of no node yet.
     pub fn new(rule: Reshapes) -> Self {
-        Self { rule, of: HashMap::new() }
+        Self { rule, of: FxHashMap::default() }
     }
 
     /// Takes the next node, in the order of their numbers; whether its outputs are views of its first input.

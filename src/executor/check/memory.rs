@@ -20,6 +20,7 @@ use crate::executor::train::Loss;
 use crate::graph::{Graph, NodeId};
 use crate::measurement::{Check, Curve, Difference, Step, Unit, Verdict};
 use crate::ops::Io;
+use crate::ops::execute::kernel::elementwise;
 use crate::ops::execute::{Execute, Fault, Pass, dtype};
 use crate::units::{Overflow, sum};
 
@@ -72,24 +73,20 @@ impl Observer for Watch {
     }
 }
 
-/// The alignment of the elements that count; why they cannot be told from others.
+/// An alignment of the elements that count; why they cannot be told from others.
 fn alignment(graph: &Graph) -> Result<usize, String> {
     let layout = Layout::new(graph, |_| false).map_err(|overflow| overflow.to_string())?;
-    let mut found = None;
+    if layout.blocks.is_empty() {
+        return Err("it has no tensors".into());
+    }
     for block in &layout.blocks {
         let of = graph.tensor(block.owner).dtype;
-        let bytes = dtype(of).ok_or_else(|| format!("no {of} is run"))?.size_in_bytes();
-        match found {
-            None => found = Some(bytes),
-            Some(other) if other == bytes => {}
-            Some(_) => return Err("its tensors have elements of several sizes".into()),
+        // Both are counted as one.
+        if !matches!(dtype(of).ok_or_else(|| format!("no {of} is run"))?.size_in_bytes(), 2 | 4) {
+            return Err(format!("{of} has the alignment of the program's own lists"));
         }
     }
-    match found {
-        Some(bytes @ (2 | 4)) => Ok(bytes),
-        Some(_) => Err("its elements have the alignment of the program's own lists".into()),
-        None => Err("it has no tensors".into()),
-    }
+    Ok(4)
 }
 
 /// The two checks of a pass.
@@ -131,7 +128,10 @@ pub const TRAINING: Subjects = Subjects {
 fn workspace(graph: &Graph, id: NodeId, pass: Pass) -> Result<u64, Overflow> {
     let node = graph.node(id);
     let types = graph.input_types(node);
-    node.op.workspace(Io { inputs: &types, outputs: &node.outputs }, pass)
+    let halves =
+        types.iter().copied().chain(&node.outputs).any(|of| of.dtype.is_float() && of.dtype.bits() < 32);
+    let widened = if halves { elementwise::WIDENED } else { 0 };
+    sum([node.op.workspace(Io { inputs: &types, outputs: &node.outputs }, pass)?, widened])
 }
 
 /// What was watched beside what is predicted. `gaps` are the bytes of a node's inputs that are copied before they are

@@ -14,7 +14,7 @@ use crate::executor::run::{Network, RunFault};
 use crate::graph::{Graph, Node};
 use crate::measurement::{Check, Verdict};
 use crate::ops::Operator;
-use crate::ops::execute::Fault;
+use crate::ops::execute::{Fault, Mode};
 use crate::units::sum;
 
 /// What a file says of one stored tensor of a node's op.
@@ -28,14 +28,19 @@ enum Listed {
     Not,
 }
 
-/// Where the file itself lists what a node stores: by name, or else in the order of those for the same.
+/// Where the file itself lists what a node stores: by name, in the order of those for the same, or in that of all. A
+/// file's own word for what a tensor is for need not be the op's: the bias of a linear layer in a constant.
 fn listed(graph: &Graph, node: &Node, name: &str) -> Option<Listed> {
     let listed = node.given.as_ref()?.stored.as_ref()?;
     let weights = node.op.weights(&graph.input_types(node));
     let role = weights.iter().find(|weight| weight.name == name).map(|weight| weight.role)?;
     let place = weights.iter().filter(|weight| weight.role == role).position(|weight| weight.name == name)?;
-    let named = listed.iter().find(|one| one.weight.name == name && one.weight.role == role);
-    let one = named.or_else(|| listed.iter().filter(|one| one.weight.role == role).nth(place));
+    let named = listed.iter().find(|one| one.weight.name == name);
+    let one =
+        named.or_else(|| listed.iter().filter(|one| one.weight.role == role).nth(place)).or_else(|| {
+            let place = weights.iter().position(|weight| weight.name == name)?;
+            if weights.len() == listed.len() { listed.get(place) } else { None }
+        });
     Some(match one {
         Some(one) if one.shared => Listed::Shared,
         Some(_) => Listed::Own,
@@ -57,7 +62,10 @@ pub fn check(
 ) -> Result<Check, RunFault> {
     let graph = network.graph;
     // What depends on no input has run already, when the network was made.
-    graph.nodes().filter(|(id, _)| network.runs(*id)).for_each(|(id, _)| network.stored(id).forget());
+    graph
+        .nodes()
+        .filter(|(id, _)| network.runs(*id, Mode::Evaluate))
+        .for_each(|(id, _)| network.stored(id).forget());
     network.evaluate(schedule, inputs()?, &mut ())?;
     let mut comparison = super::PARAMETERS.comparison();
     let (mut found, mut unread): (FxHashSet<usize>, Vec<String>) = Default::default();

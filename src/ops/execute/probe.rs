@@ -1,11 +1,47 @@
-//! Ops without their padding, for the probe that counts multiply-accumulates: ones in, ones stored, and the sum of what
-//! comes out is their number, if there are ones beside the map too.
+//! Ops for the probe that counts multiply-accumulates: ones in, ones stored, and the sum of what comes out is their
+//! number.
+//!
+//! Padding must go, so that there are ones beside the map too. Of an op with more than one product, such as attention,
+//! the sum tells nothing: there every product is probed by itself as it happens.
 
+use std::cell::Cell;
+
+use candle_core::{DType, Tensor};
+
+use super::Fault;
 use crate::ops::attribute::{Extra, Padding, Padding1d, Pair};
 use crate::ops::window::Window;
 use crate::ops::{Conv1d, Conv2d, ConvTranspose2d, Io, LocallyConnected2d, Op, XnorConv2d};
 use crate::tensor::TensorType;
 use crate::units::{Overflow, sum};
+
+thread_local! {
+    /// Multiply-accumulates so far, while products are probed.
+    static PRODUCTS: Cell<Option<f64>> = const { Cell::new(None) };
+}
+
+/// Whether the sum of what comes out tells nothing of an op's products.
+pub fn is_compound(op: &Op) -> bool {
+    matches!(op, Op::Attention(_) | Op::Einsum(_))
+}
+
+/// The sums of all products of matrices in `run`, each made once more of ones.
+pub fn products<R>(run: impl FnOnce() -> R) -> (R, f64) {
+    PRODUCTS.set(Some(0.0));
+    let made = run();
+    (made, PRODUCTS.take().unwrap_or(0.0))
+}
+
+/// Takes up one product, while products are probed.
+pub(in crate::ops) fn note(a: &Tensor, b: &Tensor) -> Result<(), Fault> {
+    if let Some(sum) = PRODUCTS.get() {
+        // Doubles have every whole number up to 2^53.
+        let ones = |of: &Tensor| Tensor::ones(of.dims(), DType::F64, &candle_core::Device::Cpu);
+        let made = ones(a)?.broadcast_matmul(&ones(b)?)?;
+        PRODUCTS.set(Some(sum + made.sum_all()?.to_scalar::<f64>()?));
+    }
+    Ok(())
+}
 
 fn windows(kernel: Pair, stride: Pair, dilation: Pair) -> [Window; 2] {
     let (kernel, stride, dilation) = (kernel.get(), stride.get(), dilation.get());

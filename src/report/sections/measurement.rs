@@ -25,7 +25,7 @@ pub fn checks(measured: &Measured<'_>) -> Sheet {
     let figure = |figure: Option<u64>| figure.map_or(Cell::Empty, Cell::Digits);
     let rows = checks.iter().map(|check| {
         vec![
-            Cell::Name(check.name.into()),
+            Cell::Text(check.name.into()),
             figure(check.predicted),
             figure(check.measured),
             Cell::Name(check.unit.name().into()),

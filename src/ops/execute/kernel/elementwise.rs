@@ -117,6 +117,9 @@ const BLOCK: usize = 256;
 
 type Each<'a, S> = dyn Fn(&[&[S]], &mut Vec<S>) + 'a;
 
+/// Bytes in memory at most where elements are halves: a block of singles before they are rounded.
+pub const WIDENED: u64 = 4 * BLOCK as u64;
+
 /// Calls `each` with blocks of the inputs' numbers in the order of the result, which it makes longer.
 fn blocks<T: Element>(
     inputs: &[&[T]],

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
-use super::super::Fault;
+use super::super::{Fault, probe};
 use crate::tensor::TensorType;
 use crate::units::{Overflow, product, sum};
 
@@ -19,6 +19,7 @@ pub fn multiply(a: &Tensor, b: &Tensor) -> Result<Tensor, Fault> {
         DType::BF16 => DType::F32,
         _ => DType::F64,
     };
+    probe::note(a, b)?;
     let (a, b) = (gapless(&a.to_dtype(through)?)?, gapless(&b.to_dtype(through)?)?);
     let made = if b.rank() == 2 && a.rank() > 2 {
         // One matrix for all rows.

@@ -51,8 +51,22 @@ const MISTAKES: &[Mistake] = &[
     (
         "statistics_of_half_the_size",
         "src/ops/batch_norm.rs",
-        "product(&[2, norm::statistic_bytes(input.dtype), input.channels()])?",
-        "product(&[1, norm::statistic_bytes(input.dtype), input.channels()])?",
+        "norm::Rows { count: input.channels(), length: 1 }.keeps(2, input.dtype)",
+        "norm::Rows { count: input.channels(), length: 1 }.keeps(1, input.dtype)",
+        "training_memory",
+    ),
+    (
+        "half_of_what_it_takes",
+        "src/ops/conv2d.rs",
+        "convolution::workspace(io, self.windows(), self.padding, self.groups.get(), pass)",
+        "convolution::workspace(io, self.windows(), self.padding, self.groups.get(), pass).map(|bytes| bytes / 2)",
+        "workspace",
+    ),
+    (
+        "gradients_of_what_nothing_reads",
+        "src/analysis/memory/training.rs",
+        "learning[id.index()] &= reached[id.index()];",
+        "learning[id.index()] &= true;",
         "training_memory",
     ),
     (
@@ -141,8 +155,10 @@ const NETWORK: &str = r#"{
     {"op": "conv2d", "out_channels": 16, "kernel": 1, "bias": false, "share": "c", "name": "d"},
     {"op": "add", "inputs": ["d", "d"]},
     {"op": "flatten"},
-    {"op": "linear", "out_features": 5}
-  ]
+    {"op": "linear", "out_features": 5},
+    {"op": "relu", "inputs": "x", "name": "unread"}
+  ],
+  "outputs": ["linear"]
 }
 "#;
 

@@ -40,7 +40,7 @@ def measured(program, device, path, batch, samples):
     if prediction["at_least"]:
         sys.exit(f"{path.stem}: not calibrated: {prediction['unknown']}")
     both = [(node["forward_ns"], node["forward_ns"] / (1 + node["error"]))
-            for node in prediction["nodes"] if node["error"] is not None]
+            for node in prediction["nodes"] if node.get("error") is not None]
     nodes = sum(one for one, _ in both) / sum(one for _, one in both) - 1
     return time["median_ns"] / 1e6, prediction["forward_ns"] / 1e6, nodes
 

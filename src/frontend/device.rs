@@ -58,16 +58,7 @@ fn device(name: &str, text: String, sources: &mut SourceMap, sink: &mut Sink) ->
     let json = json?;
     let span = json.span;
     let members = members(json, "a device file", sink)?;
-    for member in &members {
-        if !KEYS.contains(&&*member.key) {
-            sink.push(
-                Diagnostic::error(Code::UnknownKey, format!("a device file has no key `{}`", member.key))
-                    .at(member.key_span, "not known")
-                    .did_you_mean(&member.key, KEYS)
-                    .help(format!("keys: {}", KEYS.join(", "))),
-            );
-        }
-    }
+    all_known(&members, &KEYS, "a device file", sink);
     let take = |key: &str| members.iter().find(|member| member.key == key).map(|member| &member.value);
     let text_of = |json: Option<&Json<'_>>| match json.map(|json| &json.value) {
         Some(Value::String(text)) => Some(text.clone().into_owned()),
@@ -92,6 +83,18 @@ fn device(name: &str, text: String, sources: &mut SourceMap, sink: &mut Sink) ->
     let cache = cache.map(|cache| cache as u64);
     let latency = take("latency").cloned().and_then(|json| latency::read(json, sink));
     (!sink.has_errors()).then_some(Device { name, source, peak, bandwidth, cache, latency })
+}
+
+/// Tells of keys that nothing reads.
+fn all_known(members: &[Member<'_>], keys: &[&'static str], what: &str, sink: &mut Sink) {
+    for member in members.iter().filter(|member| !keys.contains(&&*member.key)) {
+        sink.push(
+            Diagnostic::error(Code::UnknownKey, format!("{what} has no key `{}`", member.key))
+                .at(member.key_span, "not known")
+                .did_you_mean(&member.key, keys.iter().copied())
+                .help(format!("keys: {}", keys.join(", "))),
+        );
+    }
 }
 
 fn missing(span: Span, has_bandwidth: bool, sink: &mut Sink) {

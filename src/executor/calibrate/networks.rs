@@ -220,7 +220,9 @@ impl<I: Iterator<Item = u64>> Growing<I> {
         if self.draw.chance(0.35) {
             self.earlier.push(self.now.clone());
         }
-        match self.draw.pick(&[0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6, 6, 7, 8, 9, 10, 11]) {
+        const UNITS: [u8; 28] =
+            [0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6, 6, 7, 8, 9, 10, 11, 12, 12, 12, 12, 12];
+        match self.draw.pick(&UNITS) {
             0 => self.pointwise(),
             1 => self.dense(),
             2 => self.depthwise(),
@@ -238,6 +240,7 @@ impl<I: Iterator<Item = u64>> Growing<I> {
                 self.same("batch_norm");
                 self.same("relu");
             }
+            12 => self.stage(),
             _ if channels.is_multiple_of(4) => {
                 let groups = self.draw.pick(&[2, 4]);
                 self.layer(json!({"op": "channel_shuffle", "groups": groups}), channels, size);
@@ -299,6 +302,100 @@ impl<I: Iterator<Item = u64>> Growing<I> {
         let inputs = json!([self.now.name, other.name]);
         self.layer(json!({"op": "add", "inputs": inputs}), channels, size);
         self.activation(0.5);
+    }
+
+    /// One unit several times over, as in the stages of real networks: their tensors are of a few sizes, and an
+    /// allocator gives one the memory that another of its size just left.
+    fn stage(&mut self) {
+        let (start, first) = (self.now.clone(), self.layers.len());
+        let Map { channels, size, .. } = start;
+        let is_built = match self.draw.pick(&[0, 0, 1, 1, 2, 2, 3]) {
+            0 => {
+                let width = (channels / self.draw.pick(&[2, 4])).max(1);
+                self.bottleneck(width, false)
+            }
+            1 => self.residual(),
+            2 => {
+                let width = channels * self.draw.pick(&[2, 3, 6]);
+                self.bottleneck(width, true)
+            }
+            _ => self.growth(),
+        };
+        // A unit that is too much work ends where it is.
+        if !is_built {
+            return;
+        }
+        let inputs = json!([self.now.name, start.name]);
+        if self.now.channels == channels {
+            self.layer(json!({"op": "add", "inputs": inputs}), channels, size);
+            self.activation(0.5);
+        } else {
+            let all = channels + self.now.channels;
+            self.layer(json!({"op": "concat", "inputs": inputs}), all, size);
+        }
+        let unit = self.layers[first..].to_vec();
+        let growth = self.now.channels - channels;
+        for _ in 0..self.draw.pick(&[1, 2, 2, 3]) {
+            let grown = self.now.channels + growth;
+            if growth > 0
+                && (!self.fits(grown, size) || self.batch * grown * size * size * 4 * growth > self.largest)
+            {
+                return;
+            }
+            self.again(&unit, first, grown);
+        }
+    }
+
+    /// Appends the layers of a unit that began at `first` once more. They read each other and the last output.
+    fn again(&mut self, unit: &[Value], first: usize, channels: u64) {
+        let (last, by) = (self.now.clone(), self.layers.len() - first);
+        for layer in unit {
+            let mut layer = layer.clone();
+            let inputs = layer.get_mut("inputs").and_then(Value::as_array_mut);
+            for input in inputs.into_iter().flatten() {
+                let own = (first..first + unit.len()).find(|index| *input == format!("n{index}").as_str());
+                *input = json!(own.map_or_else(|| last.name.clone(), |index| format!("n{}", index + by)));
+            }
+            self.layer(layer, channels, last.size);
+        }
+    }
+
+    /// Two pointwise convolutions about one of 3x3 or 5x5, each followed as drawn.
+    fn bottleneck(&mut self, width: u64, is_depthwise: bool) -> bool {
+        let channels = self.now.channels;
+        let (kernel, groups) = if is_depthwise { (self.draw.pick(&[3, 3, 5]), width) } else { (3, 1) };
+        for (out, kernel, groups) in [(width, 1, 1), (width, kernel, groups), (channels, 1, 1)] {
+            if !self.conv(out, kernel, 1, groups) {
+                return false;
+            }
+            self.epilogue();
+        }
+        true
+    }
+
+    /// Two 3x3 convolutions.
+    fn residual(&mut self) -> bool {
+        let channels = self.now.channels;
+        for _ in 0..2 {
+            if !self.conv(channels, 3, 1, 1) {
+                return false;
+            }
+            self.epilogue();
+        }
+        true
+    }
+
+    /// New channels, as a layer of a DenseNet makes them.
+    fn growth(&mut self) -> bool {
+        let growth = self.draw.channels(8.0, 64.0);
+        for (out, kernel) in [(4 * growth, 1), (growth, 3)] {
+            self.same("batch_norm");
+            self.same("relu");
+            if !self.conv(out, kernel, 1, 1) {
+                return false;
+            }
+        }
+        true
     }
 
     fn join(&mut self) {

@@ -1,6 +1,6 @@
 //! The part `latency` of a device file: what `calibrate` writes.
 
-use super::members;
+use super::{all_known, members};
 use crate::device::latency::{Kind, Latency, Provenance, Sample, Unit};
 use crate::device::law::{Law, TERMS};
 use crate::device::process::Process;
@@ -9,6 +9,22 @@ use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::source::Span;
 use crate::source::json::{Json, Member, Value};
 use crate::tensor::DType;
+
+const KEYS: [&str; 12] = [
+    "library",
+    "driver",
+    "threads",
+    "dtype",
+    "unit",
+    "networks",
+    "seed",
+    "date",
+    "load",
+    "whole_over_sum",
+    "columns",
+    "kinds",
+];
+const KIND_KEYS: [&str; 6] = ["name", "error", "factors", "length", "weights", "samples"];
 
 /// An object whose keys are taken one by one.
 struct Object<'a, 's> {
@@ -21,6 +37,7 @@ struct Object<'a, 's> {
 pub(super) fn read(json: Json<'_>, sink: &mut Sink) -> Option<Latency> {
     let span = json.span;
     let members = members(json, "`latency`", sink)?;
+    all_known(&members, &KEYS, "`latency`", sink);
     let mut object = Object { members, span, sink };
     let provenance = provenance(&mut object)?;
     let whole = object.number("whole_over_sum")?;
@@ -39,6 +56,7 @@ pub(super) fn read(json: Json<'_>, sink: &mut Sink) -> Option<Latency> {
     for json in object.list("kinds")? {
         let span = json.span;
         let members = super::members(json, "a kind", object.sink)?;
+        all_known(&members, &KIND_KEYS, "a kind", object.sink);
         kinds.push(kind(Object { members, span, sink: object.sink })?);
     }
     kinds.sort_by(|a: &Kind, b: &Kind| a.name.cmp(&b.name));

@@ -70,8 +70,26 @@ pub fn notes(report: &Report<'_>, device: &Device, prediction: &Prediction) -> V
             plural(from.threads, "thread"),
             from.dtype
         ));
+        if let Some(measurement) = report.measurement {
+            let measured = &measurement.provenance;
+            let threads = |count: u64| plural(count, "thread");
+            notes.extend(unlike(
+                [from.library.clone(), threads(from.threads), from.dtype.name().into()],
+                [measured.library.into(), threads(measured.threads as u64), measured.dtype.into()],
+            ));
+        }
     }
     notes
+}
+
+/// How a measurement was made otherwise than the calibration, so that their difference says little: library, threads
+/// and element type of both.
+fn unlike(calibrated: [String; 3], measured: [String; 3]) -> Option<String> {
+    let pairs = calibrated.into_iter().zip(measured).filter(|(calibrated, measured)| calibrated != measured);
+    let differ: Vec<String> =
+        pairs.map(|(calibrated, measured)| format!("with {measured}, not {calibrated}")).collect();
+    (!differ.is_empty())
+        .then(|| format!("measured {}: the error is not the calibration's", differ.join(", ")))
 }
 
 /// Every kind of node that was timed, and how well its law meets each sample that it was not fitted to.
@@ -139,4 +157,22 @@ pub fn signed(error: f64) -> String {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
 fn whole_nanoseconds(time: f64) -> u64 {
     time.round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_measurement_of_another_sort_is_told() {
+        let of = |parts: [&str; 3]| parts.map(String::from);
+        let calibrated = of(["candle 0.11.1", "1 thread", "f32"]);
+        assert_eq!(unlike(calibrated.clone(), calibrated.clone()), None);
+        assert_eq!(
+            unlike(calibrated, of(["candle 0.11.1", "2 threads", "bf16"])).as_deref(),
+            Some(
+                "measured with 2 threads, not 1 thread, with bf16, not f32: the error is not the calibration's"
+            )
+        );
+    }
 }

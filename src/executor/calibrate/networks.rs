@@ -220,8 +220,8 @@ impl<I: Iterator<Item = u64>> Growing<I> {
         if self.draw.chance(0.35) {
             self.earlier.push(self.now.clone());
         }
-        const UNITS: [u8; 28] =
-            [0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6, 6, 7, 8, 9, 10, 11, 12, 12, 12, 12, 12];
+        const UNITS: [u8; 30] =
+            [0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 9, 10, 11, 12, 12, 12, 12, 12];
         match self.draw.pick(&UNITS) {
             0 => self.pointwise(),
             1 => self.dense(),
@@ -277,8 +277,9 @@ impl<I: Iterator<Item = u64>> Growing<I> {
     }
 
     fn grouped(&mut self) {
-        let groups = self.draw.pick(&[2, 4, 8, 32, 32]);
         let (channels, stride) = (self.now.channels, self.draw.pick(&[1, 1, 1, 2]));
+        // Few groups, or groups of few channels.
+        let groups = self.draw.pick(&[2, 4, 8, 32, 32, (channels / 2).max(1), (channels / 4).max(1)]);
         if channels.is_multiple_of(groups) && channels > groups && self.conv(channels, 3, stride, groups) {
             self.epilogue();
         }

@@ -6,7 +6,8 @@
 Needs a card with its driver, and either a built csp-profile (--binary), or a Rust toolchain and NVIDIA's toolkit; where
 there is no `nvcc`, `tests/cuda/toolkit.sh` gets one. With torch and torchvision in this Python, PyTorch is timed on the
 same card in the same run. For each network in f32 and f16: all checks, the times of a forward pass, a training step
-and each node, peaks of the card's pool of memory; then calibration, and its predictions beside what was measured.
+and each node, peaks of the card's pool of memory. Calibration in both types comes first, and its predictions stand beside
+what was measured; as far as there is time, all other architectures are timed for that too.
 
 DIR gets `table.md`, written anew after every step so that a run which is stopped leaves what it had, and the JSON of
 every command. What fails is in the table with what it said. `--device cpu` is a rehearsal without a card.
@@ -28,7 +29,9 @@ PEERS = {"csp_resnext50": "cspresnext50", "csp_darknet53": "cspdarknet53"}
 # The first ones are done where time runs out.
 NETWORKS = ("resnet50", "densenet121", "csp_densenet121", "csp_resnext50", "csp_darknet53", "mobilenet_v2")
 TYPES = ("f32", "f16")
-SAMPLES, WARM_UP, PATIENCE = 20, 5, 8
+SAMPLES, WARM_UP, PATIENCE = 20, 5, 4
+# Seconds for each type.
+CALIBRATE = 50
 
 
 class Run:
@@ -40,6 +43,8 @@ class Run:
         self.out.mkdir(parents=True, exist_ok=True)
         self.end = time.monotonic() + arguments.seconds
         self.rows, self.notes, self.facts, self.torch = {}, [], {}, {}
+        # Network, type and error of each prediction.
+        self.errors = []
 
     def left(self):
         return self.end - time.monotonic()
@@ -118,19 +123,53 @@ def measure(run, program, network, dtype, *more, name):
     return run.json(name, line + list(more), run.arguments.most)
 
 
-def calibrated(run, program):
-    """The file that `calibrate` wrote, or None; why goes to the notes."""
+def calibrated(run, program, dtype):
+    """The file that `calibrate` wrote for a type, or None; why goes to the notes."""
     done = run.command([program, "calibrate", "--help"], 20)
     if isinstance(done, str) or done.returncode != 0:
         run.notes.append("This program has no `calibrate`.")
         return None
-    file = run.out / "calibration.json"
-    done = run.command([program, "calibrate", "--device", run.arguments.device, "--out", str(file)], 150)
+    file = run.out / f"calibration-{dtype}.json"
+    line = [program, "calibrate", "--device", run.arguments.device, "--dtype", dtype, "--out", str(file)]
+    # Its rounds may take a quarter more, and fitting some seconds.
+    done = run.command([*line, "--seconds", str(CALIBRATE)], 1.5 * CALIBRATE + 20)
     if isinstance(done, str) or done.returncode != 0 or not file.exists():
         said = done if isinstance(done, str) else done.stderr.strip()
-        run.notes.append(f"`calibrate` failed: {said}")
+        run.notes.append(f"`calibrate` of {dtype} failed: {said}")
         return None
     return file
+
+
+def predictions(run, program, calibrations):
+    """The error of a forward pass of every network that is shipped and not in the table, timed and nothing else."""
+    others = sorted(path.stem for path in (ROOT / "architectures").glob("*.json")
+                    if not path.name.endswith((".budget.json", ".schema.json")))
+    for dtype, calibration in calibrations.items():
+        if not calibration:
+            continue
+        for network in others:
+            # The table itself needs most of the time.
+            if network in run.arguments.networks or run.left() < 0.6 * run.arguments.seconds:
+                continue
+            report = measure(run, program, network, dtype, "--predict", str(calibration), "--no-checks", "--no-training",
+                             name=f"quick-{network}-{dtype}")
+            if isinstance(report, str):
+                run.notes.append(f"{network} {dtype}, time alone: {report}")
+            elif (report.get("prediction") or {}).get("error") is not None:
+                run.errors.append((network, dtype, report["prediction"]["error"]))
+        write(run)
+
+
+def accuracy(run):
+    """RMSPE and shares of all predictions of a type."""
+    lines = []
+    for dtype in TYPES:
+        errors = [error for _, kind, error in run.errors if kind == dtype]
+        if errors:
+            rmspe = 100 * (sum(error * error for error in errors) / len(errors)) ** 0.5
+            bands = ", ".join(f"±{band} %: {sum(abs(error) <= band / 100 for error in errors)}" for band in (5, 10, 15))
+            lines.append(f"- predictions of {dtype}: RMSPE {rmspe:.1f} %; of {len(errors)} networks, within {bands}")
+    return lines
 
 
 # PyTorch, in a process of its own: what it does to the card ends with it.
@@ -276,6 +315,7 @@ def write(run):
     lines += [f"- batch {run.arguments.batch}, medians of at most {SAMPLES} samples ± MAD, ms; memory in MiB", ""]
     lines += ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
     lines += [row(network, dtype, entry) for (network, dtype), entry in run.rows.items()]
+    lines += [""] + accuracy(run)
     lines += ["", "| network | its slowest nodes | forward |", "|---|---|---|"]
     for (network, dtype), entry in run.rows.items():
         if isinstance(entry.get("measure"), dict):
@@ -310,12 +350,14 @@ def main():
     program = binary(run)
     run.end = time.monotonic() + run.arguments.seconds
     facts(run, program)
-    run.rows = {(network, dtype): {} for dtype in TYPES for network in run.arguments.networks}
+    run.rows = {(network, dtype): {} for network in run.arguments.networks for dtype in TYPES}
     write(run)
     # Calibration first: without it there is nothing to predict with.
-    calibration = calibrated(run, program)
+    calibrations = {dtype: calibrated(run, program, dtype) for dtype in TYPES}
     write(run)
+    predictions(run, program, calibrations)
     for (network, dtype), entry in run.rows.items():
+        calibration = calibrations[dtype]
         predict = ["--predict", str(calibration)] if calibration else []
         entry["measure"] = measure(run, program, network, dtype, *predict, name=f"{network}-{dtype}")
         if predict and isinstance(entry["measure"], str):
@@ -324,6 +366,8 @@ def main():
             entry["measure"] = measure(run, program, network, dtype, name=f"{network}-{dtype}")
         if isinstance(entry["measure"], dict):
             entry["predicted"] = predicted(entry["measure"])
+            if (entry["measure"].get("prediction") or {}).get("error") is not None:
+                run.errors.append((network, dtype, entry["measure"]["prediction"]["error"]))
             entry["torch"] = peer(run, network, dtype, entry["measure"])
         write(run)
     run.facts["seconds"] = round(run.arguments.seconds - run.left())

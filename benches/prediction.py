@@ -116,11 +116,13 @@ def profiles(args):
     from as_onnx import Scale, model_of
     folder = pathlib.Path(args.folder)
     folder.mkdir(parents=True, exist_ok=True)
+    device = folder / "onnxruntime.json"
+    if device.exists():
+        sys.exit(f"{device} is there already, and calibrate writes over none")
     builds = (nets.densenet121, nets.resnet50, nets.cspresnext50, nets.cspdarknet53, nets.mobilenet_v2,
               nets.efficientnet_b0, nets.vovnet39a, nets.vit_b_16)
     fitted = [profile(build(Scale(divisor, side)), folder, f"{build.__name__}_{side}_{divisor}")
               for build in builds for divisor, side in SIZES]
-    device = folder / "onnxruntime.json"
     command = [args.program, "calibrate", "--out", str(device), "--from", *(f"{model}={trace}" for model, trace in fitted)]
     subprocess.run(command, check=True)
     seen = {"densenet121", "resnet50", "csp_resnext50", "csp_darknet53", "mobilenet_v2", "efficientnet_b0", "vovnet39a"}

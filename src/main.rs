@@ -23,13 +23,13 @@ static ALLOCATOR: csp_profile::executor::allocator::Counting<mimalloc::MiMalloc>
 fn keep_memory() {
     /// `mi_option_purge_delay` in mimalloc.h, which has no name in Rust.
     const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
-    const USUAL: i64 = 10;
-    const NEVER: i64 = -1;
+    const USUAL: std::ffi::c_long = 10;
+    const NEVER: std::ffi::c_long = -1;
     // SAFETY: reads and writes a number before any other thread runs.
     unsafe {
         // A user's MIMALLOC_PURGE_DELAY holds.
-        if i64::from(libmimalloc_sys::mi_option_get(PURGE_DELAY)) == USUAL {
-            libmimalloc_sys::mi_option_set(PURGE_DELAY, NEVER as _);
+        if libmimalloc_sys::mi_option_get(PURGE_DELAY) == USUAL {
+            libmimalloc_sys::mi_option_set(PURGE_DELAY, NEVER);
         }
     }
 }

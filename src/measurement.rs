@@ -116,9 +116,10 @@ pub struct Check {
 impl Check {
     /// Says that some nodes could not be compared: there are no totals then, and nothing is exact.
     pub fn leave_out(&mut self, why: &str) {
+        let is_first = self.predicted.is_some();
         (self.predicted, self.measured) = (None, None);
         let verdict = match &self.verdict {
-            _ if self.compared == 0 => Verdict::Unchecked(why.into()),
+            _ if self.compared == 0 && is_first => Verdict::Unchecked(why.into()),
             Verdict::Exact => Verdict::Within(format!("not all nodes were compared: {why}")),
             Verdict::Within(other) => Verdict::Within(format!("{other}; {why}")),
             Verdict::Unchecked(other) => Verdict::Unchecked(format!("{other}; {why}")),
@@ -292,6 +293,9 @@ mod tests {
         assert_eq!(left_out(Verdict::Exact, 0).verdict, Verdict::Unchecked("two are too large".into()));
         let within = left_out(Verdict::Exact, 3).verdict;
         assert_eq!(within.reason(), Some("not all nodes were compared: two are too large"));
+        let mut twice = left_out(Verdict::Exact, 0);
+        twice.leave_out("one does not run");
+        assert_eq!(twice.verdict.reason(), Some("two are too large; one does not run"));
         let off = left_out(Verdict::Off, 3);
         assert_eq!((off.verdict, off.note.as_deref()), (Verdict::Off, Some("two are too large")));
     }

@@ -266,7 +266,7 @@ fn measured_text(text: &str, more: &[&str]) -> (Option<i32>, serde_json::Value) 
 }
 
 /// Small networks of what few have, each with checks that are exact for it.
-const ODD: [(&str, &str, &[&str]); 9] = [
+const ODD: [(&str, &str, &[&str]); 10] = [
     (
         "attention, whose two products are probed one by one",
         r#"{"inputs": {"x": [10, 8]}, "layers": [
@@ -333,6 +333,13 @@ const ODD: [(&str, &str, &[&str]); 9] = [
             {"op": "conv2d", "out_channels": 4, "kernel": 3, "padding": 1, "name": "b", "share": "a"}, {"op": "relu"},
             {"op": "conv2d", "out_channels": 4, "kernel": 3, "padding": 1, "name": "c", "share": "b"}]}"#,
         &["parameters", "training_memory", "gradient_sources"],
+    ),
+    (
+        "an axis that is longer in the last tensor alone",
+        r#"{"inputs": {"x": [4, 3, 2], "y": [2, 5]}, "layers": [
+            {"op": "reduce_sum", "axes": [1], "keep_dims": true, "inputs": "x", "name": "one"},
+            {"op": "einsum", "equation": "bhij,bjk,bhil->bhlk", "inputs": ["one", "y", "x"]}]}"#,
+        &["macs_grad_input"],
     ),
     (
         "an output of truth values",

@@ -65,8 +65,8 @@ const MISTAKES: &[Mistake] = &[
     (
         "gradients_of_what_nothing_reads",
         "src/analysis/memory/training.rs",
-        "learning[id.index()] &= reached[id.index()];",
-        "learning[id.index()] &= true;",
+        "learning[id.index()] &= reached[id.index()]",
+        "learning[id.index()] &= true",
         "training_memory",
     ),
     (

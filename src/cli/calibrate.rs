@@ -16,6 +16,9 @@ pub struct CalibrateArgs {
     /// model is predicted from the others.
     #[arg(long, value_name = "MODEL=PROFILE", num_args = 1.., value_parser = profile, conflicts_with_all = ["seconds", "seed", "largest", "device"])]
     pub from: Vec<(PathBuf, PathBuf)>,
+    /// With --from: images in a batch, of models that leave it open.
+    #[arg(long, value_name = "N", requires = "from", value_parser = clap::value_parser!(u64).range(1..))]
+    pub batch: Option<u64>,
     /// What is calibrated.
     #[arg(long, value_enum, default_value_t = RunsOn::Cpu)]
     pub device: RunsOn,

@@ -140,7 +140,11 @@ impl Einsum {
     /// Every product of two tensors in turn, the first with the second, what they make with the third.
     fn pairs(&self, inputs: &[&TensorType]) -> Result<Vec<Pair>, Overflow> {
         // `infer` accepted the inputs.
-        let (terms, output) = self.terms(inputs).map_err(|_| Overflow)?;
+        let (mut terms, output) = self.terms(inputs).map_err(|_| Overflow)?;
+        // A tensor's own sizes: an axis of size 1 is as long as the other's from where they meet.
+        for (term, input) in terms.iter_mut().zip(inputs) {
+            term.iter_mut().zip(input.shape.axes()).for_each(|((_, size), own)| *size = *own);
+        }
         let mut joined = unique(terms.first().cloned().unwrap_or_default());
         let mut pairs = Vec::new();
         for (index, term) in terms.iter().enumerate().skip(1) {
@@ -194,8 +198,9 @@ impl Pair {
     }
 }
 
+/// Each label once, with its greatest size.
 fn unique(mut term: Term) -> Term {
-    term.sort_unstable();
+    term.sort_unstable_by(|(label, size), (other, other_size)| label.cmp(other).then(other_size.cmp(size)));
     term.dedup_by_key(|(label, _)| *label);
     term
 }
@@ -531,6 +536,9 @@ mod tests {
             .gradient_macs(2 * (30 + 70) + 30, 0);
         // An outer product has multiplications alone; its gradients sum over rows and columns.
         check(einsum("i,j->ij"), &[&[3], &[5]]).macs(0).flops(15).gradient_macs(30, 0);
+        // b is as long as 5 from the third tensor on.
+        check(einsum("bij,bjk,bkl->bil"), &[&[1, 2, 3], &[1, 3, 4], &[5, 4, 6]])
+            .macs(2 * 3 * 4 + 5 * 2 * 4 * 6);
         // k of the second tensor is summed over first: 2·3·4 products are left.
         check(einsum("bij,jkl->k"), &[&[2, 3, 4], &[4, 5, 6]]).macs(4 * 5);
     }

@@ -88,7 +88,8 @@ impl Operator for Slice {
 
     fn backward(&self, io: Io<'_>) -> Result<Backward, Overflow> {
         let axis = shape::axis(self.axis, io.inputs[0].shape.rank(), "axis").unwrap_or(0);
-        Ok(Backward::views(View::Stepped { axis, step: self.step.get() }))
+        let step = if io.outputs[0].shape.axes()[axis] == 1 { 1 } else { self.step.get() };
+        Ok(Backward::views(View::Stepped { axis, step }))
     }
 
     fn channels(&self, io: Io<'_>, _: usize) -> Channels {
@@ -128,7 +129,8 @@ mod execute {
             let Some((&start, length)) = indices.first().map(|start| (start, indices.len())) else {
                 return Err(Fault::internal("an empty slice"));
             };
-            let step = size(self.step.get())?;
+            // Of one index there is no next.
+            let step = if length == 1 { 1 } else { size(self.step.get())? };
             // While training it is a part of its input.
             match call.mode {
                 Mode::Train if step == 1 => return Ok(x.narrow(axis, start, length)?.into()),

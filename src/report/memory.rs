@@ -270,6 +270,9 @@ pub fn training(graph: &Graph, analysis: &Analysis) -> Sheet {
             units::bytes(eager.optimizer_bytes.adam)
         ),
     ];
+    if eager.gradient_bytes == 0 {
+        notes.push("no output of floats depends on anything that is learned: no gradient flows".into());
+    }
     if let Some(loss) = cross_entropy_bytes(graph) {
         notes.push(format!("a cross-entropy saves {} more", units::bytes(loss)));
     }

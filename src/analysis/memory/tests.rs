@@ -436,3 +436,32 @@ fn a_norm_keeps_two_pieces() {
     // The image; what the convolution makes; what the norm makes, beside a mean and a deviation.
     assert_eq!(pieces[..3], [1, 2, 5]);
 }
+
+/// What no output depends on has no gradient, but may store what others learn. Numbers of elements, each of 4 bytes.
+#[test]
+fn gradients_are_of_what_an_output_depends_on() {
+    let gradients = |layers: &str, outputs: &str| {
+        let text =
+            format!(r#"{{"inputs": {{"x": [4, 5, 5]}}, "layers": [{layers}], "outputs": [{outputs}]}}"#);
+        let (mut sources, mut sink) = (SourceMap::default(), Sink::default());
+        let options = LoadOptions::default();
+        let loaded = frontend::load_bytes("n.json", "n", text.into(), &options, &mut sources, &mut sink);
+        let graph = loaded.unwrap_or_else(|| panic!("{:?}", sink.diagnostics())).graph;
+        let schedule = Schedule::as_written(&graph);
+        let found = training(&graph, &schedule, Profile::Minimal).unwrap();
+        (found.gradient_bytes / 4, found.macs.grad_weight)
+    };
+    let conv = |name: &str, more: &str| {
+        format!(
+            r#"{{"op": "conv2d", "out_channels": 4, "kernel": 1, "inputs": "x", "name": "{name}"{more}}}"#
+        )
+    };
+    let (a, b) = (conv("a", ""), conv("b", ""));
+    assert_eq!(gradients(&format!("{a}, {b}"), r#""a", "b""#), (40, 800));
+    assert_eq!(gradients(&format!("{a}, {b}"), r#""b""#), (20, 400));
+    let shared = conv("b", r#", "share": "a""#);
+    assert_eq!(gradients(&format!("{a}, {shared}"), r#""b""#), (20, 400));
+    // Whole numbers pass no gradient.
+    let classes = r#"{"op": "argmax", "axis": 1, "name": "class"}"#;
+    assert_eq!(gradients(&format!("{a}, {classes}"), r#""class""#), (0, 0));
+}

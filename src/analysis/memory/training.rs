@@ -169,6 +169,13 @@ impl<'a> Trained<'a> {
         let (mut facts, mut shares) = (Vec::with_capacity(graph.len()), Vec::with_capacity(graph.len()));
         let (mut macs, mut gradient_bytes) = (TrainingMacs::default(), 0u64);
         let learning = learning(graph);
+        // What nothing reads may store what others learn.
+        let mut stores = learning.clone();
+        for (id, node) in graph.nodes() {
+            if let Some(owner) = node.shares {
+                stores[owner.index()] |= learning[id.index()];
+            }
+        }
         let mut strides = Strides::new(reshapes);
         for (id, node) in graph.nodes() {
             let inputs = graph.input_types(node);
@@ -191,7 +198,7 @@ impl<'a> Trained<'a> {
                 add(&mut macs.grad_weight, backward.grad_weight_macs)?;
             }
             let own = tensors.iter().filter(|tensor| !tensor.shared);
-            for tensor in own.filter(|tensor| learns && tensor.weight.role != Role::Buffer) {
+            for tensor in own.filter(|tensor| stores[id.index()] && tensor.weight.role != Role::Buffer) {
                 add(&mut gradient_bytes, tensor.bytes()?)?;
             }
             shares.push(strides.is_view(graph, id, node, &backward.view));
@@ -257,14 +264,16 @@ pub fn learning(graph: &Graph) -> Vec<bool> {
         learning.push(learns && node.outputs.iter().any(|output| output.dtype.is_float()));
     }
     let mut reached = vec![false; graph.len()];
-    for output in &graph.outputs {
+    for &output in graph.outputs.iter().filter(|&&output| graph.tensor(output).dtype.is_float()) {
         reached[output.node.index()] = true;
     }
     let nodes: Vec<(NodeId, &Node)> = graph.nodes().collect();
     for (id, node) in nodes.into_iter().rev() {
         learning[id.index()] &= reached[id.index()];
         if learning[id.index()] {
-            node.inputs.iter().for_each(|input| reached[input.node.index()] = true);
+            for &input in node.inputs.iter().filter(|&&input| graph.tensor(input).dtype.is_float()) {
+                reached[input.node.index()] = true;
+            }
         }
     }
     learning

@@ -100,7 +100,8 @@ fn profiled(
     output: &mut Output,
 ) -> io::Result<Result<Profiled, Exit>> {
     let mut sources = SourceMap::default();
-    let loaded = match load_as(model, &LoadOptions::default(), &mut sources, output)? {
+    let options = LoadOptions { batch: args.batch, ..LoadOptions::default() };
+    let loaded = match load_as(model, &options, &mut sources, output)? {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(Err(exit)),
     };
@@ -124,7 +125,11 @@ fn profiled(
         Err(what) => return wrong(output, &what),
     };
     let graph = loaded.graph;
-    let dtype = graph.inputs().first().map(|&id| graph.node(id).outputs[0].dtype);
+    // Of tokens the first input has whole numbers.
+    let dtype = {
+        let mut types = graph.nodes().flat_map(|(_, node)| &node.outputs).map(|output| output.dtype);
+        types.find(|dtype| dtype.is_float())
+    };
     if let Some(dtype) = dtype.filter(|dtype| *dtype != args.dtype) {
         return wrong(output, &format!("its model computes in {dtype}: say --dtype {dtype}"));
     }
@@ -160,12 +165,13 @@ fn unlike(graph: &Graph, trace: &trace::Trace, nodes: &[Option<crate::graph::Nod
         };
         let node = graph.node(*id);
         let ours = node.outputs[0].shape.axes();
-        if event.shape.len() != 4 || ours.len() != 4 {
+        if event.shape.len() != ours.len() {
             continue;
         }
         compared += 1;
         // The library may pad channels, so they are not compared.
-        if [0, 2, 3].iter().any(|&axis| event.shape[axis] != ours[axis]) {
+        let is_channels = |axis: usize| ours.len() == 4 && axis == 1;
+        if (0..ours.len()).any(|axis| !is_channels(axis) && event.shape[axis] != ours[axis]) {
             other += 1;
             differs.get_or_insert((node, &event.shape));
         }
@@ -174,7 +180,7 @@ fn unlike(graph: &Graph, trace: &trace::Trace, nodes: &[Option<crate::graph::Nod
     if let Some((node, shape)) = differs.filter(|_| 2 * other > compared) {
         let shape = shape.iter().map(u64::to_string).collect::<Vec<_>>().join("x");
         return Some(format!(
-            "`{}` made {shape} there, and makes {} as the model is read here",
+            "`{}` made {shape} there, and makes {} as the model is read here: --batch says another batch",
             node.name, node.outputs[0].shape
         ));
     }

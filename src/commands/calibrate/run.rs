@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::machine::{self, runs};
 use super::super::progress::progress;
-use super::super::runs_on;
+use super::super::runs_on::{self, trouble};
 use super::super::{Exit, Output};
 use super::Calibrated;
 use crate::cli::CalibrateArgs;
@@ -33,7 +33,9 @@ pub(super) fn run(args: &CalibrateArgs, output: &mut Output) -> io::Result<Exit>
     let Timed { samples, mut whole } = match timed {
         Ok(timed) => timed,
         Err(fault) => {
-            output.error(&format!("the calibration stopped: {}", fault.fault), None)?;
+            let trouble = trouble(&fault.fault);
+            let why = trouble.map_or_else(|| fault.fault.to_string(), |trouble| trouble.to_string());
+            output.error(&format!("the calibration stopped: {why}"), trouble.map(|trouble| trouble.help))?;
             return Ok(Exit::World);
         }
     };

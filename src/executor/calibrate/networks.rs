@@ -332,6 +332,9 @@ impl<I: Iterator<Item = u64>> Growing<I> {
             self.activation(0.5);
         } else {
             let all = channels + self.now.channels;
+            if !self.fits(all, size) {
+                return;
+            }
             self.layer(json!({"op": "concat", "inputs": inputs}), all, size);
         }
         let unit = self.layers[first..].to_vec();
@@ -468,9 +471,26 @@ mod tests {
     use crate::frontend::{LoadOptions, load_bytes};
     use crate::source::SourceMap;
 
+    /// Whether five layers or more come once more, one behind the other.
+    fn repeats(file: &Value) -> bool {
+        let layers = file["layers"].as_array().unwrap().iter().map(|layer| {
+            let mut layer = layer.clone();
+            let layer = layer.as_object_mut().unwrap();
+            layer.remove("name");
+            layer.remove("inputs");
+            json!(layer)
+        });
+        let layers: Vec<Value> = layers.collect();
+        let twice = |at: usize, count: usize| {
+            layers[at..].windows(2 * count).next().is_some_and(|both| both[..count] == both[count..])
+        };
+        (0..layers.len()).any(|at| (5..=layers.len() / 2).any(|count| twice(at, count)))
+    }
+
     #[test]
     fn every_network_that_is_drawn_is_one() {
         let mut ops = std::collections::BTreeSet::new();
+        let mut repeating = 0;
         for index in 0..200 {
             let largest = if index % 2 == 0 { 1_200_000_000 } else { 1_000_000 };
             let (text, batch) = network(1, index, largest);
@@ -481,8 +501,10 @@ mod tests {
             let Some(loaded) = loaded else { panic!("{text}\n{:?}", sink.diagnostics()) };
             let costs = crate::analysis::analyze(&loaded.graph).unwrap().nodes;
             assert!(costs.iter().all(|cost| cost.macs <= largest), "{text}");
+            repeating += usize::from(repeats(&serde_json::from_str(&text).unwrap()));
             ops.extend(loaded.graph.nodes().map(|(_, node)| node.op.name()));
         }
+        assert!(repeating > 60, "{repeating}");
         for op in [
             "conv2d",
             "linear",

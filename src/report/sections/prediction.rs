@@ -73,18 +73,24 @@ pub fn notes(report: &Report<'_>, device: &Device, prediction: &Prediction) -> V
         if let Some(measurement) = report.measurement {
             let measured = &measurement.provenance;
             let threads = |count: u64| plural(count, "thread");
+            let driver = |driver: &Option<String>| driver.clone().unwrap_or_else(|| "no driver".into());
             notes.extend(unlike(
-                [from.library.clone(), threads(from.threads), from.dtype.name().into()],
-                [measured.library.into(), threads(measured.threads as u64), measured.dtype.into()],
+                [from.library.clone(), driver(&from.driver), threads(from.threads), from.dtype.name().into()],
+                [
+                    measured.library.into(),
+                    driver(&measured.driver),
+                    threads(measured.threads as u64),
+                    measured.dtype.into(),
+                ],
             ));
         }
     }
     notes
 }
 
-/// How a measurement was made otherwise than the calibration, so that their difference says little: library, threads
-/// and element type of both.
-fn unlike(calibrated: [String; 3], measured: [String; 3]) -> Option<String> {
+/// How a measurement was made otherwise than the calibration, so that their difference says little: library, driver,
+/// threads and element type of both.
+fn unlike(calibrated: [String; 4], measured: [String; 4]) -> Option<String> {
     let pairs = calibrated.into_iter().zip(measured).filter(|(calibrated, measured)| calibrated != measured);
     let differ: Vec<String> =
         pairs.map(|(calibrated, measured)| format!("with {measured}, not {calibrated}")).collect();
@@ -165,11 +171,11 @@ mod tests {
 
     #[test]
     fn a_measurement_of_another_sort_is_told() {
-        let of = |parts: [&str; 3]| parts.map(String::from);
-        let calibrated = of(["candle 0.11.1", "1 thread", "f32"]);
+        let of = |parts: [&str; 4]| parts.map(String::from);
+        let calibrated = of(["candle 0.11.1", "no driver", "1 thread", "f32"]);
         assert_eq!(unlike(calibrated.clone(), calibrated.clone()), None);
         assert_eq!(
-            unlike(calibrated, of(["candle 0.11.1", "2 threads", "bf16"])).as_deref(),
+            unlike(calibrated, of(["candle 0.11.1", "no driver", "2 threads", "bf16"])).as_deref(),
             Some(
                 "measured with 2 threads, not 1 thread, with bf16, not f32: the error is not the calibration's"
             )

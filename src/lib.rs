@@ -131,7 +131,7 @@
 //! | [`analysis::prediction`] | a network's time on a device that was calibrated |
 //! | `analysis/prediction/{work,traced,accuracy}.rs` | what a node is to a device; a library's profile taken apart into nodes; errors summed up |
 //! | [`analysis::schedule`] | orders of the nodes: as written, and one that lowers the peak |
-//! | [`analysis::memory`] | what is in memory when: liveness, placement of concats, arena, training |
+//! | [`analysis::memory`] | what is in memory when: liveness, placement of concats, arena, training and its views |
 //! | [`analysis::provenance`] | for every channel, the weight layers that made it |
 //! | [`analysis::gradient`] | the graph of weight layers: paths, reuse, dominators, update equations |
 //! | [`analysis::conventions`] | how other programs count, as one data table |

@@ -68,8 +68,8 @@ fn every_figure_of_shipped_networks_is_what_happens() {
         ("efficientnet_b0", &["--input", "2x3x64x64"]),
         ("peleenet", &["--input", "1x3x32x32", "--schedule", "lowered"]),
         ("csp_peleenet", &["--input", "1x3x32x32", "--set", "fusion=last"]),
-        ("efficientnet_b0", &["--input", "1x3x32x32", "--dtype", "bf16"]),
-        ("mobilenet_v2", &["--input", "1x3x32x32", "--dtype", "f16"]),
+        ("efficientnet_b0", &["--input", "2x3x32x32", "--dtype", "bf16"]),
+        ("mobilenet_v2", &["--input", "2x3x32x32", "--dtype", "f16"]),
         // Its blocks begin with a concat of one slice, which is copied.
         ("csp_densenet121", &["--input", "1x3x32x32"]),
     ] {

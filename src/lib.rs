@@ -146,8 +146,8 @@
 //! | `executor/run.rs`, `train.rs` | with `exec`: a network's forward pass over a schedule; a step of training |
 //! | `executor/accumulate.rs` | gradients that several readers add to |
 //! | `executor/seeded.rs` | values of inputs and stored tensors by a formula |
-//! | `executor/allocator.rs` | an allocator that counts: one of two files with unsafe code |
-//! | `executor/cuda/` | what only a card has: events, and the driver's pool of memory, the other file with unsafe code |
+//! | `executor/allocator.rs` | an allocator that counts; unsafe code |
+//! | `executor/cuda/` | what only a card has: events, and the driver's pool of memory; unsafe code |
 //! | `executor/trouble.rs` | a card's errors in words |
 //! | `executor/timing.rs` | clocks, medians and how far samples lie from them |
 //! | `executor/check/` | each predicted figure against the measured one: stored elements, MACs, FLOPs, memory, gradients |
@@ -239,8 +239,8 @@
 //!    `u64`, products are checked, and what does not fit is a diagnostic.
 //! 6. No floating-point number in a count. Expressions are exact fractions; floats are ratios in reports.
 //! 7. A graph that exists is a graph whose shapes fit: [`graph::Graph::add`] types every node or refuses it.
-//! 8. No unsafe code, but for the allocator that counts, and that only with `exec`, and for the reading of a card's pool
-//!    of memory, and that only with `cuda`.
+//! 8. No unsafe code, but with `exec` for the allocator that counts and one option of the allocator under it
+//!    (`main.rs`), and with `cuda` for the reading of a card's pool of memory.
 //! 9. No candle type outside of `executor`, the `execute` part of an op, the command `measure` and `calibrate` with `runs_on.rs` and `machine/runs.rs`, and
 //!    `frontend/onnx/values.rs`, which lays stored values out; nothing of them is compiled without the feature `exec`.
 //! 10. Of an HTML page only what has the type `Markup` is not escaped, and a policy forbids it every script but its own
